@@ -1,0 +1,4 @@
+//! x
+fn main() -> anyhow::Result<()> {
+    evcxr_jupyter::main()
+}

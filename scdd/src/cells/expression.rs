@@ -1,0 +1,174 @@
+//! Sparse expression `[cells, genes]`: compressed rows with u64 pointers, u32 gene indices and f32 values.
+
+use std::sync::Arc;
+
+use super::CellsError;
+
+/// Expression of cells by genes, zeros left out. Within a row the genes rise. A clone shares the data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expression {
+    genes: usize,
+    pointers: Arc<Vec<u64>>,
+    indices: Arc<Vec<u32>>,
+    values: Arc<Vec<f32>>,
+}
+
+impl Expression {
+    /// Takes compressed rows: row `i` holds entries `pointers[i]..pointers[i + 1]`.
+    ///
+    /// # Errors
+    /// When pointers fall or do not end at the number of values, when a row's genes do not rise or reach
+    /// past `genes`, or when a value is NaN or infinite.
+    ///
+    /// ```
+    /// use scdd::cells::Expression;
+    /// // two cells, three genes: [[0, 5, 0], [1, 0, 2]]
+    /// let x = Expression::new(3, vec![0, 1, 3], vec![1, 0, 2], vec![5.0, 1.0, 2.0])?;
+    /// assert_eq!(x.row(1), (&[0u32, 2][..], &[1.0f32, 2.0][..]));
+    /// # Ok::<(), scdd::cells::CellsError>(())
+    /// ```
+    pub fn new(genes: usize, pointers: Vec<u64>, indices: Vec<u32>, values: Vec<f32>) -> Result<Self, CellsError> {
+        let shape = |message: String| Err(CellsError::Shape(message));
+        if pointers.first() != Some(&0)
+            || pointers.last() != Some(&(values.len() as u64))
+            || indices.len() != values.len()
+        {
+            return shape(format!(
+                "sparse rows do not fit together: pointers run from {:?} to {:?} for {} values and {} indices",
+                pointers.first(),
+                pointers.last(),
+                values.len(),
+                indices.len()
+            ));
+        }
+        for (row, ends) in pointers.windows(2).enumerate() {
+            if ends[1] < ends[0] || ends[1] > values.len() as u64 {
+                return shape(format!(
+                    "row {row}: pointers go from {} to {} of {} values",
+                    ends[0],
+                    ends[1],
+                    values.len()
+                ));
+            }
+            let range = ends[0] as usize..ends[1] as usize;
+            if !indices[range.clone()].windows(2).all(|pair| pair[0] < pair[1]) {
+                return shape(format!("row {row}: gene indices do not rise"));
+            }
+            if let Some(gene) = indices[range.clone()].last().filter(|&&gene| gene as usize >= genes) {
+                return shape(format!("row {row}: gene index {gene} of {genes} genes"));
+            }
+            if let Some(value) = values[range].iter().find(|value| !value.is_finite()) {
+                return shape(format!("row {row}: value {value}; expression must be finite"));
+            }
+        }
+        Ok(Self { genes, pointers: Arc::new(pointers), indices: Arc::new(indices), values: Arc::new(values) })
+    }
+
+    /// Leaves the zeros of dense rows `[cells, genes]` out.
+    ///
+    /// # Errors
+    /// When the values do not fill whole rows, or one is NaN or infinite.
+    pub fn from_dense(genes: usize, dense: &[f32]) -> Result<Self, CellsError> {
+        if genes == 0 || dense.len() % genes != 0 {
+            return Err(CellsError::Shape(format!("{} values do not fill rows of {genes} genes", dense.len())));
+        }
+        let (mut pointers, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+        for row in dense.chunks_exact(genes) {
+            for (gene, &value) in row.iter().enumerate().filter(|(_, value)| **value != 0.0) {
+                indices.push(gene as u32);
+                values.push(value);
+            }
+            pointers.push(values.len() as u64);
+        }
+        Self::new(genes, pointers, indices, values)
+    }
+
+    /// Number of cells.
+    pub fn cells(&self) -> usize {
+        self.pointers.len() - 1
+    }
+
+    /// Number of genes.
+    pub fn genes(&self) -> usize {
+        self.genes
+    }
+
+    /// Number of stored values.
+    pub fn stored(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Genes and values of one cell.
+    pub fn row(&self, cell: usize) -> (&[u32], &[f32]) {
+        let range = self.pointers[cell] as usize..self.pointers[cell + 1] as usize;
+        (&self.indices[range.clone()], &self.values[range])
+    }
+
+    /// Row pointers, `cells + 1` of them.
+    pub fn pointers(&self) -> &[u64] {
+        &self.pointers
+    }
+
+    /// Gene of each stored value.
+    pub fn indices(&self) -> &[u32] {
+        &self.indices
+    }
+
+    /// The stored values.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The given cells, in the given order; a cell may come twice.
+    pub fn select_cells(&self, cells: &[usize]) -> Self {
+        let (mut pointers, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+        for &cell in cells {
+            let (genes, row) = self.row(cell);
+            indices.extend_from_slice(genes);
+            values.extend_from_slice(row);
+            pointers.push(values.len() as u64);
+        }
+        Self { genes: self.genes, pointers: Arc::new(pointers), indices: Arc::new(indices), values: Arc::new(values) }
+    }
+
+    /// The given genes, in rising order of index.
+    pub fn select_genes(&self, genes: &[usize]) -> Self {
+        let mut new_index = vec![u32::MAX; self.genes];
+        for (new, &gene) in genes.iter().enumerate() {
+            new_index[gene] = new as u32;
+        }
+        let (mut pointers, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+        for cell in 0..self.cells() {
+            let (row_genes, row) = self.row(cell);
+            for (&gene, &value) in row_genes.iter().zip(row) {
+                if new_index[gene as usize] != u32::MAX {
+                    indices.push(new_index[gene as usize]);
+                    values.push(value);
+                }
+            }
+            pointers.push(values.len() as u64);
+        }
+        Self { genes: genes.len(), pointers: Arc::new(pointers), indices: Arc::new(indices), values: Arc::new(values) }
+    }
+
+    /// The same zeros, each stored value changed; the function gets the cell and the value.
+    pub fn map(&self, change: impl Fn(usize, f32) -> f32) -> Self {
+        let mut values = Vec::with_capacity(self.values.len());
+        for cell in 0..self.cells() {
+            values.extend(self.row(cell).1.iter().map(|&value| change(cell, value)));
+        }
+        Self { values: Arc::new(values), ..self.clone() }
+    }
+
+    /// The given cells as dense rows `[cells, genes]`: a batch, never the whole set.
+    pub fn dense_rows(&self, cells: &[usize]) -> Vec<f32> {
+        let mut dense = vec![0.0; cells.len() * self.genes];
+        for (row, &cell) in dense.chunks_exact_mut(self.genes.max(1)).zip(cells) {
+            let (genes, values) = self.row(cell);
+            for (&gene, &value) in genes.iter().zip(values) {
+                row[gene as usize] = value;
+            }
+        }
+        dense
+    }
+}

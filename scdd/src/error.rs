@@ -1,0 +1,16 @@
+//! One error for the whole pipeline, made of one enum per folder.
+
+/// What went wrong, where: each folder's own error says what was found, what was expected, and the mend.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Reading, checking or writing cells.
+    #[error(transparent)]
+    Cells(#[from] crate::cells::CellsError),
+    /// Filtering, normalising, splitting.
+    #[error(transparent)]
+    Preprocess(#[from] crate::preprocess::PreprocessError),
+}
+
+/// The result of every fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
