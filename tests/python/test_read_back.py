@@ -1,0 +1,56 @@
+"""A file that scdd wrote, opened by anndata and scanpy as everybody opens them: without plugins.
+
+SCDD_WRITTEN names the file, or several with a colon between them. Without it the files are looked for where the story
+tests leave theirs (tests/.cache/*.h5ad).
+"""
+
+import os
+import unittest
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parents[2]
+
+
+def written() -> list[Path]:
+    named = os.environ.get("SCDD_WRITTEN")
+    if named:
+        return [Path(path) for path in named.split(":")]
+    return sorted((CLONE / "tests/.cache").glob("*.h5ad"))
+
+
+class ReadBack(unittest.TestCase):
+    def setUp(self):
+        self.files = written()
+        if not self.files:
+            self.skipTest("no file written by scdd: set SCDD_WRITTEN to one (or run the story tests first)")
+
+    def test_anndata_opens_it(self):
+        import anndata
+
+        for path in self.files:
+            with self.subTest(path=path.name):
+                cells = anndata.read_h5ad(path)
+                self.assertEqual(cells.X.shape, (cells.n_obs, cells.n_vars))
+                self.assertEqual(len(set(cells.var_names)), cells.n_vars)
+                self.assertGreater(cells.n_obs, 0)
+
+    def test_the_recipe_is_in_it(self):
+        import anndata
+
+        for path in self.files:
+            with self.subTest(path=path.name):
+                self.assertIn("scdd", anndata.read_h5ad(path).uns)
+
+    def test_scanpy_works_on_it(self):
+        import numpy
+        import scanpy
+
+        for path in self.files:
+            with self.subTest(path=path.name):
+                cells = scanpy.read_h5ad(path)
+                scanpy.pp.calculate_qc_metrics(cells, inplace=True, percent_top=None)
+                self.assertTrue(numpy.isfinite(cells.obs["total_counts"]).all())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,49 @@
+//! Notebooks: the demo executed from top to bottom, JupyterLab opened.
+
+use crate::command::{run, say};
+use crate::place::Place;
+use crate::{data, setup};
+use anyhow::Result;
+use std::path::Path;
+
+/// The demo's notebook.
+pub const QUICK_START: &str = "notebooks/quick_start.ipynb";
+
+/// Sets up, executes the quick start in place, and says how to look at it.
+pub fn demo(place: &Place) -> Result<()> {
+    setup(place)?;
+    data::fetch(place)?;
+    let page = Path::new(QUICK_START).with_extension("html");
+    execute(place, QUICK_START.as_ref(), QUICK_START.as_ref(), Some(&page))?;
+    println!();
+    println!("{QUICK_START} is executed; its outputs are in it and in {}.", page.display());
+    println!("Open it in JupyterLab, with the kernel ready:");
+    println!("    cargo xtask lab");
+    Ok(())
+}
+
+/// Executes a notebook through the kernel; `out` is written when every cell succeeded.
+pub fn execute(place: &Place, notebook: &Path, out: &Path, page: Option<&Path>) -> Result<()> {
+    say(&format!("{} through the kernel", notebook.display()));
+    let mut command = place.command(place.venv_bin("python"));
+    command.arg(place.script("run_notebook.py")).arg(notebook).arg("--out").arg(out);
+    if let Some(page) = page {
+        command.arg("--html").arg(page);
+    }
+    run(&mut command)
+}
+
+/// Opens JupyterLab in the clone.
+pub fn lab(place: &Place, rest: &[String]) -> Result<()> {
+    setup(place)?;
+    data::fetch(place)?;
+    say("JupyterLab (end it with Ctrl-C twice)");
+    let mut command = place.command(place.venv_bin("jupyter"));
+    command.args(["lab", "--notebook-dir", "."]);
+    // The kernel's first answer may take a minute on a slow machine: Jupyter's own limit is one minute.
+    command.args(["--MappingKernelManager.kernel_info_timeout=900", "--KernelManager.shutdown_wait_time=20"]);
+    if rest.is_empty() {
+        command.args(["--LabApp.default_url", "/lab/tree/notebooks/quick_start.ipynb"]);
+    }
+    run(command.args(rest))
+}

@@ -1,0 +1,86 @@
+//! `cargo xtask test`: everything that must hold, in the order in which it fails fastest.
+//!
+//! No command names packages of both worlds (library: scdd, scdd-facade, scdd-tests; tools: scdd-kernel; xtask), see
+//! build.rs. Clippy on the library runs once, with the `cuda` feature, so that it type-checks that as well.
+
+use crate::command::{output, run};
+use crate::notebook::{self, QUICK_START};
+use crate::place::Place;
+use crate::steps::{Count, Steps, counted};
+use crate::{data, python, setup};
+use anyhow::Result;
+use std::path::Path;
+use std::process::Command;
+
+/// Sets up and passes every test.
+pub fn test(place: &Place) -> Result<()> {
+    setup(place)?;
+    python::ready_for_tests(place)?;
+    let fetched = data::fetch(place)?;
+
+    let mut steps = Steps::default();
+    steps.step("format", || one(place.command("cargo").args(["fmt", "--all", "--check"])));
+    steps.step("clippy: tools", || clippy_on_built(place, &["scdd-kernel", "xtask"]));
+    steps
+        .step("tests: tools", || counted(place.command("cargo").args(["test", "--quiet", "--package", "scdd-kernel"])));
+    steps.step("tests: xtask", || counted(place.command("cargo").args(["test", "--quiet", "--package", "xtask"])));
+    steps.step("tests: library, stories, docs", || {
+        counted(place.command("cargo").args(["test", "--package", "scdd", "--package", "scdd-tests", "--no-fail-fast"]))
+    });
+    steps.step("tests: Python reads our files", || counted(&mut python_tests(place, "tests/python")));
+    steps.step("tests: kernel", || counted(&mut python_tests(place, "tests/kernel")));
+    steps.step("notebook: quick start", || quick_start(place, fetched));
+    steps.step("clippy: library, with cuda's types", || clippy_with_cuda(place));
+    steps.close()
+}
+
+fn one(command: &mut Command) -> Result<Count> {
+    run(command).map(|()| Count::ONE)
+}
+
+/// Clippy with what was built: it is rustc with lints, and put in rustc's place for our packages it needs no second,
+/// check-only compilation of evcxr's 340 crates.
+fn clippy_on_built(place: &Place, packages: &[&str]) -> Result<Count> {
+    let driver = clippy_driver()?;
+    for package in packages {
+        let mut command = place.command("cargo");
+        command.args(["build", "--all-targets", "--package", package]);
+        run(command.env("RUSTC_WORKSPACE_WRAPPER", &driver).env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings"))?;
+    }
+    Ok(Count::ONE)
+}
+
+/// Where this toolchain keeps its clippy-driver.
+fn clippy_driver() -> Result<std::path::PathBuf> {
+    let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let driver = Path::new(sysroot.trim()).join("bin/clippy-driver");
+    if !driver.exists() {
+        anyhow::bail!("found no {}, expected clippy: rustup component add clippy", driver.display());
+    }
+    Ok(driver)
+}
+
+/// DOCS_RS keeps burn-cuda's build script from downloading LLVM; nothing is linked.
+fn clippy_with_cuda(place: &Place) -> Result<Count> {
+    let mut command = place.command("cargo");
+    command.args(["clippy", "--package", "scdd", "--package", "scdd-facade", "--package", "scdd-tests"]);
+    command.args(["--all-targets", "--features", "scdd/cuda", "--", "-D", "warnings"]);
+    one(command.env("DOCS_RS", "1"))
+}
+
+fn python_tests(place: &Place, folder: &str) -> Command {
+    let mut command = place.command(place.venv_bin("python"));
+    command.arg(place.root.join("tests/python/run.py")).arg(folder);
+    command.env("SCDD_BUILT", place.built());
+    command
+}
+
+/// Executed into the target folder, so that a test leaves the clone as it was.
+fn quick_start(place: &Place, fetched: bool) -> Result<Count> {
+    let out = place.target.join("quick_start.executed.ipynb");
+    notebook::execute(place, QUICK_START.as_ref(), &out, Some(&out.with_extension("html")))?;
+    if !fetched {
+        println!("without a network: the notebook ran on simulated cells");
+    }
+    Ok(Count::ONE)
+}
