@@ -10,6 +10,18 @@ pub enum Error {
     /// Filtering, normalising, splitting.
     #[error(transparent)]
     Preprocess(#[from] crate::preprocess::PreprocessError),
+    /// Foundation models.
+    #[error(transparent)]
+    Foundation(#[from] crate::foundation::FoundationError),
+    /// Training and using SCDG.
+    #[error(transparent)]
+    Scdg(#[from] crate::scdg::ScdgError),
+    /// Distilling.
+    #[error(transparent)]
+    Distill(#[from] crate::distill::DistillError),
+    /// Choosing a device.
+    #[error(transparent)]
+    Device(#[from] crate::device::DeviceError),
 }
 
 /// The result of every fallible call of this crate.
