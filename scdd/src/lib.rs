@@ -19,7 +19,7 @@ pub mod scdg;
 pub mod seed;
 pub mod visualize;
 
-pub use cells::{Cells, Counts, LogNormalized};
+pub use cells::{Cells, Counts, H5ad, Labels, LogNormalized, demo_cells, read_h5ad, simulate};
 pub use error::{Error, Result};
 
 /// The crates whose types appear in the public API.
