@@ -1,3 +1,3 @@
 //! What a notebook needs: `use scdd::prelude::*;`.
 
-pub use crate::{Cells, Counts, Error, LogNormalized, Result};
+pub use crate::{Cells, Counts, Error, H5ad, Labels, LogNormalized, Result, demo_cells, read_h5ad, simulate};

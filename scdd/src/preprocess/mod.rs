@@ -1,10 +1,9 @@
 //! From counts to log-normalised cells, and their split.
 
-/// Errors of preprocessing.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PreprocessError {
-    /// A setting outside its range.
-    #[error("{0}")]
-    Setting(String),
-}
+mod error;
+mod normalize;
+mod split;
+
+pub use error::PreprocessError;
+pub use normalize::{Preprocess, PreprocessConfig, PreprocessPlan};
+pub use split::{Split, stratified_split};
