@@ -10,6 +10,9 @@ pub enum Error {
     /// Filtering, normalising, splitting.
     #[error(transparent)]
     Preprocess(#[from] crate::preprocess::PreprocessError),
+    /// Training and scoring evaluation models.
+    #[error(transparent)]
+    Evaluate(#[from] crate::evaluate::EvaluateError),
 }
 
 /// The result of every fallible call of this crate.

@@ -24,5 +24,6 @@ pub use error::{Error, Result};
 
 /// The crates whose types appear in the public API.
 pub use burn;
+pub use ndarray;
 pub use plotly;
 pub use polars;
