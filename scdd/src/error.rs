@@ -22,6 +22,9 @@ pub enum Error {
     /// Choosing a device.
     #[error(transparent)]
     Device(#[from] crate::device::DeviceError),
+    /// Training and scoring evaluation models.
+    #[error(transparent)]
+    Evaluate(#[from] crate::evaluate::EvaluateError),
 }
 
 /// The result of every fallible call of this crate.

@@ -32,5 +32,6 @@ pub use study::Study;
 
 /// The crates whose types appear in the public API.
 pub use burn;
+pub use ndarray;
 pub use plotly;
 pub use polars;
