@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
-use crate::cells::{Cells, Labels, LogNormalized};
+use crate::cells::{Cells, LogNormalized};
 use crate::foundation::{Foundation, Pretraining, PretrainingConfig, PretrainingHistory};
 use crate::preprocess::{TestCells, TrainingCells, highly_variable_genes, parts, stratified_split};
 use crate::seed;
@@ -168,7 +168,7 @@ impl StudyBuilder {
         let cells = match config.variable_genes {
             Some(count) if count < self.cells.genes() => {
                 let train = self.cells.expression().select_cells(&split.train);
-                self.cells.select_genes(&highly_variable_genes(&train, count)?.selected)?
+                self.cells.select_genes(&highly_variable_genes(&train, count)?.selected())?
             }
             _ => self.cells.clone(),
         };
@@ -292,8 +292,9 @@ impl Study {
         self.parts.embeddings.select(Axis(0), cells)
     }
 
-    pub(crate) fn labels(&self) -> &Labels {
-        self.parts.training.labels()
+    /// Whether both are clones of one study.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.parts, &other.parts)
     }
 
     fn summary(&self) -> String {

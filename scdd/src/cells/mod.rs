@@ -6,7 +6,7 @@
 mod check;
 mod error;
 mod expression;
-mod h5ad;
+pub(crate) mod h5ad;
 mod known;
 mod labels;
 mod select;

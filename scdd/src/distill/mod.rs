@@ -6,6 +6,7 @@
 //!    real cells, and the gradient goes back to the codes in chunks.
 //! 3. The last expression, with its labels, is the distilled set.
 
+mod as_cells;
 mod codes;
 mod distilled;
 mod distribution;

@@ -97,6 +97,9 @@ pub enum EvaluateError {
         /// What the features were multiplied with.
         embedding_scale: f32,
     },
+    /// Sets of different studies have other test cells, genes or embeddings.
+    #[error("the distilled sets belong to different studies; compare sets that were distilled from one study")]
+    OtherStudy,
     /// The table could not be made.
     #[error("evaluation table: {0}")]
     Table(#[from] polars::error::PolarsError),

@@ -10,6 +10,7 @@ mod kernel;
 mod linear_head;
 mod metrics;
 mod protocol;
+mod run;
 mod sgd;
 mod table;
 
@@ -18,6 +19,7 @@ pub use error::EvaluateError;
 pub use linear_head::{LinearHead, train_heads};
 pub use metrics::Scores;
 pub use protocol::Protocol;
+pub use run::{EvaluateBuilder, Evaluation};
 pub use table::{EvaluationRow, mean, sample_deviation, table};
 
 pub(crate) use error::check_labels;

@@ -4,7 +4,7 @@
 mod annotations;
 mod hdf5;
 mod matrix;
-mod write;
+pub(crate) mod write;
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
