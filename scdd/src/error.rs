@@ -10,6 +10,9 @@ pub enum Error {
     /// Filtering, normalising, splitting.
     #[error(transparent)]
     Preprocess(#[from] crate::preprocess::PreprocessError),
+    /// Drawing figures and tables.
+    #[error(transparent)]
+    Visualize(#[from] crate::visualize::VisualizeError),
 }
 
 /// The result of every fallible call of this crate.
