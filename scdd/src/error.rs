@@ -25,6 +25,9 @@ pub enum Error {
     /// Training and scoring evaluation models.
     #[error(transparent)]
     Evaluate(#[from] crate::evaluate::EvaluateError),
+    /// Drawing figures and tables.
+    #[error(transparent)]
+    Visualize(#[from] crate::visualize::VisualizeError),
 }
 
 /// The result of every fallible call of this crate.

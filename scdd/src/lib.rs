@@ -23,9 +23,9 @@ pub mod study;
 mod tensors;
 pub mod visualize;
 
+pub use cells::{Cells, Counts, H5ad, Labels, LogNormalized, demo_cells, read_h5ad, simulate};
 pub use device::{default_device, device};
 pub use distill::{Distilled, DistributionMatching, GradientMatching, SmallClasses};
-pub use cells::{Cells, Counts, H5ad, Labels, LogNormalized, demo_cells, read_h5ad, simulate};
 pub use error::{Error, Result};
 pub use scdg::{Noise, Scdg};
 pub use study::Study;

@@ -27,7 +27,8 @@ impl Distilled {
             labels.push(classes[label as usize].as_str());
         }
         let column = Column::new(study.config().label.as_str().into(), labels);
-        let obs = DataFrame::new(names.len(), vec![column]).map_err(|problem| crate::cells::CellsError::Labels(problem.to_string()))?;
+        let obs = DataFrame::new(names.len(), vec![column])
+            .map_err(|problem| crate::cells::CellsError::Labels(problem.to_string()))?;
         let provenance = Provenance {
             source: format!("distilled from {}", study.cells().provenance().source),
             sha256: None,
@@ -57,13 +58,16 @@ impl Distilled {
             },
             "log1p": {},
         });
-        Ok(write_h5ad(path.as_ref(), &Parts {
-            expression: cells.expression(),
-            cell_names: cells.cell_names(),
-            gene_names: cells.gene_names(),
-            obs: cells.obs(),
-            var: cells.var(),
-            uns: &uns,
-        })?)
+        Ok(write_h5ad(
+            path.as_ref(),
+            &Parts {
+                expression: cells.expression(),
+                cell_names: cells.cell_names(),
+                gene_names: cells.gene_names(),
+                obs: cells.obs(),
+                var: cells.var(),
+                uns: &uns,
+            },
+        )?)
     }
 }

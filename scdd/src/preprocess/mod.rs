@@ -10,5 +10,5 @@ pub use error::PreprocessError;
 pub use normalize::{Preprocess, PreprocessConfig, PreprocessPlan};
 pub(crate) use parts::parts;
 pub use parts::{TestCells, TrainingCells};
-pub use variable_genes::{VariableGenes, highly_variable_genes, top_variable_genes_per_class};
 pub use split::{Split, stratified_split};
+pub use variable_genes::{VariableGenes, highly_variable_genes, top_variable_genes_per_class};

@@ -108,8 +108,7 @@ impl H5ad<LogNormalized> {
     }
 }
 
-type Parts =
-    (Expression, Vec<String>, Vec<String>, polars::prelude::DataFrame, polars::prelude::DataFrame, Provenance);
+type Parts = (Expression, Vec<String>, Vec<String>, polars::prelude::DataFrame, polars::prelude::DataFrame, Provenance);
 
 impl<Stage> H5ad<Stage> {
     /// Reads `layers/<name>` instead of `X`.
@@ -178,7 +177,8 @@ impl<Stage> H5ad<Stage> {
     }
 
     fn no_matrix(&self, file: &hdf5_metno::File, wanted: &str) -> hdf5::Problem {
-        let mut there: Vec<String> = ["X", "raw/X"].into_iter().filter(|name| file.link_exists(name)).map(String::from).collect();
+        let mut there: Vec<String> =
+            ["X", "raw/X"].into_iter().filter(|name| file.link_exists(name)).map(String::from).collect();
         let layers = file.group("layers").and_then(|layers| layers.member_names()).unwrap_or_default();
         there.extend(layers.into_iter().map(|name| format!("layer '{name}'")));
         let there = if there.is_empty() { "none".to_string() } else { there.join(", ") };
