@@ -57,5 +57,6 @@ pub(super) fn fit(
 
     order.sort_unstable();
     let pass = kernel::gradient(inputs, labels, &order, &layer, &mut scratch, &mut gradient);
-    Ok(Fit { layer, losses, loss: pass.loss / cells as f64, accuracy: pass.hits as f64 / cells as f64 })
+    let loss = finite(pass.loss / cells as f64, protocol.epochs)?;
+    Ok(Fit { layer, losses, loss, accuracy: pass.hits as f64 / cells as f64 })
 }
