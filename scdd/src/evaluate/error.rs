@@ -88,7 +88,7 @@ pub enum EvaluateError {
     Diverged {
         /// Which network.
         network: usize,
-        /// First epoch without a finite loss.
+        /// First epoch without a finite loss, counted from 0; the number of epochs when it is the last update's.
         epoch: usize,
         /// That loss.
         loss: f64,

@@ -22,7 +22,6 @@ pub struct LinearHead {
     losses: Arc<Vec<f64>>,
     training_loss: f64,
     training_accuracy: f64,
-    excess_loss: Option<f64>,
 }
 
 /// Trains `protocol.networks` fresh linear heads on embeddings `[cells, features]`, one label per cell below `classes`.
@@ -99,7 +98,6 @@ fn train_from(
         losses: Arc::new(fit.losses),
         training_loss: fit.loss,
         training_accuracy: fit.accuracy,
-        excess_loss: fit.excess,
     })
 }
 
@@ -145,7 +143,8 @@ impl LinearHead {
         self.scale
     }
 
-    /// Mean cross-entropy of each epoch, measured while the weights moved.
+    /// Mean cross-entropy of each epoch, measured while the weights moved. It is flat at the end of every run, because
+    /// the rate has fallen, so flatness is no sign of a reached bound; [`training_accuracy`](Self::training_accuracy) is.
     pub fn losses(&self) -> &[f64] {
         &self.losses
     }
@@ -159,12 +158,6 @@ impl LinearHead {
     /// bound underfits.
     pub fn training_accuracy(&self) -> f64 {
         self.training_accuracy
-    }
-
-    /// An upper bound on how far the objective (cross-entropy + decay/2 * |weights and bias|^2) is above its minimum:
-    /// `|gradient|^2 / (2 decay)`, from strong convexity (ours). `None` without weight decay.
-    pub fn excess_loss(&self) -> Option<f64> {
-        self.excess_loss
     }
 }
 
@@ -246,9 +239,11 @@ mod tests {
             let inputs = Inputs::new(&rows, 1.7).unwrap();
             let layer = fresh_layer(features, classes, &mut crate::seed::stream(3, "gradient test"));
             let mut scratch = kernel::Scratch::new(classes);
-            let mut gradient = Layer::zeros(features, classes);
+            let (mut gradient, mut portable) = (Layer::zeros(features, classes), Layer::zeros(features, classes));
             let all: Vec<u32> = (0..cells as u32).collect();
-            kernel::gradient(&inputs, &labels, &all, &layer, &mut scratch, &mut gradient);
+            let pass = kernel::gradient(&inputs, &labels, &all, &layer, &mut scratch, &mut gradient);
+            let other = kernel::gradient_any::<false>(&inputs, &labels, &all, &layer, &mut scratch, &mut portable);
+            assert!((pass.loss - other.loss).abs() < 1e-4);
             // plain f64, one cell after the other
             let (weights, bias) = layer.clone().unpack(features);
             let mut expected = Array2::<f64>::zeros((classes, features + 1));
@@ -262,10 +257,12 @@ mod tests {
                     *place += error * h[f] / cells as f64;
                 }
             }
-            let (ours, ours_bias) = gradient.unpack(features);
-            for ((c, f), &value) in expected.indexed_iter() {
-                let ours = if f == features { ours_bias[c] } else { ours[[c, f]] };
-                assert!((f64::from(ours) - value).abs() < 1e-6, "{features} x {classes}: {ours} {value}");
+            for mut gradient in [gradient, portable] {
+                let (ours, ours_bias) = gradient.unpack(features);
+                for ((c, f), &value) in expected.indexed_iter() {
+                    let ours = if f == features { ours_bias[c] } else { ours[[c, f]] };
+                    assert!((f64::from(ours) - value).abs() < 1e-6, "{features} x {classes}: {ours} {value}");
+                }
             }
         }
     }
@@ -298,31 +295,13 @@ mod tests {
     }
 
     #[test]
-    fn the_excess_bound_holds_against_a_run_that_goes_on_for_long() {
-        let (rows, labels) = blobs(90, 6, 3, 1.0);
-        let objective = |head: &LinearHead| {
-            let squares = head.weights().iter().chain(head.bias()).map(|w| f64::from(*w).powi(2)).sum::<f64>();
-            head.training_loss() + 0.5 * 5e-2 * squares
-        };
-        let run = |epochs| {
-            let protocol = Protocol { networks: 1, epochs, weight_decay: 5e-2, ..Protocol::default() };
-            train_heads(&rows, &labels, 3, &protocol).unwrap().remove(0)
-        };
-        let (short, long) = (run(10), run(3_000));
-        let left = objective(&short) - objective(&long);
-        assert!(left > 1e-4, "{left}");
-        assert!(short.excess_loss().unwrap() >= left);
-        assert!(long.excess_loss().unwrap() < 1e-6);
-    }
-
-    #[test]
     fn scaled_unit_embeddings_are_fitted_where_unscaled_ones_are_not() {
         let (rows, labels) = blobs(400, 128, 8, 2.0);
-        let accuracy = |embedding_scale| {
+        let loss = |embedding_scale| {
             let protocol = Protocol { networks: 1, epochs: 30, embedding_scale, ..Protocol::default() };
             train_heads(&rows, &labels, 8, &protocol).unwrap()[0].training_loss()
         };
-        assert!(accuracy(None) < 0.5 * accuracy(Some(1.0)));
+        assert!(loss(None) < 0.5 * loss(Some(1.0)));
     }
 
     #[test]

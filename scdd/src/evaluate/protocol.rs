@@ -35,8 +35,9 @@ pub struct Protocol {
     /// What the rate is multiplied with once, after the middle epoch: 0.1 (DC-BENCH). Momentum is kept (ours).
     pub rate_decay: f64,
     /// What embeddings are multiplied with before the linear layer. `None` (ours) is the square root of their
-    /// width: embeddings of unit norm get a mean square of one per coordinate, without which this SGD underfits
-    /// on 128 dimensions. `Some(1.0)` leaves them alone.
+    /// width: embeddings of unit norm get a mean square of one per coordinate. `Some(1.0)` leaves them alone, and
+    /// this SGD then underfits: on the first 128 principal components of the Baron pancreas, 14 types, all training
+    /// cells reach a test accuracy of .907 (macro-F1 .49) instead of .976 (.81); the minimum of the loss has .981.
     pub embedding_scale: Option<f32>,
     /// Seed of initial weights and orders (ours: [`crate::seed::DEFAULT_SEED`]).
     pub seed: u64,

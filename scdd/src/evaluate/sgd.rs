@@ -13,8 +13,6 @@ pub(super) struct Fit {
     pub(super) loss: f64,
     /// Share of the training cells that are predicted at the end.
     pub(super) accuracy: f64,
-    /// How far loss + weight decay can be above its minimum.
-    pub(super) excess: Option<f64>,
 }
 
 /// Trains from given weights; `reorder` is called before each epoch with the order of the one before
@@ -35,6 +33,11 @@ pub(super) fn fit(
     let mut velocity = gradient.clone();
     let (momentum, decay) = (protocol.momentum as f32, protocol.weight_decay as f32);
 
+    let finite = |loss: f64, epoch: usize| {
+        let (learning_rate, embedding_scale) = (protocol.learning_rate, protocol.scale(inputs.features()));
+        let diverged = EvaluateError::Diverged { network, epoch, loss, learning_rate, embedding_scale };
+        if loss.is_finite() { Ok(loss) } else { Err(diverged) }
+    };
     let mut losses = Vec::with_capacity(protocol.epochs);
     for epoch in 0..protocol.epochs {
         reorder(&mut order);
@@ -49,30 +52,11 @@ pub(super) fn fit(
                 *weight -= rate * *velocity;
             }
         }
-        loss /= cells as f64;
-        if !loss.is_finite() {
-            return Err(EvaluateError::Diverged {
-                network,
-                epoch,
-                loss,
-                learning_rate: protocol.learning_rate,
-                embedding_scale: protocol.scale(inputs.features()),
-            });
-        }
-        losses.push(loss);
+        losses.push(finite(loss / cells as f64, epoch)?);
     }
 
     order.sort_unstable();
     let pass = kernel::gradient(inputs, labels, &order, &layer, &mut scratch, &mut gradient);
-    // Weight decay makes the objective strongly convex, so |gradient|^2 / (2 decay) bounds what is left to win.
-    let decay = protocol.weight_decay;
-    let full = gradient.values.as_flattened().iter().zip(layer.values.as_flattened());
-    let square: f64 = full.map(|(gradient, weight)| (f64::from(*gradient) + decay * f64::from(*weight)).powi(2)).sum();
-    Ok(Fit {
-        layer,
-        losses,
-        loss: pass.loss / cells as f64,
-        accuracy: pass.hits as f64 / cells as f64,
-        excess: (decay > 0.0).then(|| square / (2.0 * decay)),
-    })
+    let loss = finite(pass.loss / cells as f64, protocol.epochs)?;
+    Ok(Fit { layer, losses, loss, accuracy: pass.hits as f64 / cells as f64 })
 }

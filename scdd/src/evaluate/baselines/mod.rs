@@ -55,7 +55,7 @@ pub type Selected = (Array2<f32>, Vec<u32>);
     note = "implement `Selection` for `{Self}`: `name(&self) -> String` and `select(&self, &Expression, labels, classes, \
             per_class, seed) -> Result<Selected>`, which gives rows of expression and their labels"
 )]
-pub trait Selection {
+pub trait Selection: Send + Sync {
     /// What the table calls it.
     fn name(&self) -> String;
 
