@@ -21,6 +21,7 @@ mod neighbours;
 mod notebook;
 mod palette;
 mod png;
+mod results;
 mod still;
 mod style;
 mod table;
