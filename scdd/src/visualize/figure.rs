@@ -114,10 +114,8 @@ impl Figure {
         path: impl AsRef<Path>,
         plotly_js: impl AsRef<Path>,
     ) -> Result<(), VisualizeError> {
-        let script = std::fs::read_to_string(plotly_js.as_ref()).map_err(|source| VisualizeError::Read {
-            path: plotly_js.as_ref().display().to_string(),
-            source,
-        })?;
+        let script = std::fs::read_to_string(plotly_js.as_ref())
+            .map_err(|source| VisualizeError::Read { path: plotly_js.as_ref().display().to_string(), source })?;
         self.write_page(path.as_ref(), &format!("<script>{}</script>\n", script.replace("</script", "<\\/script")))
     }
 

@@ -25,11 +25,8 @@ pub(super) fn nearest(points: &Array2<f32>, k: usize) -> (Array2<u32>, Array2<f3
         let products = block.matmul(all.clone()).into_data().convert::<f32>();
         // A tensor that we made as f32 converts to f32 without fail; an empty slice would only lose neighbours.
         let products = products.as_slice::<f32>().unwrap_or_default();
-        let found: Vec<Vec<(f32, u32)>> = products
-            .par_chunks(cells)
-            .enumerate()
-            .map(|(i, row)| nearest_in_row(start + i, row, &norms, k))
-            .collect();
+        let found: Vec<Vec<(f32, u32)>> =
+            products.par_chunks(cells).enumerate().map(|(i, row)| nearest_in_row(start + i, row, &norms, k)).collect();
         for (distance, index) in found.into_iter().flatten() {
             indices.push(index);
             distances.push(distance.sqrt());

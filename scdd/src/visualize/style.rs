@@ -17,11 +17,7 @@ pub(super) const TOP: usize = 84;
 
 /// Size in pixels, margins left, right and bottom; title and subtitle are plain text.
 pub(super) fn base(title: &str, subtitle: &str, size: (usize, usize), margin: [usize; 3]) -> Layout {
-    let text = format!(
-        "{}<br><span style=\"font-size:13px;color:{QUIET}\">{}</span>",
-        escape(title),
-        escape(subtitle)
-    );
+    let text = format!("{}<br><span style=\"font-size:13px;color:{QUIET}\">{}</span>", escape(title), escape(subtitle));
     Layout::new()
         .title(
             Title::with_text(text)
@@ -42,13 +38,12 @@ pub(super) fn base(title: &str, subtitle: &str, size: (usize, usize), margin: [u
 
 /// An axis with a thin line, without grid and zero line.
 pub(super) fn axis(title: &str) -> Axis {
-    Axis::new()
-        .title(Title::with_text(escape(title)))
-        .show_grid(false)
-        .zero_line(false)
-        .show_line(true)
-        .line_color(LINE)
-        .mirror(true)
+    Axis::new().title(small(title)).show_grid(false).zero_line(false).show_line(true).line_color(LINE).mirror(true)
+}
+
+/// A title of an axis or a colour bar.
+pub(super) fn small(text: &str) -> Title {
+    Title::with_text(escape(text)).font(Font::new().size(13).color(INK))
 }
 
 /// Words above a panel, at paper coordinates.
