@@ -1,6 +1,8 @@
 //! What a notebook needs: `use scdd::prelude::*;`.
 
-pub use crate::distill::{Distilled, DistributionMatching, GradientMatching, Matching, MatchingObjective, SmallClasses};
+pub use crate::distill::{
+    Distilled, DistributionMatching, GradientMatching, Matching, MatchingObjective, SmallClasses,
+};
 pub use crate::evaluate::{ClassMean, Evaluation, EvaluationRow, Protocol, RandomCells, Scores, Selection};
 pub use crate::foundation::{Foundation, NetworkConfig, Pretraining, PretrainingConfig};
 pub use crate::scdg::{Noise, Scdg};

@@ -55,8 +55,9 @@ pub fn curves(
         })
     });
 
+    let heights = Some(bounds(shown.iter().flatten().map(|point| point.1)));
     let steps = bounds(shown.iter().flatten().map(|point| point.0));
-    let mut subtitle = format!("{} of {} points", count(series.len(), "curve"), thousands(total));
+    let mut subtitle = format!("{}, {} points", count(series.len(), "curve"), thousands(total));
     if stride > 1 {
         subtitle = format!("{}, every {stride}th of {} points drawn", count(series.len(), "curve"), thousands(total));
     }
@@ -64,20 +65,35 @@ pub fn curves(
         subtitle.push_str(", logarithmic scale");
     }
     let summary = format!("{title}: {} over {x_title} from {} to {}", count(series.len(), "curve"), steps.0, steps.1);
-    let layout = layout(title, &subtitle, x_title, y_title, series.len() > 1, log_y);
+    let layout = layout((title, &subtitle), (x_title, y_title), series.len() > 1, heights.filter(|_| log_y));
     let names: Vec<&str> = series.iter().map(|(name, _)| *name).collect();
     let still = still(title, &subtitle, (x_title, y_title), &names, &shown, log_y);
     Ok(Figure::new(traces.collect(), layout, summary, still))
 }
 
-fn layout(title: &str, subtitle: &str, x_title: &str, y_title: &str, legend: bool, log_y: bool) -> Layout {
-    let y = axis(y_title).show_grid(true).grid_color(GRID).auto_margin(true);
-    let y = if log_y { y.type_(AxisType::Log).exponent_format(plotly::common::ExponentFormat::Power) } else { y };
-    base(title, subtitle, SIZE, [70, 24, 60])
+/// `log` holds the lowest and highest value of a logarithmic scale.
+fn layout(titles: (&str, &str), axes: (&str, &str), legend: bool, log: Option<(f64, f64)>) -> Layout {
+    let mut y = axis(axes.1).show_grid(true).grid_color(GRID).auto_margin(true);
+    if let Some((low, high)) = log {
+        let ticks = log_ticks(low, high);
+        let text = ticks.iter().map(|tick| tick.to_string()).collect();
+        y = y.type_(AxisType::Log).tick_values(ticks).tick_text(text);
+    }
+    base(titles.0, titles.1, SIZE, [70, 24, 60])
         .show_legend(legend)
         .legend(Legend::new().x(0.99).x_anchor(Anchor::Right).y(0.99).background_color("rgba(255,255,255,0.8)"))
-        .x_axis(axis(x_title).show_grid(true).grid_color(GRID))
+        .x_axis(axis(axes.0).show_grid(true).grid_color(GRID))
         .y_axis(y)
+}
+
+/// 1, 2, 5 times powers of ten within the range, or the powers alone when the range is long.
+fn log_ticks(low: f64, high: f64) -> Vec<f64> {
+    let powers = (low.log10().floor() as i32)..=(high.log10().ceil() as i32);
+    let steps: &[i32] = if high / low > 1e4 { &[1] } else { &[1, 2, 5] };
+    powers
+        .flat_map(|power| steps.iter().map(move |step| significant(f64::from(*step) * 10f64.powi(power))))
+        .filter(|tick| (low * 0.8..=high * 1.25).contains(tick))
+        .collect()
 }
 
 fn check(series: &[(&str, Vec<(f64, f64)>)], log_y: bool) -> Result<(), VisualizeError> {

@@ -2,8 +2,8 @@
 //! places, same colour scale.
 
 use ndarray::{Array2, ArrayView2};
-use plotly::common::{ColorBar, ColorScale, ColorScalePalette, Font, Title};
-use plotly::layout::{Axis, ColorAxis};
+use plotly::common::{Anchor, ColorBar, ColorScale, ColorScalePalette, Font, Side, ThicknessMode};
+use plotly::layout::{Axis, AxisType, ColorAxis};
 use serde_json::{Value, json};
 
 use super::VisualizeError;
@@ -11,10 +11,12 @@ use super::error::check_cells;
 use super::figure::{Figure, significant};
 use super::notebook::{count, escape};
 use super::still::{Panel, Still};
-use super::style::{INK, TOP, base, panel_title};
+use super::style::{INK, TOP, base, panel_title, small};
 
-/// Real cells shown per class (ours): enough to see the spread, few enough for a notebook.
+/// Cells shown per class (ours): enough to see the spread, few enough for a notebook.
 const CELLS_PER_CLASS: usize = 40;
+/// Values drawn at most, so that a notebook with many classes and genes stays small.
+const MOST_VALUES: usize = 60_000;
 /// With more classes than this the panels stand one above the other.
 const SIDE_BY_SIDE: usize = 24;
 /// Part of a class's width that is left white, so that neighbours can be told apart.
@@ -25,8 +27,8 @@ const SCALE_NAME: &str = "log1p of counts per 10,000";
 ///
 /// `real` and `synthetic` are dense `[cells, genes]`, log1p of counts per 10,000, columns named by `gene_names`
 /// and drawn in that order from the top; labels are indices into `classes`. Cells stand class by class; a class is
-/// equally wide in both panels, whatever its number of cells. Of classes with more than 40 real cells, 40 at even
-/// steps are drawn. Classes without a cell in either panel are left out; a class that only one panel has stays
+/// equally wide in both panels, whatever its number of cells. Of a class with more than 40 cells, 40 at even steps
+/// are drawn, and fewer where genes and classes are so many that a panel would hold over 60,000 values. Classes without a cell in either panel are left out; a class that only one panel has stays
 /// white in the other.
 ///
 /// # Errors
@@ -74,9 +76,10 @@ pub fn expression_heatmap(
     let present: Vec<u32> = (0..classes.len() as u32)
         .filter(|class| real_labels.contains(class) || synthetic_labels.contains(class))
         .collect();
+    let most = (MOST_VALUES / (gene_names.len() * present.len()).max(1)).clamp(4, CELLS_PER_CLASS);
     let sides = [
-        Side { name: "Real cells", rows: real, cells: by_class(real_labels, &present) },
-        Side { name: "Synthetic cells", rows: synthetic, cells: by_class(synthetic_labels, &present) },
+        Panelled { name: "Real cells", rows: real, cells: by_class(real_labels, &present, most) },
+        Panelled { name: "Synthetic cells", rows: synthetic, cells: by_class(synthetic_labels, &present, most) },
     ];
     let names: Vec<&str> = present.iter().map(|&class| classes[class as usize].as_str()).collect();
     let top = sides.iter().flat_map(|side| side.rows.iter()).copied().fold(0.0f32, f32::max);
@@ -106,24 +109,24 @@ pub fn expression_heatmap(
 }
 
 /// For each class its cells in their order, at even steps when there are many.
-fn by_class(labels: &[u32], present: &[u32]) -> Vec<Vec<usize>> {
+fn by_class(labels: &[u32], present: &[u32], most: usize) -> Vec<Vec<usize>> {
     present
         .iter()
         .map(|&class| {
             let all: Vec<usize> = (0..labels.len()).filter(|&cell| labels[cell] == class).collect();
-            let keep = all.len().min(CELLS_PER_CLASS);
+            let keep = all.len().min(most);
             (0..keep).map(|i| all[i * all.len() / keep]).collect()
         })
         .collect()
 }
 
-struct Side<'a> {
+struct Panelled<'a> {
     name: &'static str,
     rows: &'a Array2<f32>,
     cells: Vec<Vec<usize>>,
 }
 
-impl Side<'_> {
+impl Panelled<'_> {
     /// One heatmap per class, so that hovering can name the class without a label per value.
     fn traces(&self, panel: usize, plan: &Plan) -> Vec<Value> {
         let suffix = if panel == 0 { "" } else { "2" };
@@ -134,7 +137,9 @@ impl Side<'_> {
             .filter(|(_, cells)| !cells.is_empty())
             .map(|(place, cells)| {
                 let values: Vec<Vec<f64>> = (0..plan.genes.len())
-                    .map(|gene| cells.iter().map(|&cell| significant(f64::from(self.rows[[cell, gene]]))).collect())
+                    .map(|gene| {
+                        cells.iter().map(|&cell| (f64::from(self.rows[[cell, gene]]) * 100.0).round() / 100.0).collect()
+                    })
                     .collect();
                 let width = (1.0 - GAP) / cells.len() as f64;
                 let edges: Vec<f64> =
@@ -206,7 +211,7 @@ impl<'a> Plan<'a> {
     fn layout(&self, title: &str, subtitle: &str) -> plotly::Layout {
         let ticks: Vec<f64> = (0..self.names.len()).map(|place| place as f64 + 0.5).collect();
         let names: Vec<String> = self.names.iter().map(|name| escape(name)).collect();
-        let plain = || Axis::new().show_grid(false).zero_line(false).show_line(false);
+        let plain = || Axis::new().show_grid(false).zero_line(false).show_line(false).tick_length(0);
         let x = |panel: usize| {
             plain()
                 .domain(&self.domains(panel).0)
@@ -221,6 +226,7 @@ impl<'a> Plan<'a> {
         let y = |panel: usize| {
             plain()
                 .domain(&self.domains(panel).1)
+                .type_(AxisType::Category)
                 .auto_range(false)
                 .range(vec![self.genes.len() as f64 - 0.5, -0.5])
                 .tick_values((0..self.genes.len()).map(|gene| gene as f64).collect())
@@ -247,13 +253,17 @@ impl<'a> Plan<'a> {
                     .color_scale(ColorScale::Palette(ColorScalePalette::Viridis))
                     .color_bar(
                         ColorBar::new()
-                            .title(Title::with_text(SCALE_NAME).side(plotly::common::Side::Right))
+                            .title(small(SCALE_NAME).side(Side::Right))
+                            .len_mode(ThicknessMode::Pixels)
+                            .len(300)
+                            .y(1.0)
+                            .y_anchor(Anchor::Top)
                             .thickness(14),
                     ),
             )
     }
 
-    fn still(&self, title: &str, subtitle: &str, sides: &[Side<'_>; 2]) -> Still {
+    fn still(&self, title: &str, subtitle: &str, sides: &[Panelled<'_>; 2]) -> Still {
         // Pixels per class: a multiple would be needed to hit every cell's edge; a picture this small hides it.
         let fine = (480 / self.names.len()).clamp(4, 24);
         let columns = fine * self.names.len();

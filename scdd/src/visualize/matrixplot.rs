@@ -1,15 +1,15 @@
 //! How the classes resemble each other, real beside synthetic (Yu et al. 2025, Fig. 7).
 
 use ndarray::{Array2, ArrayView1};
-use plotly::common::{ColorBar, ColorScale, ColorScalePalette, Font, Title};
-use plotly::layout::{Axis, ColorAxis};
+use plotly::common::{Anchor, ColorBar, ColorScale, ColorScalePalette, Font, Side, ThicknessMode};
+use plotly::layout::{Axis, AxisType, ColorAxis};
 use serde_json::json;
 
 use super::VisualizeError;
 use super::figure::{Figure, significant};
 use super::notebook::{count, escape};
 use super::still::{Panel, Still};
-use super::style::{INK, TOP, base, panel_title};
+use super::style::{INK, TOP, base, panel_title, small};
 use crate::cells::Expression;
 
 /// Mean expression of each class `[classes, genes]`; the row of a class without cells is NaN.
@@ -217,14 +217,11 @@ fn draw(matrices: &[Array2<f32>; 2], names: &[&str], agreement: Option<f64>, lef
             .into_iter()
             .map(|row| row.iter().map(|&x| x.is_finite().then(|| significant(f64::from(x)))).collect())
             .collect();
-        let positions: Vec<usize> = (0..n).collect();
-        let pairs: Vec<String> = names.iter().map(|name| escape(name)).collect();
+        let names: Vec<String> = names.iter().map(|name| escape(name)).collect();
         json!({
-            "type": "heatmap", "x": positions, "y": positions, "z": rows, "coloraxis": "coloraxis",
+            "type": "heatmap", "x": names, "y": names, "z": rows, "coloraxis": "coloraxis",
             "xaxis": format!("x{suffix}"), "yaxis": format!("y{suffix}"), "xgap": 1, "ygap": 1,
-            "text": (0..n).map(|a| (0..n).map(|b| format!("{} and {}", pairs[a], pairs[b])).collect::<Vec<_>>())
-                .collect::<Vec<_>>(),
-            "hovertemplate": "%{text}<br>r = %{z:.3f}<extra></extra>",
+            "hovertemplate": "%{y} and %{x}<br>r = %{z:.3f}<extra></extra>",
         })
     });
     let ticks: Vec<f64> = (0..n).map(|i| i as f64).collect();
@@ -232,6 +229,8 @@ fn draw(matrices: &[Array2<f32>; 2], names: &[&str], agreement: Option<f64>, lef
         Axis::new()
             .show_grid(false)
             .zero_line(false)
+            .type_(AxisType::Category)
+            .tick_length(0)
             .tick_values(ticks.clone())
             .tick_text(names.iter().map(|name| escape(name)).collect())
             .tick_font(Font::new().size(if n > 30 { 10 } else { 12 }))
@@ -256,7 +255,11 @@ fn draw(matrices: &[Array2<f32>; 2], names: &[&str], agreement: Option<f64>, lef
                 .color_scale(ColorScale::Palette(ColorScalePalette::Viridis))
                 .color_bar(
                     ColorBar::new()
-                        .title(Title::with_text(&scale).side(plotly::common::Side::Right))
+                        .title(small(&scale).side(Side::Right))
+                        .len_mode(ThicknessMode::Pixels)
+                        .len(260)
+                        .y(1.0)
+                        .y_anchor(Anchor::Top)
                         .thickness(14)
                         .x((lefts[1] + side + 16.0) / wide),
                 ),

@@ -44,8 +44,8 @@ impl Distilled {
         let names: Vec<String> = genes.iter().map(|&gene| study.cells().gene_names()[gene].clone()).collect();
         let cells: Vec<usize> = (0..real.cells()).collect();
         let shown = real.select_genes(&genes).dense_rows(&cells);
-        let shown = Array2::from_shape_vec((cells.len(), genes.len()), shown)
-            .map_err(|problem| VisualizeError::Length {
+        let shown =
+            Array2::from_shape_vec((cells.len(), genes.len()), shown).map_err(|problem| VisualizeError::Length {
                 what: format!("values of the heatmap ({problem})"),
                 found: 0,
                 expected: cells.len() * genes.len(),
@@ -123,7 +123,8 @@ impl Evaluation {
             None => format!("{mean:.3}"),
         };
         let text = |name: &str, values: Vec<String>| Column::new(name.into(), values);
-        let optional = |value: Option<f64>, digits: usize| value.map_or("–".to_owned(), |value| format!("{value:.digits$}"));
+        let optional =
+            |value: Option<f64>, digits: usize| value.map_or("–".to_owned(), |value| format!("{value:.digits$}"));
         let columns = vec![
             text("training set", rows.iter().map(|row| row.method.clone()).collect()),
             text("per class", rows.iter().map(|row| row.per_class.map_or("–".to_owned(), |n| n.to_string())).collect()),

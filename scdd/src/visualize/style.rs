@@ -38,13 +38,12 @@ pub(super) fn base(title: &str, subtitle: &str, size: (usize, usize), margin: [u
 
 /// An axis with a thin line, without grid and zero line.
 pub(super) fn axis(title: &str) -> Axis {
-    Axis::new()
-        .title(Title::with_text(escape(title)))
-        .show_grid(false)
-        .zero_line(false)
-        .show_line(true)
-        .line_color(LINE)
-        .mirror(true)
+    Axis::new().title(small(title)).show_grid(false).zero_line(false).show_line(true).line_color(LINE).mirror(true)
+}
+
+/// A title of an axis or a colour bar.
+pub(super) fn small(text: &str) -> Title {
+    Title::with_text(escape(text)).font(Font::new().size(13).color(INK))
 }
 
 /// Words above a panel, at paper coordinates.

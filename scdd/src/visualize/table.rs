@@ -9,7 +9,7 @@ use super::VisualizeError;
 use super::notebook::{block, count, emit, escape, thousands};
 
 /// A polars frame with a caption. Numbers stand to the right with thousands separators and, column by column, as
-/// many decimals as give the largest four digits; the best value of a column is bold when asked for. A clone
+/// many decimals as give the largest four digits (at least one beside fractions below 100); the best value of a column is bold when asked for. A clone
 /// shares the data.
 ///
 /// ```
@@ -194,6 +194,9 @@ fn numbers(column: &Column) -> Vec<Option<f64>> {
 fn cells(column: &Column, numbers: &[Option<f64>]) -> Vec<String> {
     let largest = numbers.iter().flatten().filter(|x| x.is_finite()).fold(0.0f64, |most, x| most.max(x.abs()));
     let decimals = if largest > 0.0 { (3 - largest.log10().floor() as i64).clamp(0, 9) as usize } else { 1 };
+    // 8.17 beside 1,000 keeps a decimal.
+    let fine = numbers.iter().flatten().any(|x| x.abs() < 100.0 && x.fract() != 0.0);
+    let decimals = decimals.max(usize::from(fine));
     let float = column.dtype().is_float();
     let integer = column.dtype().is_integer();
     (0..column.len())
@@ -235,11 +238,7 @@ mod tests {
     fn the_best_value_is_bold_and_numbers_stand_right() {
         let html = table().highest("accuracy").unwrap().lowest("seconds").unwrap().to_html();
         assert!(html.contains("<strong>0.97 ± 0.00</strong>"), "{html}");
-        assert!(
-            html.contains("<td style=\"text-align:right;padding:3px 12px\"><strong>13</strong>")
-                || html.contains("<strong>12</strong>"),
-            "{html}"
-        );
+        assert!(html.contains("<td style=\"text-align:right;padding:3px 12px\"><strong>12.5</strong>"), "{html}");
         assert!(html.contains(">1,713</td>") && html.contains("scDD &lt;1&gt;") && html.contains("Scores &amp; times"));
         assert_eq!(html.matches("<strong>").count(), 2);
     }

@@ -132,14 +132,19 @@ pub fn umap_figure(
     );
     let title = "Synthetic cells among real cells";
     let size = cloud.size(present.len());
+    let side = cloud.side(present.len()) as f64;
+    let [x, y] = cloud.ranges();
+    let bare = |name: &str, range: (f64, f64)| axis(name).show_tick_labels(false).range(vec![range.0, range.1]);
     let layout = base(title, &subtitle, size, [48, 24, 48])
         .legend(
-            Legend::new().item_sizing(ItemSizing::Trace).trace_group_gap(1).font(plotly::common::Font::new().size(12)),
+            Legend::new()
+                .item_sizing(ItemSizing::Trace)
+                .x((side + 16.0) / (size.0 - 72) as f64)
+                .trace_group_gap(1)
+                .font(plotly::common::Font::new().size(12)),
         )
-        .x_axis(
-            axis("UMAP 1").show_tick_labels(false).scale_anchor("y").constrain(plotly::layout::AxisConstrain::Domain),
-        )
-        .y_axis(axis("UMAP 2").show_tick_labels(false).constrain(plotly::layout::AxisConstrain::Domain));
+        .x_axis(bare("UMAP 1", x).domain(&[0.0, side / (size.0 - 72) as f64]).scale_anchor("y"))
+        .y_axis(bare("UMAP 2", y).domain(&[1.0 - side / (size.1 - TOP - 48) as f64, 1.0]));
     Ok(Figure::new(cloud.traces(&present), layout, summary, cloud.still(title, &subtitle, size, &present)))
 }
 
@@ -187,7 +192,25 @@ impl Cloud<'_> {
     /// Room for the longest class name and for every class in the legend.
     fn size(&self, shown: usize) -> (usize, usize) {
         let longest = self.classes.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        (700 + (longest * 7 + 60).clamp(140, 360), (TOP + 60 + 20 * (shown + 3)).max(TOP + 48 + 628))
+        let legend = 20 * (shown + 3);
+        (72 + self.side(shown) + (longest * 7 + 60).clamp(140, 360), TOP + 48 + legend.max(self.side(shown)))
+    }
+
+    /// Side of the square that the cells lie in, in pixels.
+    fn side(&self, shown: usize) -> usize {
+        (20 * (shown + 3)).clamp(628, 800)
+    }
+
+    /// Ranges of one length, so that the square keeps distances equal in both directions.
+    fn ranges(&self) -> [(f64, f64); 2] {
+        let reach = [0, 1].map(|axis| {
+            let column = self.places.column(axis);
+            column.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
+                (low.min(f64::from(x)), high.max(f64::from(x)))
+            })
+        });
+        let half = 0.53 * reach.iter().map(|(low, high)| high - low).fold(0.0, f64::max);
+        reach.map(|(low, high)| ((low + high) / 2.0 - half, (low + high) / 2.0 + half))
     }
 
     fn marker_sizes(&self) -> (f64, f64, f64) {
@@ -198,9 +221,9 @@ impl Cloud<'_> {
             _ => (2.0, 0.35),
         };
         let star = match self.labels.len() - self.real {
-            0..=60 => 17.0,
-            61..=200 => 13.0,
-            _ => 10.0,
+            0..=60 => 14.0,
+            61..=200 => 12.0,
+            _ => 9.0,
         };
         (point, opacity, star)
     }
@@ -252,23 +275,16 @@ impl Cloud<'_> {
     }
 
     fn still(&self, title: &str, subtitle: &str, size: (usize, usize), present: &BTreeSet<u32>) -> Still {
-        let reach = |axis: usize| {
-            let column = self.places.column(axis);
-            column.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
-                (low.min(f64::from(x)), high.max(f64::from(x)))
-            })
-        };
-        let (x, y) = (reach(0), reach(1));
-        // Equal aspect: the longer side decides the scale.
-        let half = 0.53 * (x.1 - x.0).max(y.1 - y.0);
-        let around = |(low, high): (f64, f64)| ((low + high) / 2.0 - half, (low + high) / 2.0 + half);
-        let panel = Panel { left: 48.0, top: TOP as f64, width: 628.0, height: 628.0, x: around(x), y: around(y) };
+        let side = self.side(present.len()) as f64;
+        let [x, y] = self.ranges();
+        let panel = Panel { left: 48.0, top: TOP as f64, width: side, height: side, x, y };
+        let key = 48.0 + side + 24.0;
         let mut still = Still::new(title, subtitle, size);
         still.frame(&panel);
-        still.text("UMAP 1", 362.0, panel.top + 646.0, "middle", 13, INK, 0.0);
-        still.text("UMAP 2", 36.0, panel.top + 314.0, "middle", 13, INK, -90.0);
+        still.text("UMAP 1", 48.0 + side / 2.0, panel.top + side + 20.0, "middle", 13, INK, 0.0);
+        still.text("UMAP 2", 36.0, panel.top + side / 2.0, "middle", 13, INK, -90.0);
         let (point, opacity, star) = self.marker_sizes();
-        // A still picture of a big cloud needs no more than every so manieth cell.
+        // A still picture of a big cloud needs no more than some 4,000 cells.
         let stride = self.real.div_ceil(4_000).max(1);
         for &class in present {
             let points = self.of(class, false).into_iter().step_by(stride).map(|(x, y)| panel.place(x, y));
@@ -280,15 +296,15 @@ impl Cloud<'_> {
             }
         }
         let mut line = panel.top + 10.0;
-        still.dots(std::iter::once((700.0, line - 4.0)), 6.0, QUIET, 1.0);
-        still.text("real cell", 714.0, line, "start", 12, INK, 0.0);
+        still.dots(std::iter::once((key, line - 4.0)), 6.0, QUIET, 1.0);
+        still.text("real cell", key + 14.0, line, "start", 12, INK, 0.0);
         line += 20.0;
-        still.star((700.0, line - 4.0), 7.0, "#ffffff");
-        still.text("synthetic cell", 714.0, line, "start", 12, INK, 0.0);
+        still.star((key, line - 4.0), 7.0, "#ffffff");
+        still.text("synthetic cell", key + 14.0, line, "start", 12, INK, 0.0);
         for &class in present {
             line += 20.0;
-            still.dots(std::iter::once((700.0, line - 4.0)), 11.0, class_color(class as usize), 1.0);
-            still.text(&self.classes[class as usize], 714.0, line, "start", 12, INK, 0.0);
+            still.dots(std::iter::once((key, line - 4.0)), 11.0, class_color(class as usize), 1.0);
+            still.text(&self.classes[class as usize], key + 14.0, line, "start", 12, INK, 0.0);
         }
         still
     }
