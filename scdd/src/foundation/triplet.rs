@@ -67,13 +67,12 @@ mod tests {
 
     #[test]
     fn a_negative_is_farther_than_the_positive_by_less_than_the_margin() {
-        let latents = array![[0.0f32], [0.1], [0.2], [5.0]];
+        let latents = array![[0.0f32], [0.1], [0.26], [5.0]];
         let labels = [0, 0, 1, 1];
         let mut rng = crate::seed::stream(1, "test");
         let triplets = semi_hard(&latents, &labels, 0.05, &mut rng);
-        // Cell 0: positive at .01, cell 2 at .04 is within .06. Cell 1: positive at .01, cell 2 at .01 is not farther.
-        assert_eq!(triplets.anchors, [0]);
-        assert_eq!((triplets.positives[0], triplets.negatives[0]), (1, 2));
+        // Cell 0: cell 2 is at .068, past .01 + .05. Cell 1: cell 2 is at .026, within. Cells 2 and 3: none is farther.
+        assert_eq!(triplets, Triplets { anchors: vec![1], positives: vec![0], negatives: vec![2] });
     }
 
     #[test]
