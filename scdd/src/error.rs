@@ -10,6 +10,24 @@ pub enum Error {
     /// Filtering, normalising, splitting.
     #[error(transparent)]
     Preprocess(#[from] crate::preprocess::PreprocessError),
+    /// Foundation models.
+    #[error(transparent)]
+    Foundation(#[from] crate::foundation::FoundationError),
+    /// Training and using SCDG.
+    #[error(transparent)]
+    Scdg(#[from] crate::scdg::ScdgError),
+    /// Distilling.
+    #[error(transparent)]
+    Distill(#[from] crate::distill::DistillError),
+    /// Choosing a device.
+    #[error(transparent)]
+    Device(#[from] crate::device::DeviceError),
+    /// Training and scoring evaluation models.
+    #[error(transparent)]
+    Evaluate(#[from] crate::evaluate::EvaluateError),
+    /// Drawing figures and tables.
+    #[error(transparent)]
+    Visualize(#[from] crate::visualize::VisualizeError),
 }
 
 /// The result of every fallible call of this crate.

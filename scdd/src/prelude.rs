@@ -1,3 +1,12 @@
 //! What a notebook needs: `use scdd::prelude::*;`.
 
-pub use crate::{Cells, Counts, Error, LogNormalized, Result};
+pub use crate::distill::{
+    Distilled, DistributionMatching, GradientMatching, Matching, MatchingObjective, SmallClasses,
+};
+pub use crate::evaluate::{ClassMean, Evaluation, EvaluationRow, Protocol, RandomCells, Scores, Selection};
+pub use crate::foundation::{Foundation, NetworkConfig, Pretraining, PretrainingConfig};
+pub use crate::scdg::{Noise, Scdg};
+pub use crate::study::Study;
+pub use crate::visualize::{Figure, Table};
+pub use crate::{Cells, Counts, Error, H5ad, Labels, LogNormalized, Result};
+pub use crate::{demo_cells, device, read_h5ad, simulate};

@@ -131,21 +131,25 @@ impl Expression {
         Self { genes: self.genes, pointers: Arc::new(pointers), indices: Arc::new(indices), values: Arc::new(values) }
     }
 
-    /// The given genes, in rising order of index.
+    /// The given genes, in the given order, each at most once.
     pub fn select_genes(&self, genes: &[usize]) -> Self {
         let mut new_index = vec![u32::MAX; self.genes];
         for (new, &gene) in genes.iter().enumerate() {
             new_index[gene] = new as u32;
         }
+        let rising = genes.windows(2).all(|pair| pair[0] < pair[1]);
         let (mut pointers, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+        let mut row: Vec<(u32, f32)> = Vec::new();
         for cell in 0..self.cells() {
-            let (row_genes, row) = self.row(cell);
-            for (&gene, &value) in row_genes.iter().zip(row) {
-                if new_index[gene as usize] != u32::MAX {
-                    indices.push(new_index[gene as usize]);
-                    values.push(value);
-                }
+            let (row_genes, row_values) = self.row(cell);
+            row.clear();
+            row.extend(row_genes.iter().zip(row_values).map(|(&gene, &value)| (new_index[gene as usize], value)));
+            row.retain(|&(gene, _)| gene != u32::MAX);
+            if !rising {
+                row.sort_unstable_by_key(|&(gene, _)| gene);
             }
+            indices.extend(row.iter().map(|&(gene, _)| gene));
+            values.extend(row.iter().map(|&(_, value)| value));
             pointers.push(values.len() as u64);
         }
         Self { genes: genes.len(), pointers: Arc::new(pointers), indices: Arc::new(indices), values: Arc::new(values) }

@@ -3,8 +3,16 @@
 //! [`Cells`] carries its stage in its type: [`Counts`] as read, [`LogNormalized`] after
 //! [`preprocess`](Cells::preprocess). A clone shares everything.
 
+mod check;
 mod error;
 mod expression;
+pub(crate) mod h5ad;
+mod known;
+mod labels;
+mod select;
+pub(crate) mod show;
+mod simulate;
+pub(crate) mod text;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -13,6 +21,12 @@ use polars::prelude::DataFrame;
 
 pub use error::CellsError;
 pub use expression::Expression;
+#[allow(unused_imports)]
+pub(crate) use h5ad::write_h5ad;
+pub use h5ad::{H5ad, read_h5ad};
+pub use known::demo_cells;
+pub use labels::Labels;
+pub use simulate::{Simulate, SimulationConfig, simulate};
 
 /// Stage: integer counts, as sequenced.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +39,6 @@ pub struct LogNormalized;
 /// Cells with their expression `[cells, genes]`, annotations per cell (`obs`) and per gene (`var`).
 ///
 /// Cheap to clone: expression and names are shared, a polars frame shares its columns.
-#[derive(Clone, Debug)]
 pub struct Cells<Stage> {
     expression: Expression,
     cell_names: Arc<Vec<String>>,
@@ -34,6 +47,21 @@ pub struct Cells<Stage> {
     var: DataFrame,
     provenance: Provenance,
     stage: PhantomData<Stage>,
+}
+
+// by hand, so that a stage need not be Clone
+impl<Stage> Clone for Cells<Stage> {
+    fn clone(&self) -> Self {
+        Self {
+            expression: self.expression.clone(),
+            cell_names: self.cell_names.clone(),
+            gene_names: self.gene_names.clone(),
+            obs: self.obs.clone(),
+            var: self.var.clone(),
+            provenance: self.provenance.clone(),
+            stage: PhantomData,
+        }
+    }
 }
 
 /// Where cells come from and what was done to them; written into results.

@@ -1,10 +1,14 @@
 //! From counts to log-normalised cells, and their split.
 
-/// Errors of preprocessing.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PreprocessError {
-    /// A setting outside its range.
-    #[error("{0}")]
-    Setting(String),
-}
+mod error;
+mod normalize;
+mod parts;
+mod split;
+mod variable_genes;
+
+pub use error::PreprocessError;
+pub use normalize::{Preprocess, PreprocessConfig, PreprocessPlan};
+pub(crate) use parts::parts;
+pub use parts::{TestCells, TrainingCells};
+pub use split::{Split, stratified_split};
+pub use variable_genes::{VariableGenes, highly_variable_genes, top_variable_genes_per_class};

@@ -1,1 +1,17 @@
-//! The scdg stage.
+//! SCDG, the single-step conditional diffusion generator (Yu et al. 2025): noise a latent, predict the clean one in a
+//! single network call, conditioned on the class.
+//!
+//! The denoiser predicts z0 itself (equation 3), so generation is one forward and one reverse step, never a chain, and
+//! the gradient of a distillation loss passes through one network.
+
+mod denoiser;
+mod error;
+mod generator;
+mod schedule;
+mod train;
+
+pub use denoiser::DenoiserConfig;
+pub use error::ScdgError;
+pub use generator::{Generator, Noise};
+pub use schedule::Schedule;
+pub use train::{Scdg, ScdgBuilder, ScdgConfig, ScdgHistory};

@@ -1,1 +1,37 @@
-//! The visualize stage.
+//! Figures and tables that show themselves in a notebook.
+//!
+//! Everything here takes plain numbers (`[cells, latent]` arrays, one label per cell, class and gene names), so
+//! that figures can be drawn of anything; results such as a distilled data set hand theirs over.
+//!
+//! | figure | shows |
+//! |---|---|
+//! | [`umap_figure`] | real cells as a cloud, synthetic cells as stars (Yu et al. 2025, Fig. 4) |
+//! | [`expression_heatmap`] | marker genes of real beside synthetic cells (Fig. 5) |
+//! | [`correlation_figure`] | how classes resemble each other, real beside synthetic (Fig. 7) |
+//! | [`curves`] | losses and scores over steps |
+//! | [`Table`] | numbers |
+
+mod curves;
+mod error;
+mod figure;
+mod heatmap;
+mod layout;
+mod matrixplot;
+mod neighbours;
+mod notebook;
+mod palette;
+mod png;
+mod results;
+mod still;
+mod style;
+mod table;
+mod umap;
+
+pub use curves::curves;
+pub use error::VisualizeError;
+pub use figure::Figure;
+pub use heatmap::expression_heatmap;
+pub use matrixplot::{class_correlations, class_profiles, correlation_figure};
+pub use palette::class_color;
+pub use table::Table;
+pub use umap::{umap_embedding, umap_figure};

@@ -1,0 +1,204 @@
+//! The .h5ad format, in and out: element by element, so that one entry that cannot be read (in `uns`, `obsm`, ...)
+//! does not keep a file from being read. Only the matrix, `obs` and `var` are touched.
+
+mod annotations;
+mod hdf5;
+mod matrix;
+pub(crate) mod write;
+
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::check::make_unique;
+use super::text::grouped;
+use super::{Cells, CellsError, Counts, Expression, LogNormalized, Provenance};
+use crate::Result;
+
+#[allow(unused_imports)]
+pub(crate) use write::write_h5ad;
+
+/// Reads counts `[cells, genes]` from `X` of an .h5ad file, with `obs` and `var`. Short for
+/// [`H5ad::open`]`(path).read()`; counts in `raw` or in a layer are read with that builder.
+///
+/// # Errors
+/// See [`H5ad::read`].
+///
+/// ```no_run
+/// let cells = scdd::read_h5ad("baron_human.h5ad")?;
+/// println!("{}", cells.summary());
+/// # Ok::<(), scdd::Error>(())
+/// ```
+pub fn read_h5ad(path: impl AsRef<Path>) -> Result<Cells<Counts>> {
+    H5ad::open(path).read()
+}
+
+/// Which matrix of a file, and how it is read. `Stage` is what the matrix holds: [`Counts`], or
+/// [`LogNormalized`] after [`log_normalized`](H5ad::log_normalized).
+///
+/// Compressed rows and columns and dense matrices of any kind of number are read, from files of anndata 0.7 and
+/// later.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("cells.h5ad");
+/// scdd::simulate().cells(50).genes(40).classes(2).run()?.write_h5ad(&path)?;
+/// let cells = scdd::H5ad::open(&path).unique_gene_names().read()?;
+/// assert_eq!(cells.cells(), 50);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is read before .read()"]
+pub struct H5ad<Stage = Counts> {
+    path: PathBuf,
+    part: Part,
+    unique_gene_names: bool,
+    every_column: bool,
+    stage: PhantomData<Stage>,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    X,
+    Raw,
+    Layer(String),
+}
+
+impl H5ad<Counts> {
+    /// Names the file; nothing is opened before `.read()`.
+    pub fn open(path: impl AsRef<Path>) -> Self {
+        Self {
+            path: path.as_ref().to_path_buf(),
+            part: Part::X,
+            unique_gene_names: false,
+            every_column: false,
+            stage: PhantomData,
+        }
+    }
+
+    /// The matrix is log-normalised already, on purpose: `.read()` gives `Cells<LogNormalized>`.
+    pub fn log_normalized(self) -> H5ad<LogNormalized> {
+        let Self { path, part, unique_gene_names, every_column, .. } = self;
+        H5ad { path, part, unique_gene_names, every_column, stage: PhantomData }
+    }
+
+    /// Reads and checks.
+    ///
+    /// # Errors
+    /// When the file is not HDF5, is cut off or damaged, has no such matrix, or the matrix is empty, has values
+    /// that are not finite or two for one gene of a cell; and when [`Cells::new`] refuses the parts: gene names
+    /// that come twice, negative or fractional values, log-normalised input. Each says what was found and the mend.
+    pub fn read(&self) -> Result<Cells<Counts>> {
+        let parts = self.parts()?;
+        let cells = Cells::<Counts>::new(parts.0, parts.1, parts.2, parts.3, parts.4, parts.5);
+        cells.map_err(|problem| CellsError::file(&self.path, problem).into())
+    }
+}
+
+impl H5ad<LogNormalized> {
+    /// Reads and checks; errors as for counts, with the checks of [`Cells::log_normalized`].
+    ///
+    /// # Errors
+    /// As for counts; and when the values are counts, negative or too large to be logarithms.
+    pub fn read(&self) -> Result<Cells<LogNormalized>> {
+        let parts = self.parts()?;
+        let cells = Cells::<LogNormalized>::log_normalized(parts.0, parts.1, parts.2, parts.3, parts.4, parts.5);
+        cells.map_err(|problem| CellsError::file(&self.path, problem).into())
+    }
+}
+
+type Parts = (Expression, Vec<String>, Vec<String>, polars::prelude::DataFrame, polars::prelude::DataFrame, Provenance);
+
+impl<Stage> H5ad<Stage> {
+    /// Reads `layers/<name>` instead of `X`.
+    pub fn layer(mut self, name: &str) -> Self {
+        self.part = Part::Layer(name.to_string());
+        self
+    }
+
+    /// Reads `raw/X` and `raw/var` instead of `X` and `var`: where scanpy's users keep values before selection
+    /// and scaling.
+    pub fn raw(mut self) -> Self {
+        self.part = Part::Raw;
+        self
+    }
+
+    /// Appends -1, -2, ... to gene names that come again, as Python's `var_names_make_unique`; without it they
+    /// are an error.
+    pub fn unique_gene_names(mut self) -> Self {
+        self.unique_gene_names = true;
+        self
+    }
+
+    /// Makes a column of `obs` or `var` that cannot be read an error; without it the column is left out, and the
+    /// provenance says so.
+    pub fn every_column(mut self) -> Self {
+        self.every_column = true;
+        self
+    }
+
+    fn parts(&self) -> Result<Parts, CellsError> {
+        self.read_parts().map_err(|problem| CellsError::file(&self.path, problem))
+    }
+
+    fn read_parts(&self) -> Result<Parts, hdf5::Problem> {
+        let file = hdf5::open(&self.path)?;
+        let (matrix_group, matrix, var_group) = match &self.part {
+            Part::X => ((*file).clone(), "X", (*file).clone()),
+            Part::Raw => {
+                let raw = file.group("raw").map_err(|_| self.no_matrix(&file, "raw"))?;
+                (raw.clone(), "X", raw)
+            }
+            Part::Layer(name) => {
+                let layers = file.group("layers").map_err(|_| self.no_matrix(&file, &format!("layer '{name}'")))?;
+                (layers, name.as_str(), (*file).clone())
+            }
+        };
+        if !matrix_group.link_exists(matrix) {
+            return Err(self.no_matrix(&file, &format!("{}/{matrix}", matrix_group.name().trim_end_matches('/'))));
+        }
+        let expression = matrix::read(&matrix_group, matrix)?;
+        let obs = annotations::read(&file, "obs")?;
+        let var = annotations::read(&var_group, "var")?;
+        let mut steps: Vec<String> = [obs.skipped, var.skipped].concat();
+        if let (true, Some(first)) = (self.every_column, steps.first()) {
+            return Err(format!("{first} ({} such columns); leave .every_column() out to go without", steps.len()));
+        }
+        let mut gene_names = var.names;
+        if self.unique_gene_names {
+            let (unique, changed) = make_unique(gene_names);
+            gene_names = unique;
+            steps.push(format!("{} repeated gene names made unique", grouped(changed)));
+        }
+        let sha256 = Some(sha256(&self.path).map_err(|problem| format!("cannot be read: {problem}"))?);
+        let provenance = Provenance { source: self.path.display().to_string(), sha256, steps };
+        Ok((expression, obs.names, gene_names, obs.frame, var.frame, provenance))
+    }
+
+    fn no_matrix(&self, file: &hdf5_metno::File, wanted: &str) -> hdf5::Problem {
+        let mut there: Vec<String> =
+            ["X", "raw/X"].into_iter().filter(|name| file.link_exists(name)).map(String::from).collect();
+        let layers = file.group("layers").and_then(|layers| layers.member_names()).unwrap_or_default();
+        there.extend(layers.into_iter().map(|name| format!("layer '{name}'")));
+        let there = if there.is_empty() { "none".to_string() } else { there.join(", ") };
+        format!("has no matrix {wanted}; it has: {there}; choose with H5ad::open(path).raw() or .layer(name)")
+    }
+}
+
+/// SHA-256 of a file, in lower-case hexadecimal, read in pieces.
+pub(crate) fn sha256(path: &Path) -> std::io::Result<String> {
+    use std::io::Read;
+    let mut file = std::fs::File::open(path)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            read => hash.update(&buffer[..read]),
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests;

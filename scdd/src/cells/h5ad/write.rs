@@ -1,0 +1,287 @@
+//! Cells to an .h5ad file, through anndata-rs's backend: gzip instead of its default blosc, which plain h5py cannot
+//! read; text columns as categoricals. The file appears under its name only when it is whole.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use anndata::backend::{AttributeOp, Backend, BackendData, Compression, DatasetOp, GroupOp, StoreOp, WriteConfig};
+use anndata::data::SelectInfoElem;
+use anndata_hdf5::H5;
+use ndarray::{Array1, ArrayView1};
+use polars::prelude::{Column, DataFrame, DataType};
+use serde_json::{Value, json};
+
+use crate::Result;
+use crate::cells::{Cells, CellsError, Expression};
+
+type Group = <H5 as Backend>::Group;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Elements of a compressed chunk: 512 KiB of f32.
+const CHUNK: usize = 1 << 17;
+
+/// What goes into a file beside the matrix.
+pub(crate) struct Parts<'a> {
+    pub(crate) expression: &'a Expression,
+    pub(crate) cell_names: &'a [String],
+    pub(crate) gene_names: &'a [String],
+    pub(crate) obs: &'a DataFrame,
+    pub(crate) var: &'a DataFrame,
+    /// An object: objects become groups, null is left out.
+    pub(crate) uns: &'a Value,
+}
+
+impl<Stage> Cells<Stage> {
+    /// Writes the cells as .h5ad, readable by Python's anndata and scanpy without plugins: `X` as compressed rows
+    /// of float32, text columns as categoricals, and the provenance as JSON in `uns["scdd"]["recipe"]`. Everything
+    /// but the matrix is small; a file of that name is replaced only when the new one is whole.
+    ///
+    /// # Errors
+    /// When the folder does not exist or cannot be written, and when a name holds a NUL character.
+    pub fn write_h5ad(&self, path: impl AsRef<Path>) -> Result<()> {
+        let stage = std::any::type_name::<Stage>().rsplit("::").next().unwrap_or_default();
+        let recipe = json!({ "stage": stage, "provenance": self.provenance });
+        let mut uns = json!({ "scdd": {
+            "recipe": recipe.to_string(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "stage": stage,
+            "source": self.provenance.source,
+        }});
+        if stage == "LogNormalized" {
+            // how scanpy knows that the logarithm has been taken
+            uns["log1p"] = json!({});
+        }
+        Ok(write_h5ad(
+            path.as_ref(),
+            &Parts {
+                expression: &self.expression,
+                cell_names: &self.cell_names,
+                gene_names: &self.gene_names,
+                obs: &self.obs,
+                var: &self.var,
+                uns: &uns,
+            },
+        )?)
+    }
+}
+
+/// Writes beside the target, then renames: nobody ever sees half a file.
+pub(crate) fn write_h5ad(path: &Path, parts: &Parts) -> Result<(), CellsError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        let problem = format!("cannot be written: there is no folder {}; make it first", folder.display());
+        return Err(CellsError::file(path, problem));
+    }
+    if path.is_dir() {
+        return Err(CellsError::file(path, "cannot be written: it is a folder; name a file"));
+    }
+    let failed = |problem: &dyn std::fmt::Display| CellsError::file(path, format!("cannot be written: {problem}"));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".scdd-").suffix(".h5ad.part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // the umask decides, as for any file; tempfile's own default would hide results from colleagues
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let temporary = builder.tempfile_in(folder).map_err(|problem| failed(&problem))?;
+    write_file(temporary.path(), parts).map_err(|problem| failed(&problem))?;
+    temporary.as_file().sync_all().map_err(|problem| failed(&problem))?;
+    temporary.persist(path).map_err(|problem| failed(&problem.error))?;
+    Ok(())
+}
+
+fn write_file(path: &Path, parts: &Parts) -> Result<(), Failure> {
+    let file = H5::new(path)?;
+    {
+        // the file's own root group, which carries attributes as groups do
+        let mut root = file.open_group("/")?;
+        encoding(&mut root, "anndata", "0.1.0")?;
+        write_matrix(&root, parts.expression)?;
+        write_frame(&root, "obs", parts.cell_names, parts.obs)?;
+        write_frame(&root, "var", parts.gene_names, parts.var)?;
+        for name in ["layers", "obsm", "obsp", "varm", "varp"] {
+            encoding(&mut root.new_group(name)?, "dict", "0.1.0")?;
+        }
+        write_value(&root, "uns", parts.uns)?;
+    }
+    file.close()?;
+    Ok(())
+}
+
+fn encoding(location: &mut impl AttributeOp<H5>, kind: &str, version: &str) -> Result<(), Failure> {
+    location.new_attr("encoding-type", kind)?;
+    location.new_attr("encoding-version", version)?;
+    Ok(())
+}
+
+fn write_matrix(root: &Group, expression: &Expression) -> Result<(), Failure> {
+    let mut matrix = root.new_group("X")?;
+    encoding(&mut matrix, "csr_matrix", "0.1.0")?;
+    matrix.new_attr("shape", vec![expression.cells(), expression.genes()])?;
+    let (pointers, indices) = (expression.pointers(), expression.indices());
+    write_pieces(&matrix, "data", expression.stored(), |range| expression.values()[range].to_vec())?;
+    // scipy keeps both in one type and would convert when they differ
+    if i32::try_from(expression.stored()).is_ok() {
+        let narrow = |range: Range<usize>| indices[range].iter().map(|&gene| gene as i32).collect::<Vec<_>>();
+        write_pieces(&matrix, "indices", indices.len(), narrow)?;
+        write_pieces(&matrix, "indptr", pointers.len(), |range| {
+            pointers[range].iter().map(|&pointer| pointer as i32).collect::<Vec<_>>()
+        })
+    } else {
+        let wide = |range: Range<usize>| indices[range].iter().map(|&gene| i64::from(gene)).collect::<Vec<_>>();
+        write_pieces(&matrix, "indices", indices.len(), wide)?;
+        write_pieces(&matrix, "indptr", pointers.len(), |range| {
+            pointers[range].iter().map(|&pointer| pointer as i64).collect::<Vec<_>>()
+        })
+    }
+}
+
+fn config(length: usize) -> WriteConfig {
+    let compression = (length > 128).then_some(Compression::Gzip(4));
+    WriteConfig { compression, block_size: Some(length.clamp(1, CHUNK).into()) }
+}
+
+/// Writes a long array piece by piece, so that conversion needs no second copy of it.
+fn write_pieces<T: BackendData>(
+    group: &Group,
+    name: &str,
+    length: usize,
+    piece: impl Fn(Range<usize>) -> Vec<T>,
+) -> Result<(), Failure> {
+    let array = group.new_empty_dataset::<T>(name, &length.into(), config(length))?;
+    for start in (0..length).step_by(CHUNK * 8) {
+        let range = start..(start + CHUNK * 8).min(length);
+        let values = Array1::from_vec(piece(range.clone()));
+        array.write_array_slice(values.view().into(), &[SelectInfoElem::from(range)])?;
+    }
+    Ok(())
+}
+
+fn write_array<T: BackendData>(group: &Group, name: &str, values: &[T], kind: &str) -> Result<(), Failure> {
+    let view = ArrayView1::from(values);
+    let mut array = group.new_array_dataset(name, view.into(), config(values.len()))?;
+    encoding(&mut array, kind, "0.2.0")
+}
+
+fn write_strings(group: &Group, name: &str, values: &[String]) -> Result<(), Failure> {
+    if let Some(text) = values.iter().find(|text| text.contains('\0')) {
+        return Err(format!("{text:?} in '{name}' holds a NUL character, which HDF5's text cannot; rename it").into());
+    }
+    write_array(group, name, values, "string-array")
+}
+
+fn write_frame(root: &Group, name: &str, index: &[String], frame: &DataFrame) -> Result<(), Failure> {
+    let mut group = root.new_group(name)?;
+    encoding(&mut group, "dataframe", "0.2.0")?;
+    let order: Vec<&str> = frame.get_column_names().into_iter().map(|column| column.as_str()).collect();
+    if let Some(wrong) =
+        order.iter().find(|column| column.is_empty() || **column == "_index" || column.contains(['/', '\0']))
+    {
+        return Err(format!("column '{wrong}' of {name} cannot be a name in HDF5; rename it").into());
+    }
+    group.new_attr("_index", "_index")?;
+    group.new_attr("column-order", order)?;
+    write_strings(&group, "_index", index)?;
+    frame.columns().iter().try_for_each(|column| write_column(&group, column))
+}
+
+fn write_column(frame: &Group, column: &Column) -> Result<(), Failure> {
+    let (name, missing) = (column.name().as_str(), column.null_count() > 0);
+    match column.dtype() {
+        DataType::Boolean if missing => {
+            let values: Vec<bool> = column.bool()?.iter().map(|value| value.unwrap_or(false)).collect();
+            write_nullable(frame, column, "nullable-boolean", &values)
+        }
+        DataType::Boolean => {
+            let values: Vec<bool> = column.bool()?.iter().flatten().collect();
+            write_array(frame, name, &values, "array")
+        }
+        DataType::Float32 => {
+            let values: Vec<f32> = column.f32()?.iter().map(|value| value.unwrap_or(f32::NAN)).collect();
+            write_array(frame, name, &values, "array")
+        }
+        DataType::Float64 => {
+            let values: Vec<f64> = column.f64()?.iter().map(|value| value.unwrap_or(f64::NAN)).collect();
+            write_array(frame, name, &values, "array")
+        }
+        kind if kind.is_integer() => {
+            let numbers = column.cast(&DataType::Int64)?;
+            let values: Vec<i64> = numbers.i64()?.iter().map(|value| value.unwrap_or(0)).collect();
+            if missing {
+                return write_nullable(frame, column, "nullable-integer", &values);
+            }
+            write_array(frame, name, &values, "array")
+        }
+        _ => write_categorical(frame, column),
+    }
+}
+
+fn write_nullable<T: BackendData>(frame: &Group, column: &Column, kind: &str, values: &[T]) -> Result<(), Failure> {
+    let mut group = frame.new_group(column.name())?;
+    encoding(&mut group, kind, "0.1.0")?;
+    let mask: Vec<bool> = column.is_null().iter().map(|missing| missing.unwrap_or(true)).collect();
+    write_array(&group, "values", values, "array")?;
+    write_array(&group, "mask", &mask, "array")
+}
+
+/// Text as codes into sorted categories; a null is the code -1, so that no null string is ever written.
+fn write_categorical(frame: &Group, column: &Column) -> Result<(), Failure> {
+    let text = column.cast(&DataType::String)?;
+    let text = text.str()?;
+    let mut place: BTreeMap<&str, i32> = text.iter().flatten().map(|value| (value, 0)).collect();
+    for (code, entry) in place.values_mut().enumerate() {
+        *entry = i32::try_from(code)?;
+    }
+    let codes: Vec<i32> = text.iter().map(|value| value.map_or(-1, |value| place[value])).collect();
+    let categories: Vec<String> = place.keys().map(|category| category.to_string()).collect();
+    let mut group = frame.new_group(column.name())?;
+    encoding(&mut group, "categorical", "0.2.0")?;
+    group.new_attr("ordered", false)?;
+    write_strings(&group, "categories", &categories)?;
+    // pandas takes the narrowest type
+    match (i8::try_from(categories.len()), i16::try_from(categories.len())) {
+        (Ok(_), _) => write_array(&group, "codes", &codes.iter().map(|&code| code as i8).collect::<Vec<_>>(), "array"),
+        (_, Ok(_)) => write_array(&group, "codes", &codes.iter().map(|&code| code as i16).collect::<Vec<_>>(), "array"),
+        _ => write_array(&group, "codes", &codes, "array"),
+    }
+}
+
+/// JSON to `uns`: objects are groups, lists of one kind are arrays, any other list is its JSON text.
+fn write_value(parent: &Group, name: &str, value: &Value) -> Result<(), Failure> {
+    match value {
+        Value::Null => Ok(()),
+        Value::Bool(truth) => write_scalar(parent, name, truth, "numeric-scalar"),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => write_scalar(parent, name, &whole, "numeric-scalar"),
+            None => write_scalar(parent, name, &number.as_f64().unwrap_or(f64::NAN), "numeric-scalar"),
+        },
+        Value::String(text) => write_scalar(parent, name, &text.replace('\0', ""), "string"),
+        Value::Array(values) => {
+            if let Some(whole) = values.iter().map(Value::as_i64).collect::<Option<Vec<i64>>>() {
+                write_array(parent, name, &whole, "array")
+            } else if let Some(numbers) = values.iter().map(Value::as_f64).collect::<Option<Vec<f64>>>() {
+                write_array(parent, name, &numbers, "array")
+            } else if values.iter().all(Value::is_string) {
+                let texts: Vec<String> = values.iter().flat_map(Value::as_str).map(String::from).collect();
+                write_strings(parent, name, &texts)
+            } else {
+                write_scalar(parent, name, &value.to_string(), "string")
+            }
+        }
+        Value::Object(entries) => {
+            let mut group = parent.new_group(name)?;
+            encoding(&mut group, "dict", "0.1.0")?;
+            entries.iter().try_for_each(|(key, value)| write_value(&group, &key.replace('/', "_"), value))
+        }
+    }
+}
+
+fn write_scalar<T: BackendData>(parent: &Group, name: &str, value: &T, kind: &str) -> Result<(), Failure> {
+    let mut array = parent.new_scalar_dataset(name, value)?;
+    encoding(&mut array, kind, "0.2.0")
+}

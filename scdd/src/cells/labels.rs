@@ -1,0 +1,165 @@
+//! Labels: one class a cell, from a column of `obs`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use polars::prelude::{Column, DataType, StringChunked};
+
+use super::text::grouped;
+use super::{Cells, CellsError};
+use crate::Result;
+
+/// One class for each cell. Classes are sorted by name. A clone shares everything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Labels {
+    /// The `obs` column that they come from.
+    pub column: String,
+    /// Names of the classes, sorted.
+    pub classes: Arc<Vec<String>>,
+    /// Index into `classes` for each cell.
+    pub of_cell: Arc<Vec<u32>>,
+}
+
+impl Labels {
+    /// Labels from one class name a cell.
+    ///
+    /// ```
+    /// let labels = scdd::Labels::from_names("cell_type", &["T", "B", "T"]);
+    /// assert_eq!(*labels.classes, ["B", "T"]);
+    /// assert_eq!(*labels.of_cell, [1, 0, 1]);
+    /// assert_eq!(labels.count_per_class(), [1, 2]);
+    /// ```
+    pub fn from_names<S: AsRef<str>>(column: &str, names: &[S]) -> Self {
+        let mut index: BTreeMap<&str, u32> = names.iter().map(|name| (name.as_ref(), 0)).collect();
+        for (class, entry) in index.values_mut().enumerate() {
+            *entry = class as u32;
+        }
+        let of_cell = names.iter().map(|name| index[name.as_ref()]).collect();
+        let classes = index.keys().map(|name| name.to_string()).collect();
+        Self { column: column.to_string(), classes: Arc::new(classes), of_cell: Arc::new(of_cell) }
+    }
+
+    /// Number of cells of each class, in the order of `classes`.
+    pub fn count_per_class(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        self.of_cell.iter().for_each(|&class| counts[class as usize] += 1);
+        counts
+    }
+
+    /// The cells of each class, rising, in the order of `classes`.
+    pub fn cells_per_class(&self) -> Vec<Vec<usize>> {
+        let mut cells = vec![Vec::new(); self.classes.len()];
+        self.of_cell.iter().enumerate().for_each(|(cell, &class)| cells[class as usize].push(cell));
+        cells
+    }
+
+    /// The labels of the given cells; all classes stay, a class may be left without cells.
+    /// Indices past the end are left out.
+    pub fn select(&self, cells: &[usize]) -> Self {
+        let of_cell = cells.iter().filter_map(|&cell| self.of_cell.get(cell).copied()).collect();
+        Self { of_cell: Arc::new(of_cell), ..self.clone() }
+    }
+}
+
+impl<Stage> Cells<Stage> {
+    /// The classes of an `obs` column: text, categories, integers or booleans.
+    ///
+    /// # Errors
+    /// When there is no such column (the error lists those that are), when cells have no label (null, NaN or
+    /// empty text; see [`drop_missing`](Self::drop_missing)), when there is one class only, and when a column of
+    /// numbers has a different value for more than half of the cells.
+    ///
+    /// ```
+    /// let cells = scdd::simulate().cells(60).genes(30).classes(3).run()?;
+    /// assert_eq!(cells.labels("cell_type")?.classes.len(), 3);
+    /// let error = cells.labels("celltype").unwrap_err().to_string();
+    /// assert!(error.contains("'cell_type', 'batch'"), "{error}");
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    pub fn labels(&self, column: &str) -> Result<Labels> {
+        let source = self.obs_column(column)?;
+        let text = as_text(source)?;
+        let missing: Vec<usize> = missing_cells(&text);
+        if let Some(&first) = missing.first() {
+            return Err(CellsError::Labels(format!(
+                "{} of {} cells have no label in obs column '{column}', the first is cell {first} ('{}'); drop them \
+                 with cells.drop_missing(\"{column}\")",
+                grouped(missing.len()),
+                grouped(self.cells()),
+                self.cell_names[first]
+            ))
+            .into());
+        }
+        let names: Vec<&str> = text.iter().flatten().collect();
+        let labels = Labels::from_names(column, &names);
+        let classes = labels.classes.len();
+        if classes < 2 {
+            return Err(CellsError::Labels(format!(
+                "obs column '{column}' has one class only, '{}' for all {} cells; at least two are needed, choose \
+                 another column of {}",
+                names.first().unwrap_or(&""),
+                grouped(self.cells()),
+                self.list_columns()
+            ))
+            .into());
+        }
+        if source.dtype().is_primitive_numeric() && classes * 2 > self.cells() {
+            return Err(CellsError::Labels(format!(
+                "obs column '{column}' holds numbers, {} different ones in {} cells: a measurement, not classes; \
+                 choose another column of {}",
+                grouped(classes),
+                grouped(self.cells()),
+                self.list_columns()
+            ))
+            .into());
+        }
+        Ok(labels)
+    }
+
+    /// The cells that have a value in an `obs` column (not null, NaN or empty text).
+    ///
+    /// # Errors
+    /// When there is no such column, or no cell has a value.
+    pub fn drop_missing(&self, column: &str) -> Result<Self> {
+        let missing = missing_cells(&as_text(self.obs_column(column)?)?);
+        if missing.len() == self.cells() {
+            return Err(CellsError::Labels(format!(
+                "none of {} cells has a value in obs column '{column}'; choose another column of {}",
+                grouped(self.cells()),
+                self.list_columns()
+            ))
+            .into());
+        }
+        let mut keep = vec![true; self.cells()];
+        missing.iter().for_each(|&cell| keep[cell] = false);
+        let kept: Vec<usize> = (0..self.cells()).filter(|&cell| keep[cell]).collect();
+        let step =
+            format!("without label '{column}' dropped: {} -> {} cells", grouped(self.cells()), grouped(kept.len()));
+        Ok(self.select_cells(&kept)?.with_step(step))
+    }
+
+    pub(super) fn obs_column(&self, column: &str) -> Result<&Column, CellsError> {
+        self.obs.column(column).map_err(|_| {
+            CellsError::Labels(format!("obs has no column '{column}'; its columns are {}", self.list_columns()))
+        })
+    }
+
+    fn list_columns(&self) -> String {
+        let names: Vec<_> = self.obs.get_column_names().iter().map(|name| format!("'{name}'")).collect();
+        if names.is_empty() { "none: obs has no columns".to_string() } else { names.join(", ") }
+    }
+}
+
+fn as_text(column: &Column) -> Result<StringChunked, CellsError> {
+    let text = column.cast(&DataType::String).and_then(|text| text.str().cloned());
+    text.map_err(|problem| {
+        let (name, kind) = (column.name(), column.dtype());
+        CellsError::Labels(format!("obs column '{name}' of type {kind} cannot be read as labels: {problem}"))
+    })
+}
+
+/// pandas writes a missing label as null (category code -1), but `astype(str)` makes it "nan".
+fn missing_cells(text: &StringChunked) -> Vec<usize> {
+    let missing = |name: Option<&str>| matches!(name, None | Some("" | "nan" | "NaN"));
+    text.iter().enumerate().filter(|(_, name)| missing(*name)).map(|(cell, _)| cell).collect()
+}

@@ -1,0 +1,95 @@
+//! Parts of cells: some cells, some genes, another name for a column.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use polars::prelude::{DataFrame, IdxCa, IdxSize};
+
+use super::text::grouped;
+use super::{Cells, CellsError, Expression};
+use crate::Result;
+
+impl<Stage> Cells<Stage> {
+    /// The given cells, in the given order; a cell may come twice.
+    ///
+    /// # Errors
+    /// When an index is not below the number of cells.
+    ///
+    /// ```
+    /// let cells = scdd::simulate().cells(50).genes(30).classes(2).run()?;
+    /// let three = cells.select_cells(&[4, 0, 4])?;
+    /// assert_eq!(three.cell_names()[1], cells.cell_names()[0]);
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    pub fn select_cells(&self, cells: &[usize]) -> Result<Self> {
+        check_indices("cell", cells, self.cells())?;
+        Ok(Self {
+            expression: self.expression.select_cells(cells),
+            cell_names: select_names(&self.cell_names, cells),
+            obs: select_rows(&self.obs, cells)?,
+            ..self.clone()
+        })
+    }
+
+    /// The given genes, in the given order.
+    ///
+    /// # Errors
+    /// When an index is not below the number of genes, or comes twice.
+    pub fn select_genes(&self, genes: &[usize]) -> Result<Self> {
+        check_indices("gene", genes, self.genes())?;
+        let mut seen = vec![false; self.genes()];
+        if let Some(&gene) = genes.iter().find(|&&gene| std::mem::replace(&mut seen[gene], true)) {
+            let name = &self.gene_names[gene];
+            return Err(CellsError::Setting(format!("gene {gene} ('{name}') is selected twice; select it once")).into());
+        }
+        Ok(Self {
+            expression: self.expression.select_genes(genes),
+            gene_names: select_names(&self.gene_names, genes),
+            var: select_rows(&self.var, genes)?,
+            ..self.clone()
+        })
+    }
+
+    /// The same cells with an `obs` column renamed.
+    ///
+    /// # Errors
+    /// When there is no such column, or the new name is taken.
+    pub fn rename_obs(&self, from: &str, to: &str) -> Result<Self> {
+        self.obs_column(from)?;
+        let mut obs = self.obs.clone();
+        obs.rename(from, to.into())
+            .map_err(|_| CellsError::Labels(format!("obs has a column '{to}' already; choose another name")))?;
+        Ok(Self { obs, ..self.clone() })
+    }
+
+    /// The same cells with one more step in their provenance.
+    pub(crate) fn with_step(mut self, step: String) -> Self {
+        self.provenance.steps.push(step);
+        self
+    }
+
+    /// The same cells and genes in another stage.
+    pub(crate) fn into_stage<Next>(self, expression: Expression) -> Cells<Next> {
+        let Self { cell_names, gene_names, obs, var, provenance, .. } = self;
+        Cells { expression, cell_names, gene_names, obs, var, provenance, stage: PhantomData }
+    }
+}
+
+fn check_indices(what: &str, indices: &[usize], length: usize) -> Result<(), CellsError> {
+    match indices.iter().find(|&&index| index >= length) {
+        Some(index) => Err(CellsError::Setting(format!(
+            "{what} index {index} is selected of {} {what}s; indices start at 0",
+            grouped(length)
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn select_names(names: &[String], indices: &[usize]) -> Arc<Vec<String>> {
+    Arc::new(indices.iter().map(|&index| names[index].clone()).collect())
+}
+
+fn select_rows(frame: &DataFrame, rows: &[usize]) -> Result<DataFrame, CellsError> {
+    let rows = IdxCa::from_vec("rows".into(), rows.iter().map(|&row| row as IdxSize).collect());
+    frame.take(&rows).map_err(|problem| CellsError::Shape(format!("annotations cannot be selected: {problem}")))
+}

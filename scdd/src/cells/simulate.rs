@@ -1,0 +1,394 @@
+//! Simulated cells: negative-binomial counts with class programmes, library sizes, batches, dropout and a heavy
+//! class imbalance. For tests, for demonstrations without a network, and for claims that need a known truth.
+//!
+//! The model is of Splatter's form (Zappia, Phipson and Oshlack 2017): gene means times class and batch effects,
+//! scaled to a library size, drawn from a gamma-Poisson, thinned by dropout. Its numbers are ours.
+
+use polars::prelude::{Column, DataFrame};
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rand_distr::{Distribution, Gamma, LogNormal, Poisson};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::text::grouped;
+use super::{Cells, CellsError, Counts, Expression, Provenance};
+use crate::Result;
+use crate::seed::{DEFAULT_SEED, number, stream};
+
+/// The numbers of a simulation, all chosen by us.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SimulationConfig {
+    /// Number of cells, 2,000.
+    pub cells: usize,
+    /// Number of genes, 2,000.
+    pub genes: usize,
+    /// Number of classes, 8.
+    pub classes: usize,
+    /// Cells of the smallest class, 2; class sizes rise geometrically from it.
+    pub smallest_class: usize,
+    /// Number of batches, 2; each cell is of one at random.
+    pub batches: usize,
+    /// Marker genes of each class, 20, or fewer when genes are few; no gene marks two classes.
+    pub markers: usize,
+    /// How much more a class expresses its markers: 2 to the power of a normal around this, 3.
+    pub log2_fold_change: f64,
+    /// Standard deviation of the natural logarithm of a gene's effect in a batch, 0.2.
+    pub batch_effect: f64,
+    /// Median number of counts of a cell before dropout, 3,000.
+    pub library_size: f64,
+    /// Standard deviation of the natural logarithm of library sizes, 0.4.
+    pub library_spread: f64,
+    /// Dispersion of the negative binomial, 0.3: variance = mean + dispersion * mean^2.
+    pub dispersion: f64,
+    /// Chance that a count with a mean near zero is lost, 0.2; it falls as exp(-mean).
+    pub dropout: f64,
+    /// Seed of everything.
+    pub seed: u64,
+}
+
+impl Default for SimulationConfig {
+    fn default() -> Self {
+        Self {
+            cells: 2000,
+            genes: 2000,
+            classes: 8,
+            smallest_class: 2,
+            batches: 2,
+            markers: 20,
+            log2_fold_change: 3.0,
+            batch_effect: 0.2,
+            library_size: 3000.0,
+            library_spread: 0.4,
+            dispersion: 0.3,
+            dropout: 0.2,
+            seed: DEFAULT_SEED,
+        }
+    }
+}
+
+/// Opens a simulation; see [`SimulationConfig`] for what there is and the defaults.
+///
+/// ```
+/// let cells = scdd::simulate().cells(200).genes(100).classes(4).batches(2).seed(7).run()?;
+/// assert_eq!((cells.cells(), cells.genes()), (200, 100));
+/// let sizes = cells.labels("cell_type")?.count_per_class();
+/// assert_eq!(sizes.iter().min(), Some(&2));
+/// # Ok::<(), scdd::Error>(())
+/// ```
+pub fn simulate() -> Simulate {
+    Simulate { config: SimulationConfig::default() }
+}
+
+/// A simulation that is being set up; [`run`](Simulate::run) makes the cells.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is simulated before .run()"]
+pub struct Simulate {
+    config: SimulationConfig,
+}
+
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $kind:ty),* $(,)?) => {
+        $($(#[$doc])* pub fn $name(mut self, $name: $kind) -> Self { self.config.$name = $name; self })*
+    };
+}
+
+impl Simulate {
+    setters! {
+        /// Number of cells.
+        cells: usize,
+        /// Number of genes.
+        genes: usize,
+        /// Number of classes.
+        classes: usize,
+        /// Cells of the smallest class.
+        smallest_class: usize,
+        /// Number of batches.
+        batches: usize,
+        /// Marker genes of each class.
+        markers: usize,
+        /// Mean log2 fold change of markers.
+        log2_fold_change: f64,
+        /// Standard deviation of the logarithm of a gene's effect in a batch.
+        batch_effect: f64,
+        /// Median number of counts of a cell before dropout.
+        library_size: f64,
+        /// Dispersion of the negative binomial.
+        dispersion: f64,
+        /// Chance that a count with a mean near zero is lost.
+        dropout: f64,
+        /// Seed of everything.
+        seed: u64,
+    }
+
+    /// Everything at once.
+    pub fn config(mut self, config: SimulationConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Makes the cells. `obs` has `cell_type` ("type_1", the largest, to "type_8") and `batch`; `var` has
+    /// `marker_of`, a class or "none". Cells come in random order.
+    ///
+    /// # Errors
+    /// When a number is out of range: no genes, fewer than two classes, fewer cells than the classes need,
+    /// fewer genes than classes, negative spreads.
+    pub fn run(&self) -> Result<Cells<Counts>> {
+        let config = &self.config;
+        check(config)?;
+        let sizes = class_sizes(config);
+        let marker_of = draw_markers(config);
+        let profiles = draw_profiles(config, &marker_of);
+
+        let mut order = stream(config.seed, "simulate: order of cells");
+        let mut classes: Vec<usize> =
+            sizes.iter().enumerate().flat_map(|(class, &size)| std::iter::repeat_n(class, size)).collect();
+        classes.shuffle(&mut order);
+        let batches: Vec<usize> = (0..config.cells).map(|_| order.random_range(0..config.batches)).collect();
+
+        let rows: Vec<Vec<(u32, f32)>> = (0..config.cells)
+            .into_par_iter()
+            .map(|cell| draw_cell(config, cell, &profiles[classes[cell] * config.batches + batches[cell]]))
+            .collect();
+        let (mut pointers, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+        for row in rows {
+            indices.extend(row.iter().map(|entry| entry.0));
+            values.extend(row.iter().map(|entry| entry.1));
+            pointers.push(values.len() as u64);
+        }
+        let expression = Expression::new(config.genes, pointers, indices, values)?;
+
+        let class_name = |class: usize| format!("type_{}", class + 1);
+        let cell_types: Vec<String> = classes.iter().map(|&class| class_name(class)).collect();
+        let batches: Vec<String> = batches.iter().map(|batch| format!("batch_{}", batch + 1)).collect();
+        let markers: Vec<String> =
+            marker_of.iter().map(|class| class.map_or_else(|| "none".to_string(), class_name)).collect();
+        let frame =
+            |height, columns| DataFrame::new(height, columns).map_err(|problem| CellsError::Shape(problem.to_string()));
+        let obs = frame(
+            config.cells,
+            vec![Column::new("cell_type".into(), cell_types), Column::new("batch".into(), batches)],
+        )?;
+        let var = frame(config.genes, vec![Column::new("marker_of".into(), markers)])?;
+        let provenance = Provenance {
+            source: "simulated".to_string(),
+            sha256: None,
+            steps: vec![format!(
+                "simulated with seed {}: {} cells x {} genes, {} classes of {} to {} cells, {} batches",
+                config.seed,
+                grouped(config.cells),
+                grouped(config.genes),
+                config.classes,
+                grouped(sizes[config.classes - 1]),
+                grouped(sizes[0]),
+                config.batches
+            )],
+        };
+        Cells::<Counts>::new(
+            expression,
+            (1..=config.cells).map(|cell| format!("cell_{cell}")).collect(),
+            (1..=config.genes).map(|gene| format!("gene_{gene}")).collect(),
+            obs,
+            var,
+            provenance,
+        )
+    }
+}
+
+fn check(config: &SimulationConfig) -> Result<(), CellsError> {
+    let needed = config.classes.saturating_mul(config.smallest_class.max(1));
+    let wrong = if config.classes < 2 || config.batches < 1 {
+        format!("{} classes and {} batches; at least 2 and 1 are needed", config.classes, config.batches)
+    } else if config.smallest_class < 1 || config.cells < needed {
+        format!(
+            "{} cells for {} classes of at least {} cells; at least {} cells are needed",
+            config.cells,
+            config.classes,
+            config.smallest_class,
+            needed.max(config.classes)
+        )
+    } else if config.genes < config.classes || u32::try_from(config.genes).is_err() {
+        format!("{} genes for {} classes; at least one gene a class is needed", config.genes, config.classes)
+    } else if !(config.library_size > 0.0 && config.library_size <= 1e7)
+        || !(0.0..=1.0).contains(&config.dropout)
+        || !(0.0..=100.0).contains(&config.dispersion)
+        || !(0.0..=5.0).contains(&config.library_spread)
+        || !(0.0..=5.0).contains(&config.batch_effect)
+        || !(-20.0..=20.0).contains(&config.log2_fold_change)
+    {
+        format!(
+            "library size {} (0 to 1e7), its spread {} (0 to 5), dropout {} (0 to 1), dispersion {} (0 to 100), batch \
+             effect {} (0 to 5), log2 fold change {} (-20 to 20): one is outside its range",
+            config.library_size,
+            config.library_spread,
+            config.dropout,
+            config.dispersion,
+            config.batch_effect,
+            config.log2_fold_change
+        )
+    } else {
+        return Ok(());
+    };
+    Err(CellsError::Setting(format!("cells cannot be simulated: {wrong}")))
+}
+
+/// Sizes that fall by one ratio from class to class down to the smallest; the largest takes what rounding leaves.
+fn class_sizes(config: &SimulationConfig) -> Vec<usize> {
+    let size =
+        |ratio: f64, class: usize| config.smallest_class as f64 * ratio.powi((config.classes - 1 - class) as i32);
+    let total = |ratio: f64| (0..config.classes).map(|class| size(ratio, class)).sum::<f64>();
+    let (mut low, mut high) = (1.0, config.cells as f64);
+    for _ in 0..100 {
+        let middle = (low + high) / 2.0;
+        if total(middle) > config.cells as f64 { high = middle } else { low = middle }
+    }
+    let mut sizes: Vec<usize> = (0..config.classes)
+        .map(|class| (size(low, class) + 1e-6).floor() as usize)
+        .map(|size| size.clamp(config.smallest_class, config.cells))
+        .collect();
+    sizes[0] = config.cells.saturating_sub(sizes[1..].iter().sum());
+    sizes
+}
+
+/// The class that each gene marks, if any.
+fn draw_markers(config: &SimulationConfig) -> Vec<Option<usize>> {
+    let mut genes: Vec<usize> = (0..config.genes).collect();
+    genes.shuffle(&mut stream(config.seed, "simulate: markers"));
+    let each = config.markers.clamp(1, (config.genes / config.classes).max(1));
+    let mut marker_of = vec![None; config.genes];
+    for (place, gene) in genes.into_iter().take(each * config.classes).enumerate() {
+        marker_of[gene] = Some(place / each);
+    }
+    marker_of
+}
+
+/// Share of a cell's counts in each gene, for each class and batch.
+fn draw_profiles(config: &SimulationConfig, marker_of: &[Option<usize>]) -> Vec<Vec<f64>> {
+    let mut means = stream(config.seed, "simulate: gene means");
+    let mut effects = stream(config.seed, "simulate: batch effects");
+    // spread of gene means over four orders of magnitude, as sequencing shows
+    let base: Vec<f64> = (0..config.genes).map(|_| (1.5 * standard_normal(&mut means)).exp()).collect();
+    let fold: Vec<f64> =
+        (0..config.genes).map(|_| (config.log2_fold_change + 0.5 * standard_normal(&mut means)).exp2()).collect();
+    let batch: Vec<Vec<f64>> = (0..config.batches)
+        .map(|_| (0..config.genes).map(|_| (config.batch_effect * standard_normal(&mut effects)).exp()).collect())
+        .collect();
+    let mut profiles = Vec::with_capacity(config.classes * config.batches);
+    for class in 0..config.classes {
+        for batch in &batch {
+            let mut profile: Vec<f64> = (0..config.genes)
+                .map(|gene| base[gene] * batch[gene] * if marker_of[gene] == Some(class) { fold[gene] } else { 1.0 })
+                .collect();
+            let total: f64 = profile.iter().sum();
+            profile.iter_mut().for_each(|share| *share /= total);
+            profiles.push(profile);
+        }
+    }
+    profiles
+}
+
+fn standard_normal(random: &mut impl rand::Rng) -> f64 {
+    rand_distr::StandardNormal.sample(random)
+}
+
+/// One cell from a stream of its own, so that cells can be drawn in any order.
+fn draw_cell(config: &SimulationConfig, cell: usize, profile: &[f64]) -> Vec<(u32, f32)> {
+    let mut random = stream(number(config.seed, "simulate: cells"), &cell.to_string());
+    let library = LogNormal::new(config.library_size.ln(), config.library_spread)
+        .map_or(config.library_size, |sizes| sizes.sample(&mut random));
+    let mut row = Vec::new();
+    for (gene, share) in profile.iter().enumerate() {
+        let mean = library * share;
+        let rate = match Gamma::new(1.0 / config.dispersion, mean * config.dispersion) {
+            Ok(rates) if config.dispersion > 0.0 => rates.sample(&mut random),
+            _ => mean,
+        };
+        // a rate of zero is no Poisson
+        let count: f64 = Poisson::new(rate).map_or(0.0, |counts| counts.sample(&mut random));
+        if count > 0.0 && random.random::<f64>() >= config.dropout * (-mean).exp() {
+            row.push((gene as u32, count as f32));
+        }
+    }
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::LogNormalized;
+
+    #[test]
+    fn the_same_seed_gives_the_same_cells_and_another_seed_others() {
+        let run = |seed| simulate().cells(100).genes(80).classes(3).seed(seed).run().unwrap();
+        let (first, second, other) = (run(1), run(1), run(2));
+        assert_eq!(first.expression(), second.expression());
+        assert!(first.obs().equals(second.obs()));
+        assert_ne!(first.expression(), other.expression());
+    }
+
+    #[test]
+    fn class_sizes_fall_geometrically_to_two_cells_and_fill_the_set() {
+        let config = SimulationConfig::default();
+        let sizes = class_sizes(&config);
+        assert_eq!(sizes.iter().sum::<usize>(), 2000);
+        assert_eq!(sizes[7], 2);
+        assert!(sizes.windows(2).all(|pair| pair[0] > pair[1]), "{sizes:?}");
+        for cells in 16..60 {
+            let sizes = class_sizes(&SimulationConfig { cells, ..config.clone() });
+            assert_eq!(sizes.iter().sum::<usize>(), cells);
+            assert!(sizes.iter().all(|&size| size >= 2), "{cells}: {sizes:?}");
+        }
+    }
+
+    #[test]
+    fn variance_exceeds_the_mean_as_the_dispersion_says() {
+        let cells =
+            simulate().cells(3000).genes(60).classes(2).batches(1).batch_effect(0.0).dropout(0.0).run().unwrap();
+        let labels = cells.labels("cell_type").unwrap();
+        let largest = &labels.cells_per_class()[0];
+        let dense = cells.expression().dense_rows(largest);
+        let (mut above, mut expressed) = (0, 0);
+        for gene in 0..60 {
+            let values: Vec<f64> = dense.iter().skip(gene).step_by(60).map(|&v| f64::from(v)).collect();
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64;
+            if mean > 1.0 {
+                expressed += 1;
+                above += usize::from(variance > mean + 0.2 * mean * mean);
+            }
+        }
+        assert!(expressed > 20 && above == expressed, "{above} of {expressed} genes");
+    }
+
+    #[test]
+    fn classes_can_be_told_apart_by_the_nearest_class_mean() {
+        let cells = simulate().cells(800).genes(300).classes(4).smallest_class(20).run().unwrap();
+        let cells: Cells<LogNormalized> = cells.preprocess().min_genes(10).run().unwrap();
+        let labels = cells.labels("cell_type").unwrap();
+        let (mut means, mut counts) = (vec![vec![0.0f32; cells.genes()]; 4], [0.0f32; 4]);
+        let row = |cell: usize| cells.expression().dense_rows(&[cell]);
+        for cell in (0..cells.cells()).step_by(2) {
+            let class = labels.of_cell[cell] as usize;
+            counts[class] += 1.0;
+            means[class].iter_mut().zip(row(cell)).for_each(|(mean, value)| *mean += value);
+        }
+        means.iter_mut().zip(counts).for_each(|(mean, n)| mean.iter_mut().for_each(|value| *value /= n));
+        let distance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+        let tested: Vec<usize> = (1..cells.cells()).step_by(2).collect();
+        let right = tested.iter().filter(|&&cell| {
+            let row = row(cell);
+            let nearest = (0..4).min_by(|&a, &b| distance(&means[a], &row).total_cmp(&distance(&means[b], &row)));
+            nearest == Some(labels.of_cell[cell] as usize)
+        });
+        let accuracy = right.count() as f64 / tested.len() as f64;
+        assert!(accuracy > 0.95, "{accuracy}");
+    }
+
+    #[test]
+    fn too_few_cells_for_the_classes_are_refused_with_the_number_needed() {
+        let error = simulate().cells(10).classes(8).run().unwrap_err().to_string();
+        assert!(error.contains("at least 16 cells are needed"), "{error}");
+        assert!(simulate().genes(0).run().is_err());
+        assert!(simulate().library_size(f64::NAN).run().is_err());
+    }
+}

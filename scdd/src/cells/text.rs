@@ -1,0 +1,56 @@
+//! How numbers and lists of names look in messages.
+
+/// A count with commas: `88,210`.
+pub(crate) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A measured number: whole numbers and large ones with commas, small ones with three digits after the point.
+pub(crate) fn measured(number: f64) -> String {
+    match number {
+        n if !n.is_finite() || n.abs() >= 1e15 => format!("{n}"),
+        n if n.abs() >= 1000.0 || n.fract() == 0.0 => {
+            format!("{}{}", if n.round() < 0.0 { "-" } else { "" }, grouped(n.abs().round() as usize))
+        }
+        n if n.abs() >= 0.001 => format!("{n:.3}"),
+        n => format!("{n:.2e}"),
+    }
+}
+
+/// The first five names in quotes, and how many more there are.
+pub(crate) fn first_few<S: AsRef<str>>(names: &[S]) -> String {
+    let shown: Vec<_> = names.iter().take(5).map(|name| format!("'{}'", name.as_ref())).collect();
+    match names.len() {
+        0 => "none".to_string(),
+        n if n > 5 => format!("{} and {} more", shown.join(", "), grouped(n - 5)),
+        _ => shown.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        assert_eq!(super::grouped(0), "0");
+        assert_eq!(super::grouped(999), "999");
+        assert_eq!(super::grouped(88_210), "88,210");
+        assert_eq!(super::grouped(1_234_567), "1,234,567");
+        assert_eq!(super::measured(-1234.5), "-1,235");
+        assert_eq!(super::measured(0.25), "0.250");
+    }
+
+    #[test]
+    fn long_lists_are_cut_and_counted() {
+        assert_eq!(super::first_few(&["a", "b"]), "'a', 'b'");
+        assert_eq!(super::first_few(&["a", "b", "c", "d", "e", "f", "g"]), "'a', 'b', 'c', 'd', 'e' and 2 more");
+        assert_eq!(super::first_few::<&str>(&[]), "none");
+    }
+}

@@ -1,0 +1,73 @@
+//! A distilled set as cells, and as an .h5ad file that explains itself.
+
+use std::path::Path;
+
+use polars::prelude::{Column, DataFrame};
+use serde_json::json;
+
+use super::Distilled;
+use crate::cells::h5ad::write::{Parts, write_h5ad};
+use crate::cells::{Cells, Expression, LogNormalized, Provenance};
+
+impl Distilled {
+    /// The synthetic cells as cells, named after their class ("acinar 1"), with the class in the label column of obs.
+    ///
+    /// # Errors
+    /// When a value is not finite, or polars refuses the labels.
+    pub fn cells(&self) -> crate::Result<Cells<LogNormalized>> {
+        let study = self.study();
+        let values: Vec<f32> = self.expression().iter().copied().collect();
+        let expression = Expression::from_dense(self.expression().ncols(), &values)?;
+        let classes = study.classes();
+        let mut made = vec![0; classes.len()];
+        let (mut names, mut labels) = (Vec::new(), Vec::new());
+        for &label in self.labels() {
+            made[label as usize] += 1;
+            names.push(format!("{} {}", classes[label as usize], made[label as usize]));
+            labels.push(classes[label as usize].as_str());
+        }
+        let column = Column::new(study.config().label.as_str().into(), labels);
+        let obs = DataFrame::new(names.len(), vec![column])
+            .map_err(|problem| crate::cells::CellsError::Labels(problem.to_string()))?;
+        let provenance = Provenance {
+            source: format!("distilled from {}", study.cells().provenance().source),
+            sha256: None,
+            steps: vec![format!("{self:?}")],
+        };
+        let (genes, var) = (study.cells().gene_names().to_vec(), study.cells().var().clone());
+        Cells::log_normalized(expression, names, genes, obs, var, provenance)
+    }
+
+    /// Writes the synthetic cells as .h5ad for Python's anndata and scanpy, with everything that made them as JSON in
+    /// `uns["scdd"]["recipe"]`. A file of that name is replaced only when the new one is whole.
+    ///
+    /// # Errors
+    /// When the folder does not exist or can't be written.
+    pub fn write_h5ad(&self, path: impl AsRef<Path>) -> crate::Result<()> {
+        let cells = self.cells()?;
+        let recipe = self.recipe();
+        let uns = json!({
+            "scdd": {
+                "recipe": recipe.to_string(),
+                "method": recipe["method"],
+                "objective": self.objective(),
+                "per_class": self.config().per_class,
+                "seed": self.config().seed,
+                "source": recipe["source"],
+                "version": recipe["version"],
+            },
+            "log1p": {},
+        });
+        Ok(write_h5ad(
+            path.as_ref(),
+            &Parts {
+                expression: cells.expression(),
+                cell_names: cells.cell_names(),
+                gene_names: cells.gene_names(),
+                obs: cells.obs(),
+                var: cells.var(),
+                uns: &uns,
+            },
+        )?)
+    }
+}

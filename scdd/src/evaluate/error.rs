@@ -1,0 +1,122 @@
+//! What can be wrong with an evaluation.
+
+/// Errors of training and scoring evaluation models, and of picking control cells.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvaluateError {
+    /// A setting outside its range.
+    #[error("{name} is {value}; expected {expected}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// What it was.
+        value: String,
+        /// Its range.
+        expected: &'static str,
+    },
+    /// A classifier of one class learns nothing.
+    #[error(
+        "all {cells} training cells have label {class}; a classifier needs two classes or more: choose another \
+         label column or keep more classes"
+    )]
+    OneClass {
+        /// The only class.
+        class: u32,
+        /// How many training cells have it.
+        cells: usize,
+    },
+    /// A NaN or an infinity among the features.
+    #[error(
+        "cell {cell}, feature {feature} is {value}; features must be finite: look for a division by zero or \
+         a distillation that diverged (a lower rate mends that)"
+    )]
+    NotFinite {
+        /// Row.
+        cell: usize,
+        /// Column.
+        feature: usize,
+        /// What stood there.
+        value: f32,
+    },
+    /// A label at or above the number of classes.
+    #[error("cell {cell} has label {label}, but there are {classes} classes, 0 to {}; give the number of classes of \
+             the whole study, not of one part", .classes.saturating_sub(1))]
+    LabelOutOfRange {
+        /// Position of the label.
+        cell: usize,
+        /// The label.
+        label: u32,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// Rows and labels, or true and predicted labels, differ in number.
+    #[error("{found} {what} for {expected} labels; each needs exactly one label")]
+    Count {
+        /// What is counted.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// Number of labels.
+        expected: usize,
+    },
+    /// No cell or no feature to train on.
+    #[error("training features are {cells} cells x {features} features; at least one of both is needed")]
+    EmptyTraining {
+        /// Rows.
+        cells: usize,
+        /// Columns.
+        features: usize,
+    },
+    /// No test cell.
+    #[error("no test cells to score; raise the test fraction, or keep classes large enough to be split")]
+    EmptyTest,
+    /// Test features are not those that the model was trained on.
+    #[error(
+        "cells have {found} features, but the model was trained on {expected}; embed both with the same foundation"
+    )]
+    Width {
+        /// Columns given.
+        found: usize,
+        /// Columns expected.
+        expected: usize,
+    },
+    /// Softmax regression that ran away.
+    #[error(
+        "training of network {network} diverged in epoch {epoch}: loss {loss}; lower learning_rate ({learning_rate}) or \
+         embedding_scale ({embedding_scale})"
+    )]
+    Diverged {
+        /// Which network.
+        network: usize,
+        /// First epoch without a finite loss, counted from 0; the number of epochs when it is the last update's.
+        epoch: usize,
+        /// That loss.
+        loss: f64,
+        /// The rate it was trained with.
+        learning_rate: f64,
+        /// What the features were multiplied with.
+        embedding_scale: f32,
+    },
+    /// Sets of different studies have other test cells, genes or embeddings.
+    #[error("the distilled sets belong to different studies; compare sets that were distilled from one study")]
+    OtherStudy,
+    /// The table could not be made.
+    #[error("evaluation table: {0}")]
+    Table(#[from] polars::error::PolarsError),
+}
+
+/// Checks that there is one label per row and that none reaches `classes`.
+pub(crate) fn check_labels(
+    what: &'static str,
+    rows: usize,
+    labels: &[u32],
+    classes: usize,
+) -> Result<(), EvaluateError> {
+    if rows != labels.len() {
+        return Err(EvaluateError::Count { what, found: rows, expected: labels.len() });
+    }
+    match labels.iter().enumerate().find(|(_, label)| **label as usize >= classes) {
+        Some((cell, &label)) => Err(EvaluateError::LabelOutOfRange { cell, label, classes }),
+        None => Ok(()),
+    }
+}

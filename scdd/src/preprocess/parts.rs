@@ -1,0 +1,86 @@
+//! Which cells a stage may see: training cells, or test cells, as types.
+
+use std::sync::Arc;
+
+use super::Split;
+use crate::cells::{Cells, Labels, LogNormalized};
+
+/// Training and validation cells: all that a foundation model, an SCDG or a distillation can be given.
+///
+/// Made by splitting labelled cells; see [`Study`](crate::Study).
+#[derive(Clone, Debug)]
+pub struct TrainingCells {
+    cells: Cells<LogNormalized>,
+    labels: Labels,
+    split: Arc<Split>,
+}
+
+/// Test cells: only evaluation reads them.
+#[derive(Clone, Debug)]
+pub struct TestCells {
+    labels: Labels,
+    split: Arc<Split>,
+}
+
+/// The two parts of labelled cells.
+pub(crate) fn parts(cells: Cells<LogNormalized>, labels: Labels, split: Split) -> (TrainingCells, TestCells) {
+    let split = Arc::new(split);
+    let test = TestCells { labels: labels.clone(), split: split.clone() };
+    (TrainingCells { cells, labels, split }, test)
+}
+
+impl TrainingCells {
+    /// All cells, of which only [`train`](Self::train) and [`validation`](Self::validation) may be used.
+    pub(crate) fn cells(&self) -> &Cells<LogNormalized> {
+        &self.cells
+    }
+
+    /// The label of every cell.
+    pub(crate) fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// Indices of the cells to train on.
+    pub fn train(&self) -> &[usize] {
+        &self.split.train
+    }
+
+    /// Indices of the cells that choices are made on.
+    pub fn validation(&self) -> &[usize] {
+        &self.split.validation
+    }
+
+    /// Classes in the order of their numbers.
+    pub fn classes(&self) -> &[String] {
+        &self.labels.classes
+    }
+
+    /// Labels of the training cells, in the order of [`train`](Self::train).
+    pub fn train_labels(&self) -> Vec<u32> {
+        self.train().iter().map(|&cell| self.labels.of_cell[cell]).collect()
+    }
+
+    /// Training cells per class.
+    pub fn train_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes().len()];
+        for label in self.train_labels() {
+            counts[label as usize] += 1;
+        }
+        counts
+    }
+}
+
+impl TestCells {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.split.test.len()
+    }
+
+    pub(crate) fn test(&self) -> &[usize] {
+        &self.split.test
+    }
+
+    pub(crate) fn labels(&self) -> Vec<u32> {
+        self.split.test.iter().map(|&cell| self.labels.of_cell[cell]).collect()
+    }
+}

@@ -1,0 +1,117 @@
+//! The denoiser D(z_t, t, tau(c)): predicts the clean latent z0 in one call.
+//!
+//! Sinusoidal time embedding and a learned class embedding each shift and scale residual blocks of linear layers; the
+//! widths go down and up again with additive skips (ours, after scDiffusion and cfDiffusion).
+
+use burn::module::{Module, Param};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear};
+use burn::tensor::{Device, Int, Tensor, activation::silu};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::tensors::{self, linear};
+
+/// Size of the denoiser.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DenoiserConfig {
+    /// Widths on the way down; 512, 512, 256, 128 (scDiffusion), mirrored on the way up.
+    pub widths: Vec<usize>,
+    /// Dimensions of the embeddings of time and class; 128 (ours).
+    pub embedding: usize,
+}
+
+impl Default for DenoiserConfig {
+    fn default() -> Self {
+        Self { widths: vec![512, 512, 256, 128], embedding: 128 }
+    }
+}
+
+/// Linear, scaled and shifted by the condition, layer norm, SiLU.
+#[derive(Module, Debug)]
+struct Block {
+    linear: Linear,
+    modulation: Linear,
+    norm: LayerNorm,
+}
+
+impl Block {
+    fn new(inputs: usize, outputs: usize, embedding: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+        Self {
+            linear: linear(inputs, outputs, rng, device),
+            modulation: linear(embedding, 2 * outputs, rng, device),
+            norm: LayerNormConfig::new(outputs).init(device),
+        }
+    }
+
+    fn forward(&self, input: Tensor<2>, condition: Tensor<2>) -> Tensor<2> {
+        let mut modulation = self.modulation.forward(condition).chunk(2, 1);
+        let hidden = self.linear.forward(input);
+        let hidden = match (modulation.pop(), modulation.pop()) {
+            (Some(shift), Some(scale)) => hidden * scale.add_scalar(1.0) + shift,
+            _ => hidden,
+        };
+        silu(self.norm.forward(hidden))
+    }
+}
+
+/// The network of equation 3. Latents go in and come out at scale sqrt(latent).
+#[derive(Module, Debug)]
+pub(crate) struct Denoiser {
+    time: Vec<Linear>,
+    classes: Param<Tensor<2>>,
+    down: Vec<Block>,
+    up: Vec<Block>,
+    output: Linear,
+}
+
+impl Denoiser {
+    pub(crate) fn new(
+        latent: usize,
+        classes: usize,
+        config: &DenoiserConfig,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
+        let (widths, embedding) = (&config.widths, config.embedding);
+        let time = vec![linear(embedding, embedding, rng, device), linear(embedding, embedding, rng, device)];
+        let classes = Param::from_tensor(tensors::normal(classes, embedding, rng, device));
+        let inputs = std::iter::once(&latent).chain(widths);
+        let down = inputs.zip(widths).map(|(&from, &to)| Block::new(from, to, embedding, rng, device)).collect();
+        let up = widths.iter().rev().zip(widths.iter().rev().skip(1));
+        let up = up.map(|(&from, &to)| Block::new(from, to, embedding, rng, device)).collect();
+        Self { time, classes, down, up, output: linear(widths[0], latent, rng, device) }
+    }
+
+    /// Noised latents `[rows, latent]`, their time embeddings `[rows, embedding]` (see [`time_embedding`]) and classes
+    /// `[rows]` to clean latents `[rows, latent]`.
+    pub(crate) fn forward(&self, noised: Tensor<2>, time: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<2> {
+        let time = self.time[1].forward(silu(self.time[0].forward(time)));
+        let condition = silu(time + self.classes.val().select(0, classes));
+        let mut skips = Vec::with_capacity(self.down.len());
+        let mut hidden = noised;
+        for block in &self.down {
+            hidden = block.forward(hidden, condition.clone());
+            skips.push(hidden.clone());
+        }
+        skips.pop();
+        for block in &self.up {
+            hidden = block.forward(hidden, condition.clone());
+            if let Some(skip) = skips.pop() {
+                hidden = hidden + skip;
+            }
+        }
+        self.output.forward(hidden)
+    }
+}
+
+/// Sines and cosines of the time at geometric frequencies (Vaswani et al. 2017), `[rows, width]`.
+pub(crate) fn time_embedding(steps: &[usize], width: usize, device: &Device) -> Tensor<2> {
+    let half = width / 2;
+    let mut values = Vec::with_capacity(steps.len() * width);
+    for &step in steps {
+        let angle = |i: usize| step as f32 * (-(10_000f32.ln()) * i as f32 / half as f32).exp();
+        values.extend((0..half).map(|i| angle(i).cos()));
+        values.extend((0..width - half).map(|i| angle(i).sin()));
+    }
+    tensors::from_rows(values, width, device)
+}

@@ -1,0 +1,165 @@
+//! Figures and tables of results: each hands its numbers to the figures of this folder.
+
+use ndarray::{Array2, Axis};
+use polars::prelude::{Column, DataFrame};
+
+use super::{
+    Figure, Table, VisualizeError, class_profiles, correlation_figure, curves, expression_heatmap, umap_figure,
+};
+use crate::cells::Expression;
+use crate::distill::Distilled;
+use crate::evaluate::Evaluation;
+use crate::preprocess::top_variable_genes_per_class;
+use crate::scdg::Scdg;
+use crate::study::Study;
+
+/// Marker genes that the heatmap shows of each class (Yu et al. 2025, Fig. 5).
+const MARKERS: usize = 3;
+
+impl Distilled {
+    /// UMAP of the foundation model's latents: training cells as a cloud, synthetic cells as stars (Yu et al. 2025,
+    /// Fig. 6).
+    ///
+    /// # Errors
+    /// When there are fewer than 3 cells, or a value is not finite.
+    pub fn umap(&self) -> crate::Result<Figure> {
+        let study = self.study();
+        let training = study.training_cells();
+        let synthetic = study.foundation().embed(&self.sparse()?)?;
+        let real = study.embeddings_of(training.train());
+        let (labels, seed) = (training.train_labels(), study.config().seed);
+        Ok(umap_figure(&real, &labels, &synthetic, self.labels(), study.classes(), seed)?)
+    }
+
+    /// Heatmap of the top three highly variable genes of each class, training cells beside synthetic ones, in the same
+    /// order and on the same scale (Yu et al. 2025, Fig. 5).
+    ///
+    /// # Errors
+    /// When no gene varies.
+    pub fn heatmap(&self) -> crate::Result<Figure> {
+        let study = self.study();
+        let (real, labels) = training(study);
+        let markers = top_variable_genes_per_class(&real, &labels, study.classes().len(), MARKERS)?;
+        let genes: Vec<usize> = markers.into_iter().flatten().collect();
+        let names: Vec<String> = genes.iter().map(|&gene| study.cells().gene_names()[gene].clone()).collect();
+        let cells: Vec<usize> = (0..real.cells()).collect();
+        let shown = real.select_genes(&genes).dense_rows(&cells);
+        let shown =
+            Array2::from_shape_vec((cells.len(), genes.len()), shown).map_err(|problem| VisualizeError::Length {
+                what: format!("values of the heatmap ({problem})"),
+                found: 0,
+                expected: cells.len() * genes.len(),
+            })?;
+        let synthetic = self.expression().select(Axis(1), &genes);
+        Ok(expression_heatmap(&shown, &labels, &synthetic, self.labels(), &names, study.classes())?)
+    }
+
+    /// Correlation of every two classes' mean profiles, training cells beside synthetic ones, in the same order and on
+    /// the same scale (Yu et al. 2025, Fig. 7).
+    ///
+    /// # Errors
+    /// When fewer than two classes are in both.
+    pub fn correlation(&self) -> crate::Result<Figure> {
+        let study = self.study();
+        let (real, labels) = training(study);
+        let classes = study.classes();
+        let real = class_profiles(&real, &labels, classes.len())?;
+        let synthetic = class_profiles(&self.sparse()?, self.labels(), classes.len())?;
+        Ok(correlation_figure(&real, &synthetic, classes)?)
+    }
+
+    /// The objective's loss over the steps.
+    ///
+    /// # Errors
+    /// When there were no steps.
+    pub fn loss_curve(&self) -> crate::Result<Figure> {
+        let title = format!("Distillation by {}", self.objective());
+        Ok(curves(&title, "step", "loss", &[("matching loss", points(&self.history().loss))], false)?)
+    }
+
+    fn sparse(&self) -> crate::Result<Expression> {
+        let values: Vec<f32> = self.expression().iter().copied().collect();
+        Ok(Expression::from_dense(self.expression().ncols(), &values)?)
+    }
+}
+
+impl Study {
+    /// Reconstruction error of the foundation model over the epochs of its pretraining.
+    ///
+    /// # Errors
+    /// When the model was not pretrained here.
+    pub fn loss_curve(&self) -> crate::Result<Figure> {
+        let history = self.pretraining_history();
+        let mut series = vec![("training batches, with dropout", points(&history.reconstruction))];
+        if !history.validation.is_empty() {
+            series.push(("validation cells", points(&history.validation)));
+        }
+        Ok(curves("Pretraining of the foundation model", "epoch", "mean squared error", &series, false)?)
+    }
+}
+
+impl Scdg {
+    /// Loss of the generator over the steps of its training, as the mean of 20 steps at a time.
+    ///
+    /// # Errors
+    /// When there were no steps.
+    pub fn loss_curve(&self) -> crate::Result<Figure> {
+        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+        let of_twenty = |(number, losses)| (20.0 * number as f64, mean(losses));
+        let points = self.history().loss.chunks(20).enumerate().map(of_twenty).collect();
+        Ok(curves("Training of SCDG", "step", "mean squared error", &[("loss", points)], true)?)
+    }
+}
+
+impl Evaluation {
+    /// The table of scores, means and standard deviations over networks.
+    ///
+    /// # Errors
+    /// When polars refuses the columns.
+    pub fn table(&self) -> crate::Result<Table> {
+        let rows = self.rows();
+        let spread = |mean: f64, deviation: Option<f64>| match deviation {
+            Some(deviation) => format!("{mean:.3} ± {deviation:.3}"),
+            None => format!("{mean:.3}"),
+        };
+        let text = |name: &str, values: Vec<String>| Column::new(name.into(), values);
+        let optional =
+            |value: Option<f64>, digits: usize| value.map_or("–".to_owned(), |value| format!("{value:.digits$}"));
+        let columns = vec![
+            text("training set", rows.iter().map(|row| row.method.clone()).collect()),
+            text("per class", rows.iter().map(|row| row.per_class.map_or("–".to_owned(), |n| n.to_string())).collect()),
+            text("cells", rows.iter().map(|row| row.cells.to_string()).collect()),
+            text("permille", rows.iter().map(|row| format!("{:.1}", row.permille)).collect()),
+            text("accuracy", rows.iter().map(|row| spread(row.accuracy_mean, row.accuracy_std)).collect()),
+            text("macro-F1", rows.iter().map(|row| spread(row.macro_f1_mean, row.macro_f1_std)).collect()),
+            text("rare recall", rows.iter().map(|row| optional(row.rare_recall, 3)).collect()),
+            text("of all cells' accuracy", rows.iter().map(|row| optional(row.ratio_to_all, 3)).collect()),
+            text("seconds to make", rows.iter().map(|row| optional(row.seconds, 1)).collect()),
+        ];
+        let frame = DataFrame::new(rows.len(), columns).map_err(crate::evaluate::EvaluateError::from)?;
+        let networks = self.protocol().networks;
+        let caption = format!(
+            "Linear heads trained on each set, scored on {} test cells; mean ± standard deviation of {networks} networks",
+            self.study().test_cells().count()
+        );
+        Ok(Table::new(frame, &caption))
+    }
+
+    /// Shows the table in a notebook.
+    pub fn evcxr_display(&self) {
+        match self.table() {
+            Ok(table) => table.evcxr_display(),
+            Err(problem) => eprintln!("{problem}"),
+        }
+    }
+}
+
+fn points(values: &[f64]) -> Vec<(f64, f64)> {
+    values.iter().enumerate().map(|(step, &value)| ((step + 1) as f64, value)).collect()
+}
+
+/// Expression and labels of the training cells.
+fn training(study: &Study) -> (Expression, Vec<u32>) {
+    let training = study.training_cells();
+    (study.cells().expression().select_cells(training.train()), training.train_labels())
+}
