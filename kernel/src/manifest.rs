@@ -19,7 +19,7 @@ pub fn write_root(from: &Path, to: &Path) -> Result<()> {
         bail!("found no [workspace] in {}, expected the clone's Cargo.toml", from.display());
     };
     // `ctx` comes first: evcxr takes the first member for its own.
-    let members = ["ctx", "kernel/facade", "scdd"].map(|member| Value::from(member)).to_vec();
+    let members = ["ctx", "kernel/facade", "scdd"].map(Value::from).to_vec();
     workspace.insert("members".into(), Value::Array(members));
     workspace.remove("default-members");
     write(to, &root.to_string())

@@ -74,6 +74,7 @@ fn main() -> Result<()> {
         }
         Verb::Setup => setup(&place),
         Verb::Run { notebook } => {
+            let notebook = std::path::absolute(notebook)?;
             setup(&place)?;
             notebook::execute(&place, &notebook, &notebook, None)
         }
