@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::text::grouped;
 use super::Cells;
+use super::text::grouped;
 
 /// Shows one value as several MIME types in a notebook; the front end picks the richest that it knows.
 pub(crate) fn display(contents: &[(&str, &str)]) {

@@ -163,13 +163,12 @@ impl Simulate {
         let batches: Vec<String> = batches.iter().map(|batch| format!("batch_{}", batch + 1)).collect();
         let markers: Vec<String> =
             marker_of.iter().map(|class| class.map_or_else(|| "none".to_string(), class_name)).collect();
-        let frame = |height, columns| {
-            DataFrame::new(height, columns).map_err(|problem| CellsError::Shape(problem.to_string()))
-        };
-        let obs = frame(config.cells, vec![
-            Column::new("cell_type".into(), cell_types),
-            Column::new("batch".into(), batches),
-        ])?;
+        let frame =
+            |height, columns| DataFrame::new(height, columns).map_err(|problem| CellsError::Shape(problem.to_string()));
+        let obs = frame(
+            config.cells,
+            vec![Column::new("cell_type".into(), cell_types), Column::new("batch".into(), batches)],
+        )?;
         let var = frame(config.genes, vec![Column::new("marker_of".into(), markers)])?;
         let provenance = Provenance {
             source: "simulated".to_string(),
@@ -235,9 +234,8 @@ fn check(config: &SimulationConfig) -> Result<(), CellsError> {
 
 /// Sizes that fall by one ratio from class to class down to the smallest; the largest takes what rounding leaves.
 fn class_sizes(config: &SimulationConfig) -> Vec<usize> {
-    let size = |ratio: f64, class: usize| {
-        config.smallest_class as f64 * ratio.powi((config.classes - 1 - class) as i32)
-    };
+    let size =
+        |ratio: f64, class: usize| config.smallest_class as f64 * ratio.powi((config.classes - 1 - class) as i32);
     let total = |ratio: f64| (0..config.classes).map(|class| size(ratio, class)).sum::<f64>();
     let (mut low, mut high) = (1.0, config.cells as f64);
     for _ in 0..100 {
@@ -344,7 +342,8 @@ mod tests {
 
     #[test]
     fn variance_exceeds_the_mean_as_the_dispersion_says() {
-        let cells = simulate().cells(3000).genes(60).classes(2).batches(1).batch_effect(0.0).dropout(0.0).run().unwrap();
+        let cells =
+            simulate().cells(3000).genes(60).classes(2).batches(1).batch_effect(0.0).dropout(0.0).run().unwrap();
         let labels = cells.labels("cell_type").unwrap();
         let largest = &labels.cells_per_class()[0];
         let dense = cells.expression().dense_rows(largest);

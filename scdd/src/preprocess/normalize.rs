@@ -130,8 +130,7 @@ impl Preprocess {
         for &cell in &kept_cells {
             x.row(cell).0.iter().for_each(|&gene| expressing[gene as usize] += 1);
         }
-        let kept_genes: Vec<usize> =
-            (0..x.genes()).filter(|&gene| expressing[gene] >= self.config.min_cells).collect();
+        let kept_genes: Vec<usize> = (0..x.genes()).filter(|&gene| expressing[gene] >= self.config.min_cells).collect();
         let counts = |cell: usize| {
             let (genes, values) = x.row(cell);
             let kept = genes.iter().zip(values).filter(|entry| expressing[*entry.0 as usize] >= self.config.min_cells);

@@ -40,12 +40,7 @@ pub struct Split {
 /// assert_eq!(split.notes, ["'B' has 2 cells: 2 in training, none in validation, none in test"]);
 /// # Ok::<(), scdd::Error>(())
 /// ```
-pub fn stratified_split(
-    labels: &Labels,
-    test_fraction: f64,
-    validation_fraction: f64,
-    seed: u64,
-) -> Result<Split> {
+pub fn stratified_split(labels: &Labels, test_fraction: f64, validation_fraction: f64, seed: u64) -> Result<Split> {
     for (name, fraction) in [("test_fraction", test_fraction), ("validation_fraction", validation_fraction)] {
         if !(0.0..1.0).contains(&fraction) {
             let problem = format!("{name} is {fraction}; 0 or more and less than 1 is expected, 0.2 is usual");
@@ -135,11 +130,14 @@ mod tests {
     #[test]
     fn classes_of_two_to_four_cells_lose_what_is_said() {
         let split = stratified_split(&labels(&[2, 3, 4, 50]), 0.2, 0.1, 7).unwrap();
-        assert_eq!(split.notes, [
-            "'class 000' has 2 cells: 2 in training, none in validation, none in test",
-            "'class 001' has 3 cells: 2 in training, none in validation",
-            "'class 002' has 4 cells: 3 in training, none in validation",
-        ]);
+        assert_eq!(
+            split.notes,
+            [
+                "'class 000' has 2 cells: 2 in training, none in validation, none in test",
+                "'class 001' has 3 cells: 2 in training, none in validation",
+                "'class 002' has 4 cells: 3 in training, none in validation",
+            ]
+        );
     }
 
     #[test]

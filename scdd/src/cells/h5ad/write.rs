@@ -52,14 +52,17 @@ impl<Stage> Cells<Stage> {
             // how scanpy knows that the logarithm has been taken
             uns["log1p"] = json!({});
         }
-        Ok(write_h5ad(path.as_ref(), &Parts {
-            expression: &self.expression,
-            cell_names: &self.cell_names,
-            gene_names: &self.gene_names,
-            obs: &self.obs,
-            var: &self.var,
-            uns: &uns,
-        })?)
+        Ok(write_h5ad(
+            path.as_ref(),
+            &Parts {
+                expression: &self.expression,
+                cell_names: &self.cell_names,
+                gene_names: &self.gene_names,
+                obs: &self.obs,
+                var: &self.var,
+                uns: &uns,
+            },
+        )?)
     }
 }
 
@@ -176,7 +179,9 @@ fn write_frame(root: &Group, name: &str, index: &[String], frame: &DataFrame) ->
     let mut group = root.new_group(name)?;
     encoding(&mut group, "dataframe", "0.2.0")?;
     let order: Vec<&str> = frame.get_column_names().into_iter().map(|column| column.as_str()).collect();
-    if let Some(wrong) = order.iter().find(|column| column.is_empty() || **column == "_index" || column.contains(['/', '\0'])) {
+    if let Some(wrong) =
+        order.iter().find(|column| column.is_empty() || **column == "_index" || column.contains(['/', '\0']))
+    {
         return Err(format!("column '{wrong}' of {name} cannot be a name in HDF5; rename it").into());
     }
     group.new_attr("_index", "_index")?;
