@@ -21,9 +21,8 @@ use polars::prelude::DataFrame;
 
 pub use error::CellsError;
 pub use expression::Expression;
-#[allow(unused_imports)]
-pub(crate) use h5ad::write_h5ad;
 pub use h5ad::{H5ad, read_h5ad};
+pub(crate) use h5ad::{Parts, write_h5ad};
 pub use known::demo_cells;
 pub use labels::Labels;
 pub use simulate::{Simulate, SimulationConfig, simulate};

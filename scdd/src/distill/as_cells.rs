@@ -6,8 +6,7 @@ use polars::prelude::{Column, DataFrame};
 use serde_json::json;
 
 use super::Distilled;
-use crate::cells::h5ad::write::{Parts, write_h5ad};
-use crate::cells::{Cells, Expression, LogNormalized, Provenance};
+use crate::cells::{Cells, Expression, LogNormalized, Parts, Provenance, write_h5ad};
 
 impl Distilled {
     /// The synthetic cells as cells, named after their class ("acinar 1"), with the class in the label column of obs.

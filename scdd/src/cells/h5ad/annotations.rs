@@ -18,7 +18,7 @@ pub(super) struct Annotations {
 pub(super) fn read(parent: &Group, name: &str) -> Result<Annotations, Problem> {
     if parent.dataset(name).is_ok() {
         return Err(format!(
-            "'{name}' is one compound array, as anndata wrote before 0.7; open and save the file once with Python's \
+            "'{name}' is one array instead of a group, as anndata wrote before 0.7; open and save the file once with Python's \
              anndata: anndata.read_h5ad(path).write_h5ad(path)"
         ));
     }

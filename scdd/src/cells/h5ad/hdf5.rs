@@ -5,6 +5,7 @@
 //! level lower, to the HDF5 crate that it stands on.
 
 use std::ops::Range;
+use std::path::Path;
 
 use hdf5_metno::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenUnicode};
 use hdf5_metno::{Container, Dataset, File, Group, H5Type, Location};
@@ -23,7 +24,8 @@ const LARGEST_STRETCH: u64 = 40_000;
 /// The eight bytes that an HDF5 file starts with; a user block can move them to 512, 1024, ...
 const SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
 
-pub(super) fn open(path: &std::path::Path) -> Result<File, Problem> {
+/// Says what is wrong with what is no HDF5 file, or not there.
+pub(super) fn check_signature(path: &Path) -> Result<(), Problem> {
     use std::io::{Read, Seek, SeekFrom};
     let mut file = std::fs::File::open(path).map_err(|problem| match problem.kind() {
         std::io::ErrorKind::NotFound => "there is no such file; check the path".to_string(),
@@ -44,8 +46,12 @@ pub(super) fn open(path: &std::path::Path) -> Result<File, Problem> {
              when it is compressed, convert .loom, .rds or .csv with Python's anndata)"
         ));
     }
+    Ok(())
+}
+
+pub(super) fn open(path: &Path) -> Result<File, Problem> {
     File::open(path).map_err(|problem| {
-        format!("is an HDF5 file of {length} bytes that cannot be opened, perhaps cut off: fetch it again ({problem})")
+        format!("is an HDF5 file that cannot be opened, perhaps cut off or damaged: fetch it again ({problem})")
     })
 }
 

@@ -4,20 +4,19 @@
 mod annotations;
 mod hdf5;
 mod matrix;
-pub(crate) mod write;
+mod scan;
+mod write;
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
-
-use sha2::{Digest, Sha256};
 
 use super::check::make_unique;
 use super::text::grouped;
 use super::{Cells, CellsError, Counts, Expression, LogNormalized, Provenance};
 use crate::Result;
 
-#[allow(unused_imports)]
-pub(crate) use write::write_h5ad;
+pub(crate) use scan::sha256;
+pub(crate) use write::{Parts, write_h5ad};
 
 /// Reads counts `[cells, genes]` from `X` of an .h5ad file, with `obs` and `var`. Short for
 /// [`H5ad::open`]`(path).read()`; counts in `raw` or in a layer are read with that builder.
@@ -108,7 +107,7 @@ impl H5ad<LogNormalized> {
     }
 }
 
-type Parts = (Expression, Vec<String>, Vec<String>, polars::prelude::DataFrame, polars::prelude::DataFrame, Provenance);
+type Read = (Expression, Vec<String>, Vec<String>, polars::prelude::DataFrame, polars::prelude::DataFrame, Provenance);
 
 impl<Stage> H5ad<Stage> {
     /// Reads `layers/<name>` instead of `X`.
@@ -138,12 +137,16 @@ impl<Stage> H5ad<Stage> {
         self
     }
 
-    fn parts(&self) -> Result<Parts, CellsError> {
+    fn parts(&self) -> Result<Read, CellsError> {
         self.read_parts().map_err(|problem| CellsError::file(&self.path, problem))
     }
 
-    fn read_parts(&self) -> Result<Parts, hdf5::Problem> {
+    fn read_parts(&self) -> Result<Read, hdf5::Problem> {
+        hdf5::check_signature(&self.path)?;
+        let sha256 = Some(scan::check(&self.path)?);
         let file = hdf5::open(&self.path)?;
+        // before the matrix: it says best what is wrong with a file from before anndata 0.7
+        let obs = annotations::read(&file, "obs")?;
         let (matrix_group, matrix, var_group) = match &self.part {
             Part::X => ((*file).clone(), "X", (*file).clone()),
             Part::Raw => {
@@ -159,7 +162,6 @@ impl<Stage> H5ad<Stage> {
             return Err(self.no_matrix(&file, &format!("{}/{matrix}", matrix_group.name().trim_end_matches('/'))));
         }
         let expression = matrix::read(&matrix_group, matrix)?;
-        let obs = annotations::read(&file, "obs")?;
         let var = annotations::read(&var_group, "var")?;
         let mut steps: Vec<String> = [obs.skipped, var.skipped].concat();
         if let (true, Some(first)) = (self.every_column, steps.first()) {
@@ -171,7 +173,6 @@ impl<Stage> H5ad<Stage> {
             gene_names = unique;
             steps.push(format!("{} repeated gene names made unique", grouped(changed)));
         }
-        let sha256 = Some(sha256(&self.path).map_err(|problem| format!("cannot be read: {problem}"))?);
         let provenance = Provenance { source: self.path.display().to_string(), sha256, steps };
         Ok((expression, obs.names, gene_names, obs.frame, var.frame, provenance))
     }
@@ -184,20 +185,6 @@ impl<Stage> H5ad<Stage> {
         let there = if there.is_empty() { "none".to_string() } else { there.join(", ") };
         format!("has no matrix {wanted}; it has: {there}; choose with H5ad::open(path).raw() or .layer(name)")
     }
-}
-
-/// SHA-256 of a file, in lower-case hexadecimal, read in pieces.
-pub(crate) fn sha256(path: &Path) -> std::io::Result<String> {
-    use std::io::Read;
-    let mut file = std::fs::File::open(path)?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => hash.update(&buffer[..read]),
-        }
-    }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
