@@ -177,7 +177,7 @@ fn train(
             let target = tensors::from_rows(expression.dense_rows(batch), expression.genes(), &device);
             let reconstruction = (expression_out - target).powi_scalar(2).mean();
             let batch_labels: Vec<u32> = batch.iter().map(|&cell| labels[cell]).collect();
-            let triplets = semi_hard(&tensors::array(latents.clone()), &batch_labels, config.margin, &mut rng);
+            let triplets = semi_hard(latents.clone(), &batch_labels, config.margin, &mut rng);
             let triplet = triplet_loss(latents, &triplets, config.margin);
             sum_triplet += tensors::scalar(triplet.clone());
             let loss = reconstruction.clone() * (1.0 - config.triplet_weight) + triplet * config.triplet_weight;

@@ -5,7 +5,6 @@
 //! several are, the nearest is taken; an anchor without one gives no triplet.
 
 use burn::tensor::{Tensor, activation::relu};
-use ndarray::Array2;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -20,9 +19,10 @@ pub(crate) struct Triplets {
 }
 
 /// At most one triplet for each cell of the batch.
-pub(crate) fn semi_hard(latents: &Array2<f32>, labels: &[u32], margin: f32, rng: &mut ChaCha8Rng) -> Triplets {
+pub(crate) fn semi_hard(latents: Tensor<2>, labels: &[u32], margin: f32, rng: &mut ChaCha8Rng) -> Triplets {
     let mut triplets = Triplets::default();
-    let products = latents.dot(&latents.t());
+    let latents = latents.inner();
+    let products = tensors::array(latents.clone().matmul(latents.transpose()));
     let distance = |a: usize, b: usize| products[[a, a]] + products[[b, b]] - 2.0 * products[[a, b]];
     for anchor in 0..labels.len() {
         let positives: Vec<usize> =
@@ -63,14 +63,13 @@ pub(crate) fn triplet_loss(latents: Tensor<2>, triplets: &Triplets, margin: f32)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::array;
 
     #[test]
     fn a_negative_is_farther_than_the_positive_by_less_than_the_margin() {
-        let latents = array![[0.0f32], [0.1], [0.26], [5.0]];
+        let latents = tensors::from_rows(vec![0.0, 0.1, 0.26, 5.0], 1, &burn::tensor::Device::flex());
         let labels = [0, 0, 1, 1];
         let mut rng = crate::seed::stream(1, "test");
-        let triplets = semi_hard(&latents, &labels, 0.05, &mut rng);
+        let triplets = semi_hard(latents, &labels, 0.05, &mut rng);
         // Cell 0: cell 2 is at .068, past .01 + .05. Cell 1: cell 2 is at .026, within. Cells 2 and 3: none is farther.
         assert_eq!(triplets, Triplets { anchors: vec![1], positives: vec![0], negatives: vec![2] });
     }
