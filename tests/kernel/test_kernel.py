@@ -44,7 +44,7 @@ class OneKernel(unittest.TestCase):
             self.skipTest("no baron_human.h5ad: run `cargo xtask data`, or set SCDD_TEST_DATA to a folder that has it")
         run = self.kernel.run
         run(f'let cells = scdd::read_h5ad("{path}")?;')
-        self.assertIn("2142", run('println!("{}", cells.n_cells());'))
+        self.assertIn("2142", run('println!("{}", cells.cells());'))
         self.assertIn("cell_type1", run('println!("{:?}", cells.obs().get_column_names());'))
 
     def test_a_data_frame_crosses_cells(self):

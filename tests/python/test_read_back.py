@@ -1,7 +1,7 @@
 """A file that scdd wrote, opened by anndata and scanpy as everybody opens them: without plugins.
 
-SCDD_WRITTEN names the file, or several with a colon between them. Without it the files are looked for where the story
-tests leave theirs (tests/.cache/*.h5ad).
+SCDD_WRITTEN names the file, or several with a colon between them. Without it they are those that the notebooks write,
+beside themselves, and what a story test leaves in tests/.cache.
 """
 
 import os
@@ -15,14 +15,14 @@ def written() -> list[Path]:
     named = os.environ.get("SCDD_WRITTEN")
     if named:
         return [Path(path) for path in named.split(":")]
-    return sorted((CLONE / "tests/.cache").glob("*.h5ad"))
+    return sorted(path for folder in ("notebooks", "tests/.cache") for path in (CLONE / folder).glob("*.h5ad"))
 
 
 class ReadBack(unittest.TestCase):
     def setUp(self):
         self.files = written()
         if not self.files:
-            self.skipTest("no file written by scdd: set SCDD_WRITTEN to one (or run the story tests first)")
+            self.skipTest("no file written by scdd: set SCDD_WRITTEN to one, or run `cargo xtask demo` first")
 
     def test_anndata_opens_it(self):
         import anndata

@@ -29,6 +29,15 @@ def first_line(cell) -> str:
     return (lines or cell.source.splitlines() or [""])[0][:90]
 
 
+def complaints(cell) -> list[str]:
+    """What a cell wrote to stderr. For evcxr an error behind `?` and a panic are no failures: it prints them there.
+
+    (So do cargo's lines about what it compiles.)
+    """
+    text = "".join(output.text for output in cell.get("outputs", []) if output.get("name") == "stderr")
+    return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("Compiling ")]
+
+
 def shown(cell) -> list[str]:
     """What a failed cell shows, as plain lines."""
     lines = []
@@ -97,6 +106,8 @@ def main() -> None:
                 print(f"  kernel ready after {ready:.1f} s", flush=True)
                 for index, cell in enumerate(notebook.cells):
                     client.execute_cell(cell, index)
+                    if complaints(cell):
+                        raise CellExecutionError("", "", "")
                 client.set_widgets_metadata()
         except CellExecutionError:
             # evcxr says what was wrong in the output only, not in the reply that nbclient's error is made of.

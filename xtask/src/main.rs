@@ -17,6 +17,7 @@ mod test;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use place::Place;
+use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The commands of scdd's clone")]
@@ -60,8 +61,17 @@ enum Bench {
     Demo,
 }
 
-fn main() -> Result<()> {
-    let asked = Asked::parse();
+fn main() -> ExitCode {
+    match obey(Asked::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn obey(asked: Asked) -> Result<()> {
     let place = Place::find()?;
     match asked.verb {
         Verb::Demo => notebook::demo(&place),

@@ -27,9 +27,10 @@ pub fn test(place: &Place) -> Result<()> {
     steps.step("tests: library, stories, docs", || {
         counted(place.command("cargo").args(["test", "--package", "scdd", "--package", "scdd-tests", "--no-fail-fast"]))
     });
-    steps.step("tests: Python reads our files", || counted(&mut python_tests(place, "tests/python")));
     steps.step("tests: kernel", || counted(&mut python_tests(place, "tests/kernel")));
     steps.step("notebook: quick start", || quick_start(place, fetched));
+    // After the notebook, which writes one.
+    steps.step("tests: Python reads our files", || counted(&mut python_tests(place, "tests/python")));
     steps.step("clippy: library, with cuda's types", || clippy_with_cuda(place));
     steps.close()
 }
