@@ -16,13 +16,13 @@ use crate::tensors::{self, linear};
 pub struct DenoiserConfig {
     /// Widths on the way down; 512, 512, 256, 128 (scDiffusion), mirrored on the way up.
     pub widths: Vec<usize>,
-    /// Dimensions of the embeddings of time and class; 128 (ours).
+    /// Dimensions of the embeddings of time and class; 64 (ours).
     pub embedding: usize,
 }
 
 impl Default for DenoiserConfig {
     fn default() -> Self {
-        Self { widths: vec![512, 512, 256, 128], embedding: 128 }
+        Self { widths: vec![512, 512, 256, 128], embedding: 64 }
     }
 }
 

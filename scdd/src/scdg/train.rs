@@ -18,6 +18,9 @@ use crate::progress::Progress;
 use crate::study::Study;
 use crate::{seed, tensors};
 
+/// Steps between two updates of the moving average, which costs a tenth of a step.
+const AVERAGE_EVERY: usize = 10;
+
 /// How SCDG is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScdgConfig {
@@ -33,7 +36,7 @@ pub struct ScdgConfig {
     pub learning_rate: f64,
     /// AdamW's weight decay; 1e-4 (scDiffusion).
     pub weight_decay: f32,
-    /// Decay of the moving average of the weights, which is what is used; 0.995 (ours).
+    /// Decay per step of the moving average of the weights, which is what is used; 0.995 (ours). Updated every 10 steps.
     pub average_decay: f64,
     /// Seed of weights, batches and noise.
     pub seed: u64,
@@ -204,9 +207,11 @@ fn train(
         history.loss.push(value);
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         network = optimizer.step(config.learning_rate, network, gradients);
-        // A young average follows the weights more closely.
-        let decay = config.average_decay.min((1.0 + step as f64) / (10.0 + step as f64));
-        average = moving_average(average, &network.valid(), decay);
+        if (step + 1) % AVERAGE_EVERY == 0 || step + 1 == config.steps {
+            // A young average follows the weights more closely.
+            let decay = config.average_decay.powi(AVERAGE_EVERY as i32).min(step as f64 / (100.0 + step as f64));
+            average = moving_average(average, &network.valid(), decay);
+        }
         progress.step(|| format!("loss {value:.3}"));
     }
     let last = &history.loss[history.loss.len().saturating_sub(100)..];
