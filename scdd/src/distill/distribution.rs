@@ -21,3 +21,30 @@ impl MatchingObjective for DistributionMatching {
         (real - synthetic).powi_scalar(2).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensors;
+    use burn::tensor::Device;
+
+    #[test]
+    fn the_loss_is_the_squared_distance_of_class_means_summed_over_classes() {
+        let device = Device::flex();
+        let rows = |values: &[f32]| tensors::from_rows(values.to_vec(), 2, &device);
+        let matching = Matching {
+            synthetic_expression: rows(&[0.0; 4]),
+            synthetic_features: rows(&[1.0, 0.0, 0.0, 5.0]),
+            synthetic_labels: &[0, 1],
+            real_features: rows(&[3.0, 0.0, 1.0, 2.0, 0.0, 5.0]),
+            real_labels: &[0, 0, 1],
+            real_expression: &|| tensors::from_rows(vec![0.0; 6], 2, &Device::flex()),
+            classes: 2,
+            step: 0,
+            seed: 0,
+        };
+        // Class 0: means (2, 1) and (1, 0). Class 1: equal.
+        let loss = tensors::scalar(DistributionMatching::default().loss(&matching));
+        assert!((loss - 2.0).abs() < 1e-6, "{loss}");
+    }
+}

@@ -341,3 +341,53 @@ fn pull_back(
     });
     Tensor::cat(parts.collect(), 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::foundation::{NetworkConfig, PretrainingConfig};
+    use crate::scdg::{DenoiserConfig, ScdgConfig};
+
+    #[test]
+    fn the_gradient_of_the_codes_equals_finite_differences_through_generator_and_decoder() {
+        crate::progress::quiet(true);
+        let cells = crate::simulate().cells(120).genes(60).classes(3).seed(2).run().unwrap();
+        let network = NetworkConfig { latent: 6, hidden: vec![16; 3], ..NetworkConfig::default() };
+        let pretraining = PretrainingConfig { network, epochs: 3, batch: 32, ..PretrainingConfig::default() };
+        let cells = cells.preprocess().min_genes(1).run().unwrap();
+        let study = cells.study("cell_type").pretraining(pretraining).run().unwrap();
+        let denoiser = DenoiserConfig { widths: vec![16, 8], embedding: 8 };
+        let config = ScdgConfig { denoiser, steps: 50, batch: 32, ..ScdgConfig::default() };
+        let scdg = study.train_scdg().config(config).run().unwrap();
+
+        let device = Device::flex();
+        let generator = scdg.generator();
+        let mut rng = seed::stream(1, "test");
+        let (codes, noise) = (tensors::normal(3, 6, &mut rng, &device), tensors::normal(3, 6, &mut rng, &device));
+        let upstream = tensors::normal(3, study.cells().genes(), &mut rng, &device);
+        let classes = || tensors::indices([0, 1, 2], &device);
+        let config = DistillConfig { chunk: 2, ..DistillConfig::default() };
+        let gradient = tensors::to_vec(pull_back(generator, &codes, &classes(), &noise, &upstream, &config));
+
+        let values = tensors::to_vec(codes);
+        let product = |values: Vec<f32>| {
+            let codes = tensors::from_rows(values, 6, &device);
+            let expression = generator.generate(codes, classes(), config.noise_step, noise.clone());
+            tensors::scalar((expression * upstream.clone()).sum())
+        };
+        let step = 5e-3;
+        let (mut error, mut length) = (0.0, 0.0);
+        for (place, gradient) in gradient.iter().enumerate() {
+            let moved = |by: f32| {
+                let mut values = values.clone();
+                values[place] += by;
+                product(values)
+            };
+            let difference = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
+            error += (difference - f64::from(*gradient)).powi(2);
+            length += difference.powi(2);
+        }
+        // The decoder's ReLUs have kinks, so single coordinates may be off; the direction may not.
+        assert!(length > 0.0 && error < 1e-3 * length, "error {error} of {length}");
+    }
+}

@@ -134,3 +134,78 @@ fn fresh_head(latent: usize, matching: &Matching, device: &Device) -> Tensor<2> 
     let mut rng = seed::stream(matching.seed(), &format!("head of step {}", matching.step()));
     tensors::linear(latent, matching.classes(), &mut rng, &device.clone().inner()).weight.val().inner()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::activation::log_softmax;
+
+    const LABELS: [u32; 6] = [0, 0, 1, 1, 1, 2];
+
+    fn features(seed: u64, device: &Device) -> Tensor<2> {
+        tensors::normal(6, 4, &mut seed::stream(seed, "features"), device)
+    }
+
+    #[test]
+    fn the_closed_form_is_the_gradient_of_cross_entropy() {
+        let device = Device::flex().autodiff();
+        let head = tensors::normal(4, 3, &mut seed::stream(1, "head"), &device).require_grad();
+        let features = features(2, &device);
+        let rows = Rows::new(features.clone(), &LABELS, 3);
+        let picked = log_softmax(features.matmul(head.clone()), 1) * rows.one_hot.clone().autodiff();
+        let gradients = (picked.sum().neg() / 6.0).backward();
+        let expected = tensors::to_vec(head.grad(&gradients).unwrap().transpose());
+        let found = tensors::to_vec(rows.whole_gradient(&head));
+        for (expected, found) in expected.iter().zip(found) {
+            assert!((expected - found).abs() < 1e-5, "{expected} and {found}");
+        }
+    }
+
+    #[test]
+    fn equal_gradients_have_no_distance_and_opposite_ones_two_a_row() {
+        let device = Device::flex();
+        let a = features(3, &device);
+        assert!(tensors::scalar(row_distance(a.clone(), a.clone())).abs() < 1e-4);
+        assert!((tensors::scalar(row_distance(a.clone(), a.neg())) - 12.0).abs() < 1e-4);
+    }
+
+    /// The loss as a function of one coordinate of the synthetic features.
+    fn loss(synthetic: Tensor<2>) -> Tensor<1> {
+        let device = synthetic.device().inner();
+        let matching = Matching {
+            synthetic_expression: synthetic.clone(),
+            synthetic_features: synthetic,
+            synthetic_labels: &LABELS,
+            real_features: features(5, &device),
+            real_labels: &LABELS,
+            real_expression: &|| features(5, &Device::flex()),
+            classes: 3,
+            step: 0,
+            seed: 1,
+        };
+        // One epoch: between epochs the head moves with the synthetic cells, which autodiff leaves out on purpose.
+        GradientMatching::default().epochs(1).loss(&matching)
+    }
+
+    #[test]
+    fn its_gradient_equals_finite_differences() {
+        let device = Device::flex();
+        let start = features(4, &device);
+        let leaf = start.clone().autodiff().require_grad();
+        let gradient = tensors::to_vec(leaf.grad(&loss(leaf.clone()).backward()).unwrap());
+        let values = tensors::to_vec(start);
+        let step = 1e-2;
+        for (place, gradient) in gradient.iter().enumerate() {
+            let moved = |by: f32| {
+                let mut values = values.clone();
+                values[place] += by;
+                tensors::scalar(loss(tensors::from_rows(values, 4, &device)))
+            };
+            let difference = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
+            assert!(
+                (difference - f64::from(*gradient)).abs() < 2e-2 * (1.0 + difference.abs()),
+                "{place}: {difference} and {gradient}"
+            );
+        }
+    }
+}
