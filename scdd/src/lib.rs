@@ -1,9 +1,44 @@
 //! Distils single-cell data sets into a few synthetic cells per class.
 //!
+//! An atlas of a hundred thousand cells becomes a few dozen synthetic ones that train a classifier nearly as well, can
+//! be shared in place of patients' cells, and can be looked at. The method is scDD (Yu et al. 2025, "Latent Codes Based
+//! scRNA-seq Dataset Distillation with Foundation Model Knowledge", arXiv 2503.04357).
+//!
 //! Data flows one way, and each stage is a type, so that a wrong next step is a missing method:
 //!
 //! ```text
 //! Cells<Counts> -> Cells<LogNormalized> -> Study -> Scdg -> Distilled -> Evaluation, Figure
+//! ```
+//!
+//! | stage | what it is | folder |
+//! |---|---|---|
+//! | [`Cells<Counts>`](Cells) | sparse counts with polars frames of annotations, from .h5ad or simulated | [`cells`] |
+//! | [`Cells<LogNormalized>`](Cells) | log1p of counts per 10,000 of each cell | [`preprocess`] |
+//! | [`Study`] | cells with labels, split, and seen through a foundation model pretrained on the training cells | [`study`], [`foundation`] |
+//! | [`Scdg`] | the single-step conditional diffusion generator | [`scdg`] |
+//! | [`Distilled`] | synthetic cells of each class | [`distill`] |
+//! | [`Evaluation`](evaluate::Evaluation) | scores on test cells, beside controls | [`evaluate`] |
+//! | [`Figure`](visualize::Figure) | UMAP, heatmap, matrixplot, curves | [`visualize`] |
+//!
+//! A verb on a stage opens a builder with documented defaults; `.plan()` says what would run, `.run()` does it. Stages are
+//! cheap to clone and take `&self`, which is what notebook cells need. One seed decides everything.
+//!
+//! The whole path, on simulated cells and far too short to be good:
+//!
+//! ```
+//! use scdd::prelude::*;
+//!
+//! let cells = simulate().cells(300).genes(200).classes(3).run()?;
+//! let cells = cells.preprocess().min_genes(10).run()?;
+//! let study = cells.study("cell_type").foundation_epochs(2).seed(7).run()?;
+//! let scdg = study.train_scdg().steps(20).run()?;
+//! let distilled = scdg.distill(GradientMatching::default()).per_class(1).steps(5).run()?;
+//! assert_eq!(distilled.labels(), [0, 1, 2]);
+//!
+//! let evaluation = distilled.evaluate().run()?;
+//! println!("{}", evaluation.table()?);
+//! println!("{}", distilled.umap()?.summary());
+//! # Ok::<(), scdd::Error>(())
 //! ```
 #![warn(missing_docs)]
 #![recursion_limit = "256"]

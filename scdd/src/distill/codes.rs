@@ -1,5 +1,6 @@
 //! Where codes start: latents of random real training cells of each class (algorithm 1, line 1).
 
+use itertools::Itertools;
 use ndarray::{Array2, Axis};
 use rand::seq::index::sample;
 use serde::{Deserialize, Serialize};
@@ -60,11 +61,10 @@ fn check(per_class: usize, small: SmallClasses, counts: &[usize], classes: &[Str
     }
     let too_small: Vec<_> = counts.iter().zip(classes).filter(|(count, _)| **count < per_class).collect();
     if small == SmallClasses::Refuse && !too_small.is_empty() {
-        let list: Vec<_> = too_small.iter().map(|(count, class)| format!("'{class}' has {count}")).collect();
         return Err(DistillError::MoreThanReal {
             per_class,
             classes: too_small.len(),
-            list: list.join(", "),
+            list: too_small.iter().map(|(count, class)| format!("'{class}' has {count}")).join(", "),
             smallest: counts.iter().copied().min().unwrap_or(0),
         });
     }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use itertools::Itertools;
 use ndarray::Array2;
 use polars::prelude::DataFrame;
 
@@ -92,10 +93,7 @@ impl EvaluateBuilder {
 
     /// Numbers of cells per class that the sets have, each once.
     fn budgets(&self) -> Vec<usize> {
-        let mut budgets: Vec<usize> = self.sets.iter().map(|set| set.config().per_class).collect();
-        budgets.sort_unstable();
-        budgets.dedup();
-        budgets
+        self.sets.iter().map(|set| set.config().per_class).sorted().dedup().collect()
     }
 }
 
