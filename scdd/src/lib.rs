@@ -49,6 +49,7 @@ pub mod distill;
 pub mod error;
 pub mod evaluate;
 pub mod foundation;
+mod notebook;
 pub mod prelude;
 pub mod preprocess;
 pub mod progress;
@@ -56,6 +57,7 @@ pub mod scdg;
 pub mod seed;
 pub mod study;
 mod tensors;
+mod text;
 pub mod visualize;
 
 pub use cells::{Cells, Counts, H5ad, Labels, LogNormalized, demo_cells, read_h5ad, simulate};

@@ -11,6 +11,7 @@ use crate::cells::{Cells, LogNormalized};
 use crate::foundation::{Foundation, Pretraining, PretrainingConfig, PretrainingHistory};
 use crate::preprocess::{TestCells, TrainingCells, highly_variable_genes, parts, stratified_split};
 use crate::seed;
+use crate::text::grouped;
 
 /// How labelled cells are split and seen.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -302,12 +303,12 @@ impl Study {
         let mut text = format!(
             "Study of '{}': {} cells x {} genes, {} classes; {} to train on, {} to choose on, {} to test on",
             parts.config.label,
-            parts.cells.cells(),
-            parts.cells.genes(),
+            grouped(parts.cells.cells()),
+            grouped(parts.cells.genes()),
             self.classes().len(),
-            training.train().len(),
-            training.validation().len(),
-            parts.test.count(),
+            grouped(training.train().len()),
+            grouped(training.validation().len()),
+            grouped(parts.test.count()),
         );
         if let Some(error) = parts.history.validation.last().or(parts.history.reconstruction.last()) {
             text += &format!(
@@ -324,6 +325,6 @@ impl Study {
 
     /// Shows the study in a notebook.
     pub fn evcxr_display(&self) {
-        println!("{}", self.summary());
+        crate::notebook::show_text(&self.summary());
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use polars::prelude::DataFrame;
 
-use super::text::{first_few, grouped, measured};
 use super::{Cells, CellsError, Counts, Expression, LogNormalized, Provenance};
 use crate::Result;
+use crate::text::{first_few, grouped, measured};
 
 /// Row sums of expm1 closer together than this (largest over smallest) mean one target sum: f32 values of
 /// log1p leave about 1e-6, a target rounded by other tools up to a few permille (ours).

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use polars::prelude::{Column, DataType, StringChunked};
 
-use super::text::grouped;
 use super::{Cells, CellsError};
 use crate::Result;
+use crate::text::grouped;
 
 /// One class for each cell. Classes are sorted by name. A clone shares everything.
 #[derive(Clone, Debug, PartialEq)]

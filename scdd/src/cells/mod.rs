@@ -12,7 +12,6 @@ mod labels;
 mod select;
 pub(crate) mod show;
 mod simulate;
-pub(crate) mod text;
 
 use std::marker::PhantomData;
 use std::sync::Arc;

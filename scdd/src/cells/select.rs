@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use polars::prelude::{DataFrame, IdxCa, IdxSize};
 
-use super::text::grouped;
 use super::{Cells, CellsError, Expression};
 use crate::Result;
+use crate::text::grouped;
 
 impl<Stage> Cells<Stage> {
     /// The given cells, in the given order; a cell may come twice.

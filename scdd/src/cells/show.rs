@@ -3,19 +3,8 @@
 use std::fmt;
 
 use super::Cells;
-use super::text::grouped;
-
-/// Shows one value as several MIME types in a notebook; the front end picks the richest that it knows.
-pub(crate) fn display(contents: &[(&str, &str)]) {
-    for (mime, content) in contents {
-        println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
-    }
-}
-
-/// Text that stays text inside HTML.
-pub(crate) fn escape_html(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
+use crate::notebook::{escape, show};
+use crate::text::grouped;
 
 fn stage_name<Stage>() -> &'static str {
     std::any::type_name::<Stage>().rsplit("::").next().unwrap_or("Cells")
@@ -51,10 +40,9 @@ impl<Stage> Cells<Stage> {
         let rows: String = self
             .columns()
             .iter()
-            .map(|(name, kind)| format!("<tr><td>{}</td><td>{}</td></tr>", escape_html(name), escape_html(kind)))
+            .map(|(name, kind)| format!("<tr><td>{}</td><td>{}</td></tr>", escape(name), escape(kind)))
             .collect();
-        let steps: String =
-            self.provenance.steps.iter().map(|step| format!("<li>{}</li>", escape_html(step))).collect();
+        let steps: String = self.provenance.steps.iter().map(|step| format!("<li>{}</li>", escape(step))).collect();
         let html = format!(
             "<p><b>{} cells x {} genes</b>, {}, {:.1}% zeros, from {}</p>\
              <table><tr><th>obs column</th><th>holds</th></tr>{rows}</table><ul>{steps}</ul>",
@@ -62,9 +50,9 @@ impl<Stage> Cells<Stage> {
             grouped(self.genes()),
             stage_name::<Stage>(),
             100.0 * self.share_of_zeros(),
-            escape_html(&self.source())
+            escape(&self.source())
         );
-        display(&[("text/plain", self.summary().trim_end()), ("text/html", &html)]);
+        show(&[("text/plain", self.summary().trim_end()), ("text/html", &html)]);
     }
 
     fn source(&self) -> String {

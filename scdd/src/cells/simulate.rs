@@ -11,10 +11,10 @@ use rand_distr::{Distribution, Gamma, LogNormal, Poisson};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::text::grouped;
 use super::{Cells, CellsError, Counts, Expression, Provenance};
 use crate::Result;
 use crate::seed::{DEFAULT_SEED, number, stream};
+use crate::text::grouped;
 
 /// The numbers of a simulation, all chosen by us.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

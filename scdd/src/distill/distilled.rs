@@ -7,6 +7,7 @@ use ndarray::Array2;
 use super::engine::{DistillConfig, DistillHistory};
 use crate::scdg::Scdg;
 use crate::study::Study;
+use crate::text::grouped;
 
 /// Synthetic cells of each class. Cheap to clone.
 #[derive(Clone)]
@@ -121,10 +122,10 @@ impl Distilled {
             _ => "no steps".to_owned(),
         };
         format!(
-            "{} synthetic cells x {} genes, {} per class, {:.1} permille of the training cells; {} in {} steps, {:.1} s: \
+            "{} synthetic cells x {} genes, {} per class, {:.1} permille of the training cells\n{} in {} steps, {:.1} s: \
              {first_and_last}",
-            self.parts.labels.len(),
-            self.parts.expression.ncols(),
+            grouped(self.parts.labels.len()),
+            grouped(self.parts.expression.ncols()),
             self.parts.config.per_class,
             self.permille(),
             self.parts.objective,
@@ -135,6 +136,6 @@ impl Distilled {
 
     /// Shows the summary in a notebook.
     pub fn evcxr_display(&self) {
-        println!("{}", self.summary());
+        crate::notebook::show_text(&self.summary());
     }
 }

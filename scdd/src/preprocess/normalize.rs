@@ -6,9 +6,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::PreprocessError;
-use crate::cells::text::{grouped, measured};
+use crate::Result;
 use crate::cells::{Cells, Counts, Expression, LogNormalized};
-use crate::{Result, cells::show};
+use crate::notebook::show_text;
+use crate::text::{grouped, measured};
 
 /// The numbers of preprocessing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,7 +99,7 @@ impl fmt::Display for PreprocessPlan {
 impl PreprocessPlan {
     /// Shows the plan in a notebook.
     pub fn evcxr_display(&self) {
-        show::display(&[("text/plain", &self.to_string())]);
+        show_text(&self.to_string());
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PreprocessError;
 use crate::cells::Labels;
-use crate::cells::text::grouped;
+use crate::text::grouped;
 use crate::{Result, seed};
 
 /// Which cells are for training, validation and test: indices, rising in each part; no cell is in two.

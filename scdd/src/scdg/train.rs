@@ -301,6 +301,6 @@ impl Scdg {
 
     /// Shows the training's summary in a notebook.
     pub fn evcxr_display(&self) {
-        println!("{self:?}");
+        crate::notebook::show_text(&format!("{self:?}"));
     }
 }

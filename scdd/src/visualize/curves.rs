@@ -7,10 +7,11 @@ use serde_json::json;
 
 use super::VisualizeError;
 use super::figure::{Figure, MOST_POINTS, significant};
-use super::notebook::{count, escape, thousands};
 use super::palette::class_color;
 use super::still::{Panel, Still};
 use super::style::{GRID, INK, TOP, axis, base};
+use crate::notebook::escape;
+use crate::text::{count, grouped};
 
 const SIZE: (usize, usize) = (820, 460);
 /// Colour alone tells no curve apart for everybody.
@@ -57,9 +58,9 @@ pub fn curves(
 
     let heights = Some(bounds(shown.iter().flatten().map(|point| point.1)));
     let steps = bounds(shown.iter().flatten().map(|point| point.0));
-    let mut subtitle = format!("{}, {} points", count(series.len(), "curve"), thousands(total));
+    let mut subtitle = format!("{}, {} points", count(series.len(), "curve"), grouped(total));
     if stride > 1 {
-        subtitle = format!("{}, every {stride}th of {} points drawn", count(series.len(), "curve"), thousands(total));
+        subtitle = format!("{}, every {stride}th of {} points drawn", count(series.len(), "curve"), grouped(total));
     }
     if log_y {
         subtitle.push_str(", logarithmic scale");

@@ -11,8 +11,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::VisualizeError;
-use super::notebook::{block, emit, escape};
 use super::still::Still;
+use crate::notebook::{block, emit, escape};
 
 /// plotly.js as the `plotly` crate of this version names it.
 const PLOTLY_JS: &str = "https://cdn.plot.ly/plotly-3.0.1.min.js";

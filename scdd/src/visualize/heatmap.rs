@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use super::VisualizeError;
 use super::error::check_cells;
 use super::figure::{Figure, significant};
-use super::notebook::{count, escape};
 use super::still::{Panel, Still};
 use super::style::{INK, TOP, base, panel_title, small};
+use crate::notebook::escape;
+use crate::text::count;
 
 /// Cells shown per class (ours): enough to see the spread, few enough for a notebook.
 const CELLS_PER_CLASS: usize = 40;

@@ -7,10 +7,11 @@ use serde_json::json;
 
 use super::VisualizeError;
 use super::figure::{Figure, significant};
-use super::notebook::{count, escape};
 use super::still::{Panel, Still};
 use super::style::{INK, TOP, base, panel_title, small};
 use crate::cells::Expression;
+use crate::notebook::escape;
+use crate::text::count;
 
 /// Mean expression of each class `[classes, genes]`; the row of a class without cells is NaN.
 ///

@@ -18,7 +18,6 @@ mod heatmap;
 mod layout;
 mod matrixplot;
 mod neighbours;
-mod notebook;
 mod palette;
 mod png;
 mod results;

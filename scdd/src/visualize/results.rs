@@ -8,7 +8,7 @@ use super::{
 };
 use crate::cells::Expression;
 use crate::distill::Distilled;
-use crate::evaluate::Evaluation;
+use crate::evaluate::{Evaluation, EvaluationRow};
 use crate::preprocess::top_variable_genes_per_class;
 use crate::scdg::Scdg;
 use crate::study::Study;
@@ -123,18 +123,20 @@ impl Evaluation {
             None => format!("{mean:.3}"),
         };
         let text = |name: &str, values: Vec<String>| Column::new(name.into(), values);
-        let optional =
-            |value: Option<f64>, digits: usize| value.map_or("–".to_owned(), |value| format!("{value:.digits$}"));
+        let optional = |name: &str, digits: usize, of: fn(&EvaluationRow) -> Option<f64>| {
+            let values: Vec<_> = rows.iter().map(|row| of(row).map(|value| format!("{value:.digits$}"))).collect();
+            Column::new(name.into(), values)
+        };
         let columns = vec![
             text("training set", rows.iter().map(|row| row.method.clone()).collect()),
-            text("per class", rows.iter().map(|row| row.per_class.map_or("–".to_owned(), |n| n.to_string())).collect()),
+            optional("per class", 0, |row| row.per_class.map(|count| count as f64)),
             text("cells", rows.iter().map(|row| row.cells.to_string()).collect()),
             text("permille", rows.iter().map(|row| format!("{:.1}", row.permille)).collect()),
             text("accuracy", rows.iter().map(|row| spread(row.accuracy_mean, row.accuracy_std)).collect()),
             text("macro-F1", rows.iter().map(|row| spread(row.macro_f1_mean, row.macro_f1_std)).collect()),
-            text("rare recall", rows.iter().map(|row| optional(row.rare_recall, 3)).collect()),
-            text("of all cells' accuracy", rows.iter().map(|row| optional(row.ratio_to_all, 3)).collect()),
-            text("seconds to make", rows.iter().map(|row| optional(row.seconds, 1)).collect()),
+            optional("rare recall", 3, |row| row.rare_recall),
+            optional("of all cells' accuracy", 3, |row| row.ratio_to_all),
+            optional("seconds to make", 1, |row| row.seconds),
         ];
         let frame = DataFrame::new(rows.len(), columns).map_err(crate::evaluate::EvaluateError::from)?;
         let networks = self.protocol().networks;

@@ -3,9 +3,9 @@
 
 use std::fmt::Write as _;
 
-use super::notebook::escape;
 use super::palette::viridis;
 use super::style::{FONT, INK, LINE, QUIET};
+use crate::notebook::escape;
 
 pub(super) struct Still {
     size: (usize, usize),

@@ -4,7 +4,7 @@ use plotly::Layout;
 use plotly::common::{Anchor, Font, Title};
 use plotly::layout::{Annotation, Axis, Margin};
 
-use super::notebook::escape;
+use crate::notebook::escape;
 
 pub(super) const FONT: &str = "Helvetica Neue, Helvetica, Arial, sans-serif";
 pub(super) const INK: &str = "#222222";

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use polars::prelude::{AnyValue, Column, DataFrame};
 
 use super::VisualizeError;
-use super::notebook::{block, count, emit, escape, thousands};
+use crate::notebook::{block, emit, escape};
+use crate::text::{count, grouped};
 
 /// A polars frame with a caption. Numbers stand to the right with thousands separators and, column by column, as
 /// many decimals as give the largest four digits (at least one beside fractions below 100); the best value of a column is bold when asked for. A clone
@@ -83,7 +84,7 @@ impl Table {
     pub fn to_html(&self) -> String {
         let border = "border-bottom:1px solid #b0b0b0";
         let mut html = format!(
-            "<table style=\"border-collapse:collapse;font-variant-numeric:tabular-nums\">\
+            "<table style=\"border-collapse:collapse;white-space:nowrap;font-variant-numeric:tabular-nums\">\
              <caption style=\"caption-side:top;text-align:left;padding:4px 0;font-weight:600\">{}</caption>\n<thead><tr>",
             escape(&self.caption)
         );
@@ -102,7 +103,11 @@ impl Table {
             for column in &columns {
                 let text = escape(&column.cells[row]);
                 let text = if column.best[row] { format!("<strong>{text}</strong>") } else { text };
-                let _ = write!(html, "<td style=\"text-align:{};padding:3px 12px\">{text}</td>", column.side());
+                let _ = write!(
+                    html,
+                    "<td style=\"text-align:{};padding:3px 12px\">{text}</td>",
+                    column.side()
+                );
             }
             html.push_str("</tr>\n");
         }
@@ -216,7 +221,7 @@ fn separated(number: f64, decimals: usize) -> String {
     let (whole, rest) = text.split_once('.').map_or((text.as_str(), ""), |(whole, rest)| (whole, rest));
     let sign = if number < 0.0 { "-" } else { "" };
     let point = if rest.is_empty() { "" } else { "." };
-    format!("{sign}{}{point}{rest}", whole.parse().map_or(whole.to_owned(), thousands))
+    format!("{sign}{}{point}{rest}", whole.parse().map_or(whole.to_owned(), grouped))
 }
 
 #[cfg(test)]

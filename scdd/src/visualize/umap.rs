@@ -12,10 +12,11 @@ use super::error::check_cells;
 use super::figure::{Figure, MOST_POINTS, significant};
 use super::layout::{CURVE, Edge, optimise, principal_components};
 use super::neighbours::nearest;
-use super::notebook::{count, escape, thousands};
 use super::palette::class_color;
 use super::still::{Panel, Still};
 use super::style::{INK, QUIET, TOP, axis, base};
+use crate::notebook::escape;
+use crate::text::{count, grouped};
 use plotly::layout::{ItemSizing, Legend};
 
 /// Neighbours that make the graph: UMAP's and scanpy's default.
@@ -42,7 +43,7 @@ pub fn umap_embedding(points: &Array2<f32>, seed: u64) -> Result<Array2<f32>, Vi
     if cells < 3 || latent == 0 {
         return Err(VisualizeError::Empty {
             what: "the input of UMAP",
-            found: format!("{} of {} coordinates", count(cells, "cell"), thousands(latent)),
+            found: format!("{} of {} coordinates", count(cells, "cell"), grouped(latent)),
             least: "3 cells of 1 coordinate",
         });
     }
@@ -124,7 +125,7 @@ pub fn umap_figure(
         count(synthetic.nrows(), "synthetic cell"),
         count(present.len(), "class")
     );
-    let shown = if kept.len() < real.nrows() { format!("{} of {all} drawn", thousands(kept.len())) } else { all };
+    let shown = if kept.len() < real.nrows() { format!("{} of {all} drawn", grouped(kept.len())) } else { all };
     let subtitle = format!(
         "{shown} and {} in {}, embedded together",
         count(synthetic.nrows(), "synthetic cell"),

@@ -10,7 +10,7 @@ use super::hdf5::{
     unreadable,
 };
 use crate::cells::Expression;
-use crate::cells::text::grouped;
+use crate::text::grouped;
 
 /// Values in a block of dense rows: 16 MB.
 const BLOCK: usize = 1 << 22;

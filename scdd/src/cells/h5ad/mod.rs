@@ -11,9 +11,9 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use super::check::make_unique;
-use super::text::grouped;
 use super::{Cells, CellsError, Counts, Expression, LogNormalized, Provenance};
 use crate::Result;
+use crate::text::grouped;
 
 pub(crate) use scan::sha256;
 pub(crate) use write::{Parts, write_h5ad};

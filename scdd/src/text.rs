@@ -13,6 +13,16 @@ pub(crate) fn grouped(number: usize) -> String {
     text
 }
 
+/// "1 cell", "2,142 cells".
+pub(crate) fn count(number: usize, one: &str) -> String {
+    let plural = match (number, one.strip_suffix("class")) {
+        (1, _) => one.to_owned(),
+        (_, Some(before)) => format!("{before}classes"),
+        (_, None) => format!("{one}s"),
+    };
+    format!("{} {plural}", grouped(number))
+}
+
 /// A measured number: whole numbers and large ones with commas, small ones with three digits after the point.
 pub(crate) fn measured(number: f64) -> String {
     match number {
@@ -37,6 +47,8 @@ pub(crate) fn first_few<S: AsRef<str>>(names: &[S]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn numbers_are_grouped_by_three() {
         assert_eq!(super::grouped(0), "0");
@@ -52,5 +64,15 @@ mod tests {
         assert_eq!(super::first_few(&["a", "b"]), "'a', 'b'");
         assert_eq!(super::first_few(&["a", "b", "c", "d", "e", "f", "g"]), "'a', 'b', 'c', 'd', 'e' and 2 more");
         assert_eq!(super::first_few::<&str>(&[]), "none");
+    }
+
+    #[test]
+    fn numbers_read_as_in_print() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(123), "123");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(count(1, "class"), "1 class");
+        assert_eq!(count(14, "class"), "14 classes");
+        assert_eq!(count(2_142, "real cell"), "2,142 real cells");
     }
 }
