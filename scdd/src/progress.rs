@@ -54,7 +54,7 @@ impl Progress {
         match &mut self.show {
             Show::Bar(bar) => {
                 bar.inc(1);
-                if self.done % 10 == 0 || self.done == self.steps {
+                if self.done.is_multiple_of(10) || self.done == self.steps {
                     bar.set_message(state());
                 }
             }

@@ -169,7 +169,7 @@ impl StudyBuilder {
         let cells = match config.variable_genes {
             Some(count) if count < self.cells.genes() => {
                 let train = self.cells.expression().select_cells(&split.train);
-                self.cells.select_genes(&highly_variable_genes(&train, count)?.selected())?
+                self.cells.select_genes(highly_variable_genes(&train, count)?.selected())?
             }
             _ => self.cells.clone(),
         };

@@ -69,7 +69,7 @@ impl Expression {
     /// # Errors
     /// When the values do not fill whole rows, or one is NaN or infinite.
     pub fn from_dense(genes: usize, dense: &[f32]) -> Result<Self, CellsError> {
-        if genes == 0 || dense.len() % genes != 0 {
+        if genes == 0 || !dense.len().is_multiple_of(genes) {
             return Err(CellsError::Shape(format!("{} values do not fill rows of {genes} genes", dense.len())));
         }
         let (mut pointers, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());

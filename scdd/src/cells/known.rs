@@ -12,7 +12,7 @@ const SHA256: &str = "c0fca7f46d5ae82d8b5753ed5ce246cded66e2e870face389bd11084aa
 
 /// Cells to try things on: the human pancreas of Baron et al. 2016 (2,142 cells, 20,125 genes, 14 types of 623 to 2
 /// cells in `obs["cell_type"]`) when `baron_human.h5ad` is in the folder that `SCDD_DATA` names, else in
-/// `$XDG_CACHE_HOME/scdd` or `~/.cache/scdd`. When it is not, says so on standard error and gives
+/// `$XDG_CACHE_HOME/scdd` or `~/.cache/scdd`. When it is not, says so and gives
 /// [simulated](crate::simulate) cells with the same column.
 ///
 /// # Errors
@@ -38,7 +38,7 @@ fn data_folder(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Option<
 fn demo_cells_from(folder: Option<&Path>) -> Result<Cells<Counts>> {
     let Some(path) = folder.map(|folder| folder.join(FILE)).filter(|path| path.is_file()) else {
         let place = folder.map_or_else(|| "any known folder".to_string(), |folder| folder.display().to_string());
-        eprintln!("scdd: {FILE} is not in {place}: going on with simulated cells; `cargo xtask data` fetches it");
+        println!("{FILE} is not in {place}: going on with simulated cells; `cargo xtask data` fetches it");
         return simulate().run();
     };
     let found = sha256(&path).map_err(|problem| CellsError::file(&path, format!("cannot be read: {problem}")))?;

@@ -209,7 +209,7 @@ fn check(config: &SimulationConfig) -> Result<(), CellsError> {
         )
     } else if config.genes < config.classes || u32::try_from(config.genes).is_err() {
         format!("{} genes for {} classes; at least one gene a class is needed", config.genes, config.classes)
-    } else if !(config.library_size > 0.0 && config.library_size <= 1e7)
+    } else if !(f64::MIN_POSITIVE..=1e7).contains(&config.library_size)
         || !(0.0..=1.0).contains(&config.dropout)
         || !(0.0..=100.0).contains(&config.dispersion)
         || !(0.0..=5.0).contains(&config.library_spread)

@@ -24,14 +24,14 @@ const MODEL: &str = "linear head";
 #[must_use = "call .run()"]
 pub struct EvaluateBuilder {
     sets: Vec<Distilled>,
-    controls: Vec<Arc<dyn Selection + Send + Sync>>,
+    controls: Vec<Arc<dyn Selection>>,
     protocol: Protocol,
 }
 
 impl Distilled {
     /// Opens an evaluation on the study's test cells, beside random cells, class means and all training cells.
     pub fn evaluate(&self) -> EvaluateBuilder {
-        let controls: Vec<Arc<dyn Selection + Send + Sync>> = vec![Arc::new(RandomCells), Arc::new(ClassMean)];
+        let controls: Vec<Arc<dyn Selection>> = vec![Arc::new(RandomCells), Arc::new(ClassMean)];
         let protocol = Protocol { seed: self.study().config().seed, ..Protocol::default() };
         EvaluateBuilder { sets: vec![self.clone()], controls, protocol }
     }
@@ -45,7 +45,7 @@ impl EvaluateBuilder {
     }
 
     /// One more control, in the same table.
-    pub fn control(mut self, control: impl Selection + Send + Sync + 'static) -> Self {
+    pub fn control(mut self, control: impl Selection + 'static) -> Self {
         self.controls.push(Arc::new(control));
         self
     }

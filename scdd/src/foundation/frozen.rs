@@ -42,11 +42,11 @@ impl FrozenStack {
 
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub(crate) fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        self.from_first_sums(input.matmul(self.layers[0].weight.clone()))
+        self.after_first_layer(input.matmul(self.layers[0].weight.clone()))
     }
 
     /// From the first layer's weighted sums (without bias) to the output.
-    pub(crate) fn from_first_sums(&self, sums: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn after_first_layer(&self, sums: Tensor<2>) -> Tensor<2> {
         let first = &self.layers[0];
         let mut hidden = activate(sums + first.bias.clone(), &first.slope);
         for layer in &self.layers[1..] {

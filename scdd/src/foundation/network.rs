@@ -72,7 +72,7 @@ impl Stack {
     }
 
     /// From the first block's weighted sums (without bias) to the output; dropout before each later block.
-    fn from_first_sums(&self, sums: Tensor<2>, dropout: f64, rng: &mut ChaCha8Rng) -> Tensor<2> {
+    fn after_first_layer(&self, sums: Tensor<2>, dropout: f64, rng: &mut ChaCha8Rng) -> Tensor<2> {
         let first = &self.blocks[0];
         let bias = first.linear.bias.as_ref().map(|bias| bias.val().unsqueeze::<2>());
         let mut hidden = first.activate(match bias {
@@ -108,9 +108,9 @@ impl Autoencoder {
     /// Training pass: the encoder's first weighted sums `[cells, hidden]` to latents `[cells, latent]` of length one
     /// and reconstructed expression `[cells, genes]`.
     pub(crate) fn forward(&self, sums: Tensor<2>, dropout: f64, rng: &mut ChaCha8Rng) -> (Tensor<2>, Tensor<2>) {
-        let latents = unit_length(self.encoder.from_first_sums(sums, dropout, rng));
+        let latents = unit_length(self.encoder.after_first_layer(sums, dropout, rng));
         let first = self.decoder.blocks[0].linear.weight.val();
-        let expression = self.decoder.from_first_sums(latents.clone().matmul(first), dropout, rng);
+        let expression = self.decoder.after_first_layer(latents.clone().matmul(first), dropout, rng);
         (latents, expression)
     }
 }

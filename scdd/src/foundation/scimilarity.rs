@@ -87,7 +87,7 @@ impl Foundation for Scimilarity {
             let sums =
                 SparseBatch::new(expression, chunk, |value| value).times(&parts.first_weights, parts.first_width);
             let sums = tensors::from_rows(sums, parts.first_width, &self.device());
-            let chunk = tensors::array(unit_length(parts.encoder.from_first_sums(sums)));
+            let chunk = tensors::array(unit_length(parts.encoder.after_first_layer(sums)));
             // Both have `latent` columns.
             let _ = latents.append(Axis(0), chunk.view());
         }

@@ -207,7 +207,7 @@ fn train(
         history.loss.push(value);
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         network = optimizer.step(config.learning_rate, network, gradients);
-        if (step + 1) % AVERAGE_EVERY == 0 || step + 1 == config.steps {
+        if (step + 1).is_multiple_of(AVERAGE_EVERY) || step + 1 == config.steps {
             // A young average follows the weights more closely.
             let decay = config.average_decay.powi(AVERAGE_EVERY as i32).min(step as f64 / (100.0 + step as f64));
             average = moving_average(average, &network.valid(), decay);

@@ -151,7 +151,7 @@ impl Evaluation {
     pub fn evcxr_display(&self) {
         match self.table() {
             Ok(table) => table.evcxr_display(),
-            Err(problem) => eprintln!("{problem}"),
+            Err(problem) => println!("{problem}"),
         }
     }
 }

@@ -103,11 +103,7 @@ impl Table {
             for column in &columns {
                 let text = escape(&column.cells[row]);
                 let text = if column.best[row] { format!("<strong>{text}</strong>") } else { text };
-                let _ = write!(
-                    html,
-                    "<td style=\"text-align:{};padding:3px 12px\">{text}</td>",
-                    column.side()
-                );
+                let _ = write!(html, "<td style=\"text-align:{};padding:3px 12px\">{text}</td>", column.side());
             }
             html.push_str("</tr>\n");
         }

@@ -53,7 +53,7 @@ fn input_that_does_not_fit_is_an_error_with_its_numbers() {
         umap_figure(&real, labels, synthetic, &of_synthetic, &names(), 7).unwrap_err().to_string()
     };
     assert!(say(&labels[..39], &synthetic).contains("found 39, expected 40"));
-    assert!(say(&vec![4; 40], &synthetic).contains("label 4 of real cell 0 is no class: there are 4"));
+    assert!(say(&[4; 40], &synthetic).contains("label 4 of real cell 0 is no class: there are 4"));
     assert!(say(&labels, &Array2::zeros((4, 7))).contains("found 7, expected 8"));
     let mut broken = synthetic.clone();
     broken[[2, 1]] = f32::NAN;
