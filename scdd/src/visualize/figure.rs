@@ -126,14 +126,15 @@ impl Figure {
             escape(&self.inner.summary),
             self.fragment(&self.to_json())
         );
-        let failed = |source| VisualizeError::Write { path: path.display().to_string(), source };
-        // Beside the target, so that the rename stays on one file system.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().prefix(".scdd-").tempfile_in(folder).map_err(failed)?;
-        file.write_all(page.as_bytes()).map_err(failed)?;
-        open_to_all(file.as_file()).map_err(failed)?;
-        file.persist(path).map_err(|error| failed(error.error))?;
-        Ok(())
+        write_whole(path, &page)
+    }
+
+    /// Writes the still picture as SVG, for a page or a paper. The file appears whole or not at all.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn write_svg(&self, path: impl AsRef<Path>) -> Result<(), VisualizeError> {
+        write_whole(path.as_ref(), self.to_svg())
     }
 
     /// HTML that draws with the page's plotly.js, else loads it, and keeps the still picture where neither works:
@@ -176,6 +177,18 @@ impl std::fmt::Debug for Figure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Figure({})", self.inner.summary)
     }
+}
+
+/// Writes a file that appears under its name only when it is whole.
+fn write_whole(path: &Path, content: &str) -> Result<(), VisualizeError> {
+    let failed = |source| VisualizeError::Write { path: path.display().to_string(), source };
+    // Beside the target, so that the rename stays on one file system.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".scdd-").tempfile_in(folder).map_err(failed)?;
+    file.write_all(content.as_bytes()).map_err(failed)?;
+    open_to_all(file.as_file()).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
 }
 
 /// Temporary files are private; a page is there to be shared.
