@@ -1,1 +1,1 @@
-//! x
+//! Stories across modules: the tests are in `tests/`, what they compare with is in `goldens/`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::engine::{DistillConfig, DistillHistory};
+use super::builder::{DistillConfig, DistillHistory};
 use crate::scdg::Scdg;
 use crate::study::Study;
 use crate::text::grouped;

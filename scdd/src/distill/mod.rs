@@ -7,6 +7,7 @@
 //! 3. The last expression, with its labels, is the distilled set.
 
 mod as_cells;
+mod builder;
 mod codes;
 mod distilled;
 mod distribution;
@@ -15,10 +16,10 @@ mod error;
 mod gradient;
 mod matching;
 
+pub use builder::{DistillBuilder, DistillConfig, DistillHistory};
 pub use codes::SmallClasses;
 pub use distilled::Distilled;
 pub use distribution::DistributionMatching;
-pub use engine::{DistillBuilder, DistillConfig, DistillHistory};
 pub use error::DistillError;
 pub use gradient::GradientMatching;
 pub use matching::{Matching, MatchingObjective};

@@ -4,14 +4,17 @@
 //! The denoiser predicts z0 itself (equation 3), so generation is one forward and one reverse step, never a chain, and
 //! the gradient of a distillation loss passes through one network.
 
+mod builder;
 mod denoiser;
 mod error;
 mod generator;
 mod schedule;
 mod train;
+mod trained;
 
+pub use builder::{ScdgBuilder, ScdgConfig, ScdgHistory};
 pub use denoiser::DenoiserConfig;
 pub use error::ScdgError;
 pub use generator::{Generator, Noise};
 pub use schedule::Schedule;
-pub use train::{Scdg, ScdgBuilder, ScdgConfig, ScdgHistory};
+pub use trained::Scdg;

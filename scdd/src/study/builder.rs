@@ -1,17 +1,15 @@
-//! A study: log-normalised cells with one label column, split into training, validation and test cells, and the
-//! foundation model that the rest of the pipeline sees them through.
+//! Settings of a study, and the builder that log-normalised cells open: `cells.study("cell_type")`.
 
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
+use super::{Parts, Study};
 use crate::cells::{Cells, LogNormalized};
 use crate::foundation::{Foundation, Pretraining, PretrainingConfig, PretrainingHistory};
-use crate::preprocess::{TestCells, TrainingCells, highly_variable_genes, parts, stratified_split};
+use crate::preprocess::{highly_variable_genes, parts, stratified_split};
 use crate::seed;
-use crate::text::grouped;
 
 /// How labelled cells are split and seen.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -201,130 +199,5 @@ impl StudyBuilder {
                 device,
             }),
         })
-    }
-}
-
-/// Labelled cells, split, and embedded by a foundation model. Cheap to clone.
-///
-/// There is no distilling without a generator:
-///
-/// ```compile_fail,E0599
-/// # fn skip(study: scdd::Study) {
-/// study.distill(scdd::GradientMatching::default());
-/// # }
-/// ```
-#[derive(Clone)]
-pub struct Study {
-    parts: Arc<Parts>,
-}
-
-struct Parts {
-    cells: Cells<LogNormalized>,
-    training: TrainingCells,
-    test: TestCells,
-    notes: Vec<String>,
-    config: StudyConfig,
-    pretraining: Option<PretrainingConfig>,
-    foundation: Arc<dyn Foundation>,
-    history: PretrainingHistory,
-    embeddings: Array2<f32>,
-    device: Device,
-}
-
-impl std::fmt::Debug for Study {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.summary())
-    }
-}
-
-impl Study {
-    /// The cells, with the genes of the study.
-    pub fn cells(&self) -> &Cells<LogNormalized> {
-        &self.parts.cells
-    }
-
-    /// Training and validation cells.
-    pub fn training_cells(&self) -> TrainingCells {
-        self.parts.training.clone()
-    }
-
-    /// Test cells, which only evaluation can read.
-    pub fn test_cells(&self) -> TestCells {
-        self.parts.test.clone()
-    }
-
-    /// Classes in the order of their numbers.
-    pub fn classes(&self) -> &[String] {
-        self.parts.training.classes()
-    }
-
-    /// What classes lost in the split.
-    pub fn notes(&self) -> &[String] {
-        &self.parts.notes
-    }
-
-    /// How the cells were split.
-    pub fn config(&self) -> &StudyConfig {
-        &self.parts.config
-    }
-
-    /// How the foundation model was pretrained; None when one was given.
-    pub fn pretraining(&self) -> Option<&PretrainingConfig> {
-        self.parts.pretraining.as_ref()
-    }
-
-    /// The frozen model that cells are seen through.
-    pub fn foundation(&self) -> &Arc<dyn Foundation> {
-        &self.parts.foundation
-    }
-
-    /// Losses of its pretraining; empty when a model was given.
-    pub fn pretraining_history(&self) -> &PretrainingHistory {
-        &self.parts.history
-    }
-
-    /// The device that the study runs on.
-    pub fn device(&self) -> &Device {
-        &self.parts.device
-    }
-
-    /// Latents `[cells, latent]` of the given cells.
-    pub(crate) fn embeddings_of(&self, cells: &[usize]) -> Array2<f32> {
-        self.parts.embeddings.select(Axis(0), cells)
-    }
-
-    /// Whether both are clones of one study.
-    pub(crate) fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.parts, &other.parts)
-    }
-
-    fn summary(&self) -> String {
-        let (parts, training) = (&self.parts, &self.parts.training);
-        let mut text = format!(
-            "Study of '{}': {} cells x {} genes, {} classes; {} to train on, {} to choose on, {} to test on",
-            parts.config.label,
-            grouped(parts.cells.cells()),
-            grouped(parts.cells.genes()),
-            self.classes().len(),
-            grouped(training.train().len()),
-            grouped(training.validation().len()),
-            grouped(parts.test.count()),
-        );
-        if let Some(error) = parts.history.validation.last().or(parts.history.reconstruction.last()) {
-            text += &format!(
-                "\n{} pretrained in {:.0} s: reconstruction error {error:.3}",
-                parts.foundation.name(),
-                parts.history.seconds
-            );
-        }
-        for note in &parts.notes {
-            text += &format!("\n{note}");
-        }
-        text
-    }
-
-    /// Shows the study in a notebook.
-    pub fn evcxr_display(&self) {
-        crate::notebook::show_text(&self.summary());
     }
 }
