@@ -84,7 +84,7 @@ impl Table {
     pub fn to_html(&self) -> String {
         let border = "border-bottom:1px solid #b0b0b0";
         let mut html = format!(
-            "<table style=\"border-collapse:collapse;white-space:nowrap;font-variant-numeric:tabular-nums\">\
+            "<table style=\"border-collapse:collapse;font-variant-numeric:tabular-nums\">\
              <caption style=\"caption-side:top;text-align:left;padding:4px 0;font-weight:600\">{}</caption>\n<thead><tr>",
             escape(&self.caption)
         );
@@ -103,7 +103,11 @@ impl Table {
             for column in &columns {
                 let text = escape(&column.cells[row]);
                 let text = if column.best[row] { format!("<strong>{text}</strong>") } else { text };
-                let _ = write!(html, "<td style=\"text-align:{};padding:3px 12px\">{text}</td>", column.side());
+                let _ = write!(
+                    html,
+                    "<td style=\"text-align:{};padding:3px 12px;white-space:nowrap\">{text}</td>",
+                    column.side()
+                );
             }
             html.push_str("</tr>\n");
         }
@@ -239,7 +243,10 @@ mod tests {
     fn the_best_value_is_bold_and_numbers_stand_right() {
         let html = table().highest("accuracy").unwrap().lowest("seconds").unwrap().to_html();
         assert!(html.contains("<strong>0.97 ± 0.00</strong>"), "{html}");
-        assert!(html.contains("<td style=\"text-align:right;padding:3px 12px\"><strong>12.5</strong>"), "{html}");
+        assert!(
+            html.contains("<td style=\"text-align:right;padding:3px 12px;white-space:nowrap\"><strong>12.5</strong>"),
+            "{html}"
+        );
         assert!(html.contains(">1,713</td>") && html.contains("scDD &lt;1&gt;") && html.contains("Scores &amp; times"));
         assert_eq!(html.matches("<strong>").count(), 2);
     }
