@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ndarray::Array2;
+
 use super::CellsError;
 
 /// Expression of cells by genes, zeros left out. Within a row the genes rise. A clone shares the data.
@@ -81,6 +83,12 @@ impl Expression {
             pointers.push(values.len() as u64);
         }
         Self::new(genes, pointers, indices, values)
+    }
+
+    /// Leaves the zeros of an array `[cells, genes]` out; errors as [`from_dense`](Self::from_dense).
+    pub(crate) fn from_array(array: &Array2<f32>) -> Result<Self, CellsError> {
+        let values: Vec<f32> = array.iter().copied().collect();
+        Self::from_dense(array.ncols(), &values)
     }
 
     /// Number of cells.

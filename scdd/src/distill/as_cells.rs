@@ -15,8 +15,7 @@ impl Distilled {
     /// When a value is not finite, or polars refuses the labels.
     pub fn cells(&self) -> crate::Result<Cells<LogNormalized>> {
         let study = self.study();
-        let values: Vec<f32> = self.expression().iter().copied().collect();
-        let expression = Expression::from_dense(self.expression().ncols(), &values)?;
+        let expression = Expression::from_array(self.expression())?;
         let classes = study.classes();
         let mut made = vec![0; classes.len()];
         let (mut names, mut labels) = (Vec::new(), Vec::new());

@@ -35,17 +35,11 @@ impl Codes {
         seed: u64,
     ) -> Result<Self, DistillError> {
         let training = study.training_cells();
-        let counts = training.train_counts();
-        check(per_class, small, &counts, training.classes())?;
-        let labels_of_train = training.train_labels();
+        check(per_class, small, &training.train_counts(), training.classes())?;
         let mut rng = seed::stream(seed, "codes");
         let (mut cells, mut labels) = (Vec::new(), Vec::new());
-        for (class, &count) in counts.iter().enumerate() {
-            let members: Vec<usize> = (0..labels_of_train.len())
-                .filter(|&cell| labels_of_train[cell] as usize == class)
-                .map(|cell| training.train()[cell])
-                .collect();
-            let chosen = sample(&mut rng, count, per_class.min(count));
+        for (class, members) in training.train_per_class().into_iter().enumerate() {
+            let chosen = sample(&mut rng, members.len(), per_class.min(members.len()));
             cells.extend(chosen.iter().map(|index| members[index]));
             labels.resize(cells.len(), class as u32);
         }

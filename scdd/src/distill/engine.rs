@@ -42,11 +42,7 @@ impl<'a> Run<'a> {
         rate: f64,
         labels: &'a [u32],
     ) -> Self {
-        let training = scdg.study().training_cells();
-        let mut members = vec![Vec::new(); training.classes().len()];
-        for (&cell, label) in training.train().iter().zip(training.train_labels()) {
-            members[label as usize].push(cell);
-        }
+        let members = scdg.study().training_cells().train_per_class();
         Self { scdg, objective, config, rate, labels, members, device: scdg.study().device().clone() }
     }
 

@@ -70,7 +70,7 @@ impl EvaluateBuilder {
         let judge = Judge::new(study, &self.protocol)?;
         let mut rows = Vec::new();
         for set in &self.sets {
-            let expression = dense(set.expression())?;
+            let expression = Expression::from_array(set.expression())?;
             let scores = judge.score(&expression, set.labels(), &self.protocol)?;
             let seconds = set.history().seconds + set.scdg().history().seconds;
             let row = judge.row(format!("scDD, {}", set.objective()), set.labels().len(), &scores)?;
@@ -97,11 +97,6 @@ impl EvaluateBuilder {
     }
 }
 
-fn dense(expression: &Array2<f32>) -> crate::Result<Expression> {
-    let values: Vec<f32> = expression.iter().copied().collect();
-    Ok(Expression::from_dense(expression.ncols(), &values)?)
-}
-
 /// The test cells of a study, opened here and nowhere else.
 struct Judge<'a> {
     study: &'a Study,
@@ -114,18 +109,12 @@ struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     fn new(study: &'a Study, protocol: &'a Protocol) -> crate::Result<Self> {
-        let (training, test) = (study.training_cells(), study.test_cells());
+        let test = study.test_cells();
         if test.count() == 0 {
             return Err(EvaluateError::EmptyTest.into());
         }
-        Ok(Self {
-            study,
-            protocol,
-            test: study.embeddings_of(test.test()),
-            truth: test.labels(),
-            train: study.cells().expression().select_cells(training.train()),
-            train_labels: training.train_labels(),
-        })
+        let (train, train_labels) = study.training_expression();
+        Ok(Self { study, protocol, test: study.embeddings_of(test.test()), truth: test.labels(), train, train_labels })
     }
 
     /// Scores of each network trained on a set.
@@ -151,7 +140,7 @@ impl<'a> Judge<'a> {
             seconds += started.elapsed().as_secs_f64() / self.protocol.networks as f64;
             cells = labels.len();
             let protocol = Protocol { networks: 1, seed, ..self.protocol.clone() };
-            scores.extend(self.score(&dense(&expression)?, &labels, &protocol)?);
+            scores.extend(self.score(&Expression::from_array(&expression)?, &labels, &protocol)?);
         }
         Ok(self.row(control.name(), cells, &scores)?.seconds(seconds))
     }

@@ -62,11 +62,16 @@ impl TrainingCells {
 
     /// Training cells per class.
     pub fn train_counts(&self) -> Vec<usize> {
-        let mut counts = vec![0; self.classes().len()];
-        for label in self.train_labels() {
-            counts[label as usize] += 1;
+        self.train_per_class().iter().map(Vec::len).collect()
+    }
+
+    /// Training cells of each class, in the order of [`train`](Self::train).
+    pub(crate) fn train_per_class(&self) -> Vec<Vec<usize>> {
+        let mut cells = vec![Vec::new(); self.classes().len()];
+        for &cell in self.train() {
+            cells[self.labels.of_cell[cell] as usize].push(cell);
         }
-        counts
+        cells
     }
 }
 

@@ -10,7 +10,7 @@ use ndarray::{Array2, Axis};
 
 pub use builder::{StudyBuilder, StudyConfig};
 
-use crate::cells::{Cells, LogNormalized};
+use crate::cells::{Cells, Expression, LogNormalized};
 use crate::foundation::{Foundation, PretrainingConfig, PretrainingHistory};
 use crate::preprocess::{TestCells, TrainingCells};
 use crate::text::grouped;
@@ -102,6 +102,12 @@ impl Study {
     /// Latents `[cells, latent]` of the given cells.
     pub(crate) fn embeddings_of(&self, cells: &[usize]) -> Array2<f32> {
         self.parts.embeddings.select(Axis(0), cells)
+    }
+
+    /// Expression `[cells, genes]` and labels of the training cells.
+    pub(crate) fn training_expression(&self) -> (Expression, Vec<u32>) {
+        let training = &self.parts.training;
+        (self.cells().expression().select_cells(training.train()), training.train_labels())
     }
 
     /// Whether both are clones of one study.

@@ -5,7 +5,7 @@
 //!
 //! | figure | shows |
 //! |---|---|
-//! | [`umap_figure`] | real cells as a cloud, synthetic cells as stars (Yu et al. 2025, Fig. 4) |
+//! | [`umap_figure`] | real cells as a cloud, synthetic cells as stars (Yu et al. 2025, Fig. 6) |
 //! | [`expression_heatmap`] | marker genes of real beside synthetic cells (Fig. 5) |
 //! | [`correlation_figure`] | how classes resemble each other, real beside synthetic (Fig. 7) |
 //! | [`curves`] | losses and scores over steps |

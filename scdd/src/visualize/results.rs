@@ -25,7 +25,7 @@ impl Distilled {
     pub fn umap(&self) -> crate::Result<Figure> {
         let study = self.study();
         let training = study.training_cells();
-        let synthetic = study.foundation().embed(&self.sparse()?)?;
+        let synthetic = study.foundation().embed(&Expression::from_array(self.expression())?)?;
         let real = study.embeddings_of(training.train());
         let (labels, seed) = (training.train_labels(), study.config().seed);
         Ok(umap_figure(&real, &labels, &synthetic, self.labels(), study.classes(), seed)?)
@@ -38,7 +38,7 @@ impl Distilled {
     /// When no gene varies.
     pub fn heatmap(&self) -> crate::Result<Figure> {
         let study = self.study();
-        let (real, labels) = training(study);
+        let (real, labels) = study.training_expression();
         let markers = top_variable_genes_per_class(&real, &labels, study.classes().len(), MARKERS)?;
         let genes: Vec<usize> = markers.into_iter().flatten().collect();
         let names: Vec<String> = genes.iter().map(|&gene| study.cells().gene_names()[gene].clone()).collect();
@@ -61,10 +61,10 @@ impl Distilled {
     /// When fewer than two classes are in both.
     pub fn correlation(&self) -> crate::Result<Figure> {
         let study = self.study();
-        let (real, labels) = training(study);
+        let (real, labels) = study.training_expression();
         let classes = study.classes();
         let real = class_profiles(&real, &labels, classes.len())?;
-        let synthetic = class_profiles(&self.sparse()?, self.labels(), classes.len())?;
+        let synthetic = class_profiles(&Expression::from_array(self.expression())?, self.labels(), classes.len())?;
         Ok(correlation_figure(&real, &synthetic, classes)?)
     }
 
@@ -75,11 +75,6 @@ impl Distilled {
     pub fn loss_curve(&self) -> crate::Result<Figure> {
         let title = format!("Distillation by {}", self.objective());
         Ok(curves(&title, "step", "loss", &[("matching loss", points(&self.history().loss))], false)?)
-    }
-
-    fn sparse(&self) -> crate::Result<Expression> {
-        let values: Vec<f32> = self.expression().iter().copied().collect();
-        Ok(Expression::from_dense(self.expression().ncols(), &values)?)
     }
 }
 
@@ -158,10 +153,4 @@ impl Evaluation {
 
 fn points(values: &[f64]) -> Vec<(f64, f64)> {
     values.iter().enumerate().map(|(step, &value)| ((step + 1) as f64, value)).collect()
-}
-
-/// Expression and labels of the training cells.
-fn training(study: &Study) -> (Expression, Vec<u32>) {
-    let training = study.training_cells();
-    (study.cells().expression().select_cells(training.train()), training.train_labels())
 }

@@ -1,4 +1,4 @@
-//! Synthetic cells as stars on the cloud of real cells (Yu et al. 2025, Fig. 4), by UMAP (McInnes et al. 2018).
+//! Synthetic cells as stars on the cloud of real cells (Yu et al. 2025, Fig. 6), by UMAP (McInnes et al. 2018).
 
 use std::collections::BTreeSet;
 
