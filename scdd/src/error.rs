@@ -13,6 +13,9 @@ pub enum Error {
     /// Foundation models.
     #[error(transparent)]
     Foundation(#[from] crate::foundation::FoundationError),
+    /// Setting up a study.
+    #[error(transparent)]
+    Study(#[from] crate::study::StudyError),
     /// Training and using SCDG.
     #[error(transparent)]
     Scdg(#[from] crate::scdg::ScdgError),

@@ -64,6 +64,7 @@ pub use cells::{Cells, Counts, H5ad, Labels, LogNormalized, demo_cells, read_h5a
 pub use device::{default_device, device};
 pub use distill::{Distilled, DistributionMatching, GradientMatching, SmallClasses};
 pub use error::{Error, Result};
+pub use foundation::Foundation;
 pub use scdg::{Noise, Scdg};
 pub use study::Study;
 

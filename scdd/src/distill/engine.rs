@@ -58,7 +58,7 @@ impl<'a> Run<'a> {
             let codes = movable.codes.val().inner();
             let noise = self.noise(step);
             let expression = self.generate(&codes, &classes(), &noise);
-            let (loss, upstream) = self.compare(expression, step);
+            let (loss, upstream) = self.compare(expression, step)?;
             if !loss.is_finite() {
                 return Err(DistillError::Diverged {
                     objective: self.objective.name(),
@@ -100,7 +100,7 @@ impl<'a> Run<'a> {
     }
 
     /// The objective's loss L and dL/dS.
-    fn compare(&self, expression: Tensor<2>, step: usize) -> (f64, Tensor<2>) {
+    fn compare(&self, expression: Tensor<2>, step: usize) -> Result<(f64, Tensor<2>), DistillError> {
         let study = self.scdg.study();
         let (cells, labels) = self.real_batch(step);
         let expression = expression.autodiff().require_grad();
@@ -109,7 +109,7 @@ impl<'a> Run<'a> {
             tensors::from_rows(dense, study.cells().genes(), &self.device)
         };
         let matching = Matching {
-            synthetic_features: study.foundation().encode(expression.clone()),
+            synthetic_features: self.features(expression.clone())?,
             synthetic_expression: expression.clone(),
             synthetic_labels: self.labels,
             real_features: tensors::tensor(&study.embeddings_of(&cells), &self.device),
@@ -121,7 +121,12 @@ impl<'a> Run<'a> {
         };
         let loss = self.objective.loss(&matching);
         let gradient = expression.grad(&loss.backward());
-        (tensors::scalar(loss), gradient.unwrap_or_else(|| expression.inner().zeros_like()))
+        Ok((tensors::scalar(loss), gradient.unwrap_or_else(|| expression.inner().zeros_like())))
+    }
+
+    fn features(&self, expression: Tensor<2>) -> Result<Tensor<2>, DistillError> {
+        let foundation = self.scdg.study().foundation();
+        foundation.encode(expression).ok_or_else(|| DistillError::NoEncoder(foundation.name()))
     }
 
     /// Up to `real_batch` training cells of each class, drawn anew in each step, sorted by class.

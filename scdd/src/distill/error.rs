@@ -7,6 +7,12 @@ pub enum DistillError {
     /// No synthetic cells were asked for.
     #[error("per_class is 0; ask for at least 1 synthetic cell per class")]
     NoCells,
+    /// The foundation model can't be differentiated.
+    #[error(
+        "the foundation model '{0}' has no encoder that can be differentiated, and matching needs the gradient of the \
+         synthetic cells' latents; distil with a model that has one, such as Foundation::pretrain(...)"
+    )]
+    NoEncoder(String),
     /// More synthetic cells than real ones.
     #[error(
         "per_class is {per_class}, and {classes} of the classes have fewer training cells: {list}. Ask for at most \

@@ -5,12 +5,36 @@
 #[non_exhaustive]
 pub enum FoundationError {
     /// Cells and model do not have the same genes.
-    #[error("the cells have {found} genes and the model {expected}; study the cells with the genes of the model")]
+    #[error(
+        "the cells have {found} genes and the model {expected}; register the cells with the model first: foundation.register(&cells)"
+    )]
     Genes {
         /// Genes of the cells.
         found: usize,
         /// Genes of the model.
         expected: usize,
+    },
+    /// Cells and model share too few genes.
+    #[error(
+        "the cells share {found} of their {cell_genes} genes with the {model_genes} of {model}; it needs at least \
+         {expected}. The first genes of the cells are {of_cells}, of the model {of_model}: name the cells' genes the same \
+         way (gene symbols, or Ensembl ids), or take a model of their species"
+    )]
+    Overlap {
+        /// Name of the model.
+        model: String,
+        /// Genes that both have.
+        found: usize,
+        /// Genes of the cells.
+        cell_genes: usize,
+        /// Genes of the model.
+        model_genes: usize,
+        /// Fewest that are needed.
+        expected: usize,
+        /// The first genes of the cells.
+        of_cells: String,
+        /// The first genes of the model.
+        of_model: String,
     },
     /// Training did not stay finite.
     #[error("the loss became {loss} in step {step} of pretraining; lower the learning rate (it is {learning_rate})")]

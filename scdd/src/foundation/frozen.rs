@@ -29,6 +29,25 @@ impl FrozenStack {
         Self { layers }
     }
 
+    /// The stack of inputs of which only some, in the given order, are not zero.
+    pub(crate) fn with_inputs(&self, inputs: &[usize]) -> Self {
+        let mut layers = self.layers.clone();
+        let first = &mut layers[0];
+        first.weight = first.weight.clone().select(0, tensors::indices(inputs.iter().copied(), &self.device()));
+        Self { layers }
+    }
+
+    /// The stack that makes only some outputs, in the given order.
+    pub(crate) fn with_outputs(&self, outputs: &[usize]) -> Self {
+        let mut layers = self.layers.clone();
+        if let Some(last) = layers.last_mut() {
+            let outputs = tensors::indices(outputs.iter().copied(), &last.weight.device());
+            last.weight = last.weight.clone().select(1, outputs.clone());
+            last.bias = last.bias.clone().select(1, outputs);
+        }
+        Self { layers }
+    }
+
     pub(crate) fn device(&self) -> Device {
         self.layers[0].weight.device()
     }

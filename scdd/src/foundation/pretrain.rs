@@ -13,7 +13,7 @@ use super::network::{Autoencoder, NetworkConfig};
 use super::scimilarity::Scimilarity;
 use super::sparse::SparseBatch;
 use super::triplet::{semi_hard, triplet_loss};
-use super::{Foundation, FoundationError};
+use super::{FoundationError, FoundationModel};
 use crate::preprocess::TrainingCells;
 use crate::progress::Progress;
 use crate::{seed, tensors};

@@ -7,9 +7,10 @@ use ndarray::{Array2, Axis};
 
 use super::frozen::FrozenStack;
 use super::network::{Autoencoder, NetworkConfig, unit_length};
+use super::register::SharedGenes;
 use super::sparse::SparseBatch;
-use super::{Foundation, FoundationError};
-use crate::cells::Expression;
+use super::{FoundationError, FoundationModel, Registered};
+use crate::cells::{Cells, Expression, LogNormalized};
 use crate::tensors;
 
 /// Cells that are embedded at a time.
@@ -39,9 +40,11 @@ impl std::fmt::Debug for Scimilarity {
 
 impl Scimilarity {
     pub(super) fn freeze(network: &Autoencoder, genes: Vec<String>, config: NetworkConfig) -> Self {
-        let encoder = FrozenStack::new(&network.encoder);
+        Self::frozen(FrozenStack::new(&network.encoder), FrozenStack::new(&network.decoder), genes, config)
+    }
+
+    fn frozen(encoder: FrozenStack, decoder: FrozenStack, genes: Vec<String>, config: NetworkConfig) -> Self {
         let (first_weights, first_width) = encoder.first_weights();
-        let decoder = FrozenStack::new(&network.decoder);
         Self { parts: Arc::new(Parts { genes, config, encoder, decoder, first_weights, first_width }) }
     }
 
@@ -51,7 +54,7 @@ impl Scimilarity {
     }
 }
 
-impl Foundation for Scimilarity {
+impl FoundationModel for Scimilarity {
     fn name(&self) -> String {
         "SCimilarity".to_owned()
     }
@@ -68,8 +71,8 @@ impl Foundation for Scimilarity {
         self.parts.encoder.device()
     }
 
-    fn encode(&self, expression: Tensor<2>) -> Tensor<2> {
-        unit_length(self.parts.encoder.forward(expression))
+    fn encode(&self, expression: Tensor<2>) -> Option<Tensor<2>> {
+        Some(unit_length(self.parts.encoder.forward(expression)))
     }
 
     fn decode(&self, latents: Tensor<2>) -> Option<Tensor<2>> {
@@ -92,6 +95,22 @@ impl Foundation for Scimilarity {
             let _ = latents.append(Axis(0), chunk.view());
         }
         Ok(latents)
+    }
+
+    fn for_cells(&self, cells: &Cells<LogNormalized>) -> crate::Result<Option<Registered>> {
+        let (genes, parts) = (self.genes(), &*self.parts);
+        let shared = SharedGenes::find(&self.name(), genes, cells.gene_names())?;
+        if shared.are_all(genes.len(), cells.genes()) {
+            return Ok(Some(Registered { cells: cells.clone(), foundation: self.clone().into() }));
+        }
+        let cells = cells.select_genes(&shared.of_cells)?;
+        let model = Self::frozen(
+            parts.encoder.with_inputs(&shared.of_model),
+            parts.decoder.with_outputs(&shared.of_model),
+            cells.gene_names().to_vec(),
+            parts.config.clone(),
+        );
+        Ok(Some(Registered { cells, foundation: model.into() }))
     }
 }
 
@@ -131,7 +150,7 @@ mod tests {
         let network = network.valid();
         let sums = dense.clone().matmul(network.encoder.blocks[0].linear.weight.val());
         let (latents, decoded) = network.forward(sums, 0.0, &mut seed::stream(1, "unused"));
-        close(&tensors::array(frozen.encode(dense)), &tensors::array(latents.clone()));
+        close(&tensors::array(frozen.encode(dense).unwrap()), &tensors::array(latents.clone()));
         let positive = tensors::array(frozen.decode(latents).unwrap());
         close(&positive, &tensors::array(relu(decoded)));
     }
@@ -141,7 +160,7 @@ mod tests {
         let (_, frozen, expression) = network();
         let whole = frozen.embed(&expression).unwrap();
         let dense = tensors::from_rows(expression.dense_rows(&[0, 1, 2, 3, 4, 5]), 20, &Device::flex());
-        close(&whole, &tensors::array(frozen.encode(dense)));
+        close(&whole, &tensors::array(frozen.encode(dense).unwrap()));
         for cell in 0..6 {
             let alone = frozen.embed(&expression.select_cells(&[cell])).unwrap();
             close(&alone, &whole.select(Axis(0), &[cell]));

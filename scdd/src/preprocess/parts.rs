@@ -60,6 +60,11 @@ impl TrainingCells {
         self.train().iter().map(|&cell| self.labels.of_cell[cell]).collect()
     }
 
+    /// What classes lost in the split.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.split.notes
+    }
+
     /// Training cells per class.
     pub fn train_counts(&self) -> Vec<usize> {
         self.train_per_class().iter().map(Vec::len).collect()

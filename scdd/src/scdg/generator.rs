@@ -25,7 +25,7 @@ pub enum Noise {
 #[derive(Clone)]
 pub struct Generator {
     pub(super) denoiser: Arc<Denoiser>,
-    pub(super) foundation: Arc<dyn Foundation>,
+    pub(super) foundation: Foundation,
     pub(super) schedule: Schedule,
     pub(super) embedding: usize,
 }

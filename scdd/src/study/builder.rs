@@ -5,10 +5,10 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use super::{Parts, Study};
-use crate::cells::{Cells, LogNormalized};
-use crate::foundation::{Foundation, Pretraining, PretrainingConfig, PretrainingHistory};
-use crate::preprocess::{highly_variable_genes, parts, stratified_split};
+use super::{Parts, Study, StudyError};
+use crate::cells::{Cells, Labels, LogNormalized};
+use crate::foundation::{Foundation, PretrainingConfig, PretrainingHistory};
+use crate::preprocess::{Split, TestCells, TrainingCells, highly_variable_genes, parts, stratified_split};
 use crate::seed;
 
 /// How labelled cells are split and seen.
@@ -20,7 +20,8 @@ pub struct StudyConfig {
     pub test_fraction: f64,
     /// Share of the training cells that choices are made on; 0.1 (ours).
     pub validation_fraction: f64,
-    /// Most variable genes of the training cells that are kept; 2,000 (ours; None keeps all).
+    /// Most variable genes of the training cells that are kept; 2,000 (ours). None keeps all, or, with a foundation
+    /// model that was given, all that it knows.
     pub variable_genes: Option<usize>,
     /// Seed of the split, and of the foundation model when it is pretrained here.
     pub seed: u64,
@@ -33,7 +34,8 @@ pub struct StudyBuilder {
     cells: Cells<LogNormalized>,
     config: StudyConfig,
     pretraining: PretrainingConfig,
-    foundation: Option<Arc<dyn Foundation>>,
+    foundation: Option<Foundation>,
+    genes_chosen: bool,
     device: Option<Device>,
 }
 
@@ -60,6 +62,7 @@ impl Cells<LogNormalized> {
             config,
             pretraining: PretrainingConfig::default(),
             foundation: None,
+            genes_chosen: false,
             device: None,
         }
     }
@@ -81,6 +84,7 @@ impl StudyBuilder {
     /// How many of the training cells' most variable genes are kept; 2,000.
     pub fn variable_genes(mut self, genes: usize) -> Self {
         self.config.variable_genes = Some(genes);
+        self.genes_chosen = true;
         self
     }
 
@@ -96,10 +100,13 @@ impl StudyBuilder {
         self
     }
 
-    /// A foundation model that exists already, instead of one pretrained on the training cells. The cells need its
-    /// genes, in its order.
-    pub fn foundation(mut self, foundation: Arc<dyn Foundation>) -> Self {
-        self.foundation = Some(foundation);
+    /// A foundation model that exists already, instead of one pretrained on the training cells. The study keeps the
+    /// genes that cells and model share; see [`Foundation::register`].
+    pub fn foundation(mut self, foundation: impl Into<Foundation>) -> Self {
+        self.foundation = Some(foundation.into());
+        if !self.genes_chosen {
+            self.config.variable_genes = None;
+        }
         self
     }
 
@@ -126,13 +133,15 @@ impl StudyBuilder {
     /// # Errors
     /// As [`run`](Self::run), for labels and split.
     pub fn plan(&self) -> crate::Result<String> {
-        let labels = self.cells.labels(&self.config.label)?;
+        let (labels, split) = self.labels_and_split()?;
         let config = &self.config;
-        let split = stratified_split(&labels, config.test_fraction, config.validation_fraction, config.seed)?;
-        let genes = config.variable_genes.unwrap_or(usize::MAX).min(self.cells.genes());
+        let (genes, of) = match &self.foundation {
+            Some(model) => (model.register(&self.cells)?.cells.genes(), "shared with the foundation model"),
+            None => (config.variable_genes.unwrap_or(usize::MAX).min(self.cells.genes()), "kept"),
+        };
         let batches = (split.train.len() / self.pretraining.batch.max(1)).max(1);
         let mut plan = format!(
-            "{} cells in {} classes: {} to train on, {} to choose on, {} to test on; {genes} of {} genes",
+            "{} cells in {} classes: {} to train on, {} to choose on, {} to test on; {genes} of {} genes {of}",
             self.cells.cells(),
             labels.classes.len(),
             split.train.len(),
@@ -158,33 +167,39 @@ impl StudyBuilder {
     ///
     /// # Errors
     /// When the label column is missing, has missing values or one class; when a fraction is out of range; when cells
-    /// and foundation model have other genes; when pretraining does not stay finite.
+    /// and foundation model share too few genes; when pretraining does not stay finite.
     pub fn run(&self) -> crate::Result<Study> {
         let config = &self.config;
-        let labels = self.cells.labels(&config.label)?;
-        let split = stratified_split(&labels, config.test_fraction, config.validation_fraction, config.seed)?;
-        let notes = split.notes.clone();
-        let cells = match config.variable_genes {
-            Some(count) if count < self.cells.genes() => {
-                let train = self.cells.expression().select_cells(&split.train);
-                self.cells.select_genes(highly_variable_genes(&train, count)?.selected())?
+        let (registered, training, test) = match &self.foundation {
+            Some(model) => {
+                let (labels, split) = self.labels_and_split()?;
+                if config.variable_genes.is_some() {
+                    return Err(StudyError::VariableGenes { model: model.name() }.into());
+                }
+                let registered = model.register(&self.cells)?;
+                let (training, test) = parts(registered.cells.clone(), labels, split);
+                (Some(registered.foundation), training, test)
             }
-            _ => self.cells.clone(),
+            None => {
+                let (training, test) = self.split_cells()?;
+                (None, training, test)
+            }
         };
-        let (training, test) = parts(cells.clone(), labels, split);
         let device = match &self.device {
             Some(device) => device.clone(),
             None => crate::default_device()?,
         };
-        let (foundation, history): (Arc<dyn Foundation>, _) = match &self.foundation {
-            Some(model) => (model.clone(), PretrainingHistory::default()),
+        let (foundation, history) = match registered {
+            Some(model) => (model, PretrainingHistory::default()),
             None => {
                 let pretraining = PretrainingConfig { seed: config.seed, ..self.pretraining.clone() };
-                let (model, history) = Pretraining::new(&training).config(pretraining).device(&device).run()?;
-                (Arc::new(model), history)
+                let (model, history) = Foundation::pretrain(&training).config(pretraining).device(&device).run()?;
+                (model.into(), history)
             }
         };
-        let embeddings = foundation.embed(cells.expression())?;
+        let cells = training.cells().clone();
+        let notes = training.notes().to_vec();
+        let embeddings = foundation.embed_cells(&cells)?;
         Ok(Study {
             parts: Arc::new(Parts {
                 cells,
@@ -199,5 +214,34 @@ impl StudyBuilder {
                 device,
             }),
         })
+    }
+
+    /// The training cells that [`run`](Self::run) would use when the foundation model is made for it: to fit a model on
+    /// them and to give it back with [`foundation`](Self::foundation).
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), for labels and split.
+    pub fn training_cells(&self) -> crate::Result<TrainingCells> {
+        Ok(self.split_cells()?.0)
+    }
+
+    /// Both parts, with the genes that are kept.
+    fn split_cells(&self) -> crate::Result<(TrainingCells, TestCells)> {
+        let (labels, split) = self.labels_and_split()?;
+        let cells = match self.config.variable_genes {
+            Some(count) if count < self.cells.genes() => {
+                let train = self.cells.expression().select_cells(&split.train);
+                self.cells.select_genes(highly_variable_genes(&train, count)?.selected())?
+            }
+            _ => self.cells.clone(),
+        };
+        Ok(parts(cells, labels, split))
+    }
+
+    fn labels_and_split(&self) -> crate::Result<(Labels, Split)> {
+        let config = &self.config;
+        let labels = self.cells.labels(&config.label)?;
+        let split = stratified_split(&labels, config.test_fraction, config.validation_fraction, config.seed)?;
+        Ok((labels, split))
     }
 }

@@ -2,6 +2,7 @@
 //! foundation model that the rest of the pipeline sees them through.
 
 mod builder;
+mod error;
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use burn::tensor::Device;
 use ndarray::{Array2, Axis};
 
 pub use builder::{StudyBuilder, StudyConfig};
+pub use error::StudyError;
 
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::foundation::{Foundation, PretrainingConfig, PretrainingHistory};
@@ -36,7 +38,7 @@ struct Parts {
     notes: Vec<String>,
     config: StudyConfig,
     pretraining: Option<PretrainingConfig>,
-    foundation: Arc<dyn Foundation>,
+    foundation: Foundation,
     history: PretrainingHistory,
     embeddings: Array2<f32>,
     device: Device,
@@ -85,7 +87,7 @@ impl Study {
     }
 
     /// The frozen model that cells are seen through.
-    pub fn foundation(&self) -> &Arc<dyn Foundation> {
+    pub fn foundation(&self) -> &Foundation {
         &self.parts.foundation
     }
 

@@ -1,0 +1,60 @@
+//! What the pipeline needs of a foundation model: the trait that one implements.
+
+use burn::tensor::{Device, Tensor};
+use ndarray::Array2;
+
+use super::{FoundationError, Registered};
+use crate::cells::{Cells, Expression, LogNormalized};
+
+/// A frozen model of cells: an encoder, and a decoder where there is one.
+///
+/// Encoding and decoding are differentiable in their input and never in the weights.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a foundation model",
+    note = "implement `scdd::foundation::FoundationModel`: genes, latent size, embed, and encode and decode where they \
+            are differentiable"
+)]
+pub trait FoundationModel: Send + Sync + 'static {
+    /// What tables and results call it.
+    fn name(&self) -> String;
+
+    /// The genes of its input, in order.
+    fn genes(&self) -> &[String];
+
+    /// Dimensions of a latent.
+    fn latent(&self) -> usize;
+
+    /// The device that its weights are on.
+    fn device(&self) -> Device;
+
+    /// Expression `[cells, genes]` (log1p of counts per 1e4) to latents `[cells, latent]` of length about one. None when
+    /// the model can't be differentiated; then cells can be embedded and annotated, but nothing can be distilled.
+    fn encode(&self, expression: Tensor<2>) -> Option<Tensor<2>>;
+
+    /// Latents `[cells, latent]` to expression `[cells, genes]`, not negative. None when there is no decoder.
+    fn decode(&self, latents: Tensor<2>) -> Option<Tensor<2>>;
+
+    /// Latents `[cells, latent]` of many cells, a chunk at a time, without a graph.
+    ///
+    /// # Errors
+    /// When the cells have other genes than the model.
+    fn embed(&self, expression: &Expression) -> Result<Array2<f32>, FoundationError>;
+
+    /// Latents `[cells, latent]` of cells with all that is known of them; the expression's unless a model knows better.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed).
+    fn embed_cells(&self, cells: &Cells<LogNormalized>) -> Result<Array2<f32>, FoundationError> {
+        self.embed(cells.expression())
+    }
+
+    /// The model as it fits these cells, and the cells with the genes that both know. None, the default, when it takes
+    /// its own genes only; [`Foundation::register`](super::Foundation::register) then looks for all of them.
+    ///
+    /// # Errors
+    /// When model and cells share too few genes.
+    fn for_cells(&self, cells: &Cells<LogNormalized>) -> crate::Result<Option<Registered>> {
+        let _ = cells;
+        Ok(None)
+    }
+}
