@@ -1,6 +1,7 @@
 //! Long work shows that it moves: a bar in a terminal, a line every few seconds in a notebook, nothing when quiet.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,31 @@ static QUIET: AtomicBool = AtomicBool::new(false);
 /// Turns progress off (or on again) for this process. The environment variable `SCDD_QUIET` does the same.
 pub fn quiet(quiet: bool) {
     QUIET.store(quiet, Ordering::Relaxed);
+}
+
+/// Lets another thread stop long work, which keeps what it has until then. A clone is the same switch.
+///
+/// ```
+/// let stop = scdd::progress::Interrupt::default();
+/// let other = stop.clone();
+/// other.request();
+/// assert!(stop.requested());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt {
+    requested: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// Asks the work to stop at its next step.
+    pub fn request(&self) {
+        self.requested.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked to.
+    pub fn requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
+    }
 }
 
 /// How often a notebook gets a line.

@@ -91,6 +91,41 @@ impl Expression {
         Self::from_dense(array.ncols(), &values)
     }
 
+    /// No cells of so many genes.
+    pub(crate) fn empty(genes: usize) -> Self {
+        Self { genes, pointers: Arc::new(vec![0]), indices: Arc::default(), values: Arc::default() }
+    }
+
+    /// The cells of several parts, all of `genes` genes, one after another. One part alone is shared.
+    pub(crate) fn concatenate(genes: usize, parts: &[Self]) -> Self {
+        if let [part] = parts {
+            return part.clone();
+        }
+        let (mut pointers, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+        for part in parts {
+            let before = values.len() as u64;
+            pointers.extend(part.pointers[1..].iter().map(|end| before + end));
+            indices.extend_from_slice(&part.indices);
+            values.extend_from_slice(&part.values);
+        }
+        Self { genes, pointers: Arc::new(pointers), indices: Arc::new(indices), values: Arc::new(values) }
+    }
+
+    /// The same cells among `genes` genes: gene `i` becomes gene `places[i]`, each place taken at most once.
+    pub(crate) fn place_genes(&self, genes: usize, places: &[usize]) -> Self {
+        let (mut indices, mut values) = (Vec::with_capacity(self.stored()), Vec::with_capacity(self.stored()));
+        let mut row: Vec<(u32, f32)> = Vec::new();
+        for cell in 0..self.cells() {
+            let (row_genes, row_values) = self.row(cell);
+            row.clear();
+            row.extend(row_genes.iter().zip(row_values).map(|(&gene, &value)| (places[gene as usize] as u32, value)));
+            row.sort_unstable_by_key(|&(gene, _)| gene);
+            indices.extend(row.iter().map(|&(gene, _)| gene));
+            values.extend(row.iter().map(|&(_, value)| value));
+        }
+        Self { genes, pointers: self.pointers.clone(), indices: Arc::new(indices), values: Arc::new(values) }
+    }
+
     /// Number of cells.
     pub fn cells(&self) -> usize {
         self.pointers.len() - 1

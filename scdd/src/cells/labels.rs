@@ -7,7 +7,7 @@ use polars::prelude::{Column, DataType, StringChunked};
 
 use super::{Cells, CellsError};
 use crate::Result;
-use crate::text::grouped;
+use crate::text::{first_few, grouped};
 
 /// One class for each cell. Classes are sorted by name. A clone shares everything.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,8 +77,38 @@ impl<Stage> Cells<Stage> {
     /// # Ok::<(), scdd::Error>(())
     /// ```
     pub fn labels(&self, column: &str) -> Result<Labels> {
-        let source = self.obs_column(column)?;
-        let text = as_text(source)?;
+        let names = self.obs_values(column)?;
+        let labels = Labels::from_names(column, &names);
+        let classes = labels.classes.len();
+        if classes < 2 {
+            return Err(CellsError::Labels(format!(
+                "obs column '{column}' has one class only, '{}' for all {} cells; at least two are needed, choose \
+                 another column of {}",
+                names.first().map(String::as_str).unwrap_or_default(),
+                grouped(self.cells()),
+                self.list_columns()
+            ))
+            .into());
+        }
+        if self.obs_column(column)?.dtype().is_primitive_numeric() && classes * 2 > self.cells() {
+            return Err(CellsError::Labels(format!(
+                "obs column '{column}' holds numbers, {} different ones in {} cells: a measurement, not classes; \
+                 choose another column of {}",
+                grouped(classes),
+                grouped(self.cells()),
+                self.list_columns()
+            ))
+            .into());
+        }
+        Ok(labels)
+    }
+
+    /// The value of every cell in an `obs` column, as text.
+    ///
+    /// # Errors
+    /// When there is no such column, or cells have no value in it.
+    pub(crate) fn obs_values(&self, column: &str) -> Result<Vec<String>> {
+        let text = as_text(self.obs_column(column)?)?;
         let missing: Vec<usize> = missing_cells(&text);
         if let Some(&first) = missing.first() {
             return Err(CellsError::Labels(format!(
@@ -90,30 +120,54 @@ impl<Stage> Cells<Stage> {
             ))
             .into());
         }
-        let names: Vec<&str> = text.iter().flatten().collect();
-        let labels = Labels::from_names(column, &names);
-        let classes = labels.classes.len();
-        if classes < 2 {
+        Ok(text.iter().flatten().map(str::to_owned).collect())
+    }
+
+    /// The cells with one of these values in an `obs` column: `cells.only("tissue", &["blood"])`.
+    ///
+    /// ```
+    /// let cells = scdd::simulate().cells(60).genes(30).classes(3).run()?;
+    /// let class = cells.labels("cell_type")?.classes[0].clone();
+    /// let others = cells.without("cell_type", &[&class])?;
+    /// assert_eq!(others.cells() + cells.only("cell_type", &[&class])?.cells(), 60);
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such column, a value is in no cell, or cells have no value.
+    pub fn only(&self, column: &str, values: &[&str]) -> Result<Self> {
+        self.by_value(column, values, true)
+    }
+
+    /// The cells with none of these values in an `obs` column; errors as [`only`](Self::only), and when none is left.
+    pub fn without(&self, column: &str, values: &[&str]) -> Result<Self> {
+        self.by_value(column, values, false)
+    }
+
+    fn by_value(&self, column: &str, values: &[&str], keep: bool) -> Result<Self> {
+        let of_cells = self.obs_values(column)?;
+        if let Some(unknown) = values.iter().find(|value| !of_cells.iter().any(|of_cell| of_cell == *value)) {
+            let labels = Labels::from_names(column, &of_cells);
             return Err(CellsError::Labels(format!(
-                "obs column '{column}' has one class only, '{}' for all {} cells; at least two are needed, choose \
-                 another column of {}",
-                names.first().unwrap_or(&""),
-                grouped(self.cells()),
-                self.list_columns()
+                "no cell has '{unknown}' in obs column '{column}'; its values are {}",
+                first_few(&labels.classes)
             ))
             .into());
         }
-        if source.dtype().is_primitive_numeric() && classes * 2 > self.cells() {
+        let kept: Vec<usize> =
+            (0..self.cells()).filter(|&cell| values.contains(&of_cells[cell].as_str()) == keep).collect();
+        if kept.is_empty() {
             return Err(CellsError::Labels(format!(
-                "obs column '{column}' holds numbers, {} different ones in {} cells: a measurement, not classes; \
-                 choose another column of {}",
-                grouped(classes),
+                "all {} cells have one of {} in obs column '{column}': none is left",
                 grouped(self.cells()),
-                self.list_columns()
+                first_few(values)
             ))
             .into());
         }
-        Ok(labels)
+        let what = if keep { "only" } else { "without" };
+        let (all, left) = (grouped(self.cells()), grouped(kept.len()));
+        let step = format!("{what} {} in '{column}': {all} -> {left} cells", first_few(values));
+        Ok(self.select_cells(&kept)?.with_step(step))
     }
 
     /// The cells that have a value in an `obs` column (not null, NaN or empty text).

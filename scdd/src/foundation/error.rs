@@ -36,6 +36,14 @@ pub enum FoundationError {
         /// The first genes of the model.
         of_model: String,
     },
+    /// A checkpoint that can't be used, read or written.
+    #[error("{}: {problem}", path.display())]
+    Checkpoint {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// What was found, and the mend.
+        problem: String,
+    },
     /// Training did not stay finite.
     #[error("the loss became {loss} in step {step} of pretraining; lower the learning rate (it is {learning_rate})")]
     Diverged {

@@ -4,9 +4,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::register::{Registered, all_genes};
-use super::{FoundationModel, Pretraining};
+use super::{Corpus, FoundationModel, Pretraining};
 use crate::cells::{Cells, LogNormalized};
-use crate::preprocess::TrainingCells;
 
 /// A foundation model of any kind. Cheap to clone; has the methods of [`FoundationModel`].
 #[derive(Clone)]
@@ -20,9 +19,10 @@ impl Foundation {
         Self { model: Arc::new(model) }
     }
 
-    /// Opens the pretraining of a [`Scimilarity`](super::Scimilarity) on training cells.
-    pub fn pretrain(cells: &TrainingCells) -> Pretraining {
-        Pretraining::new(cells)
+    /// Opens the pretraining of a [`Scimilarity`](super::Scimilarity): on training cells, or on a
+    /// [`Corpus`](super::Corpus) of other cells.
+    pub fn pretrain(corpus: impl Into<Corpus>) -> Pretraining {
+        Pretraining::new(corpus)
     }
 
     /// The cells with the genes that they and the model know, in the order of the cells, and the model for these genes.

@@ -12,13 +12,14 @@ mod network;
 mod pretrain;
 mod register;
 mod scimilarity;
+mod seen;
 mod sparse;
-mod triplet;
 
 pub use error::FoundationError;
 pub use handle::Foundation;
 pub use model::FoundationModel;
 pub use network::NetworkConfig;
-pub use pretrain::{Pretraining, PretrainingConfig, PretrainingHistory};
+pub use pretrain::{Card, CardSet, Corpus, Ended, Pretraining, PretrainingConfig, PretrainingHistory};
 pub use register::Registered;
 pub use scimilarity::Scimilarity;
+pub use seen::SeenCells;

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use ndarray::Array2;
 
-use super::{FoundationError, Registered};
+use super::{FoundationError, Registered, SeenCells};
 use crate::cells::{Cells, Expression, LogNormalized};
 
 /// A frozen model of cells: an encoder, and a decoder where there is one.
@@ -46,6 +46,12 @@ pub trait FoundationModel: Send + Sync + 'static {
     /// As [`embed`](Self::embed).
     fn embed_cells(&self, cells: &Cells<LogNormalized>) -> Result<Array2<f32>, FoundationError> {
         self.embed(cells.expression())
+    }
+
+    /// Marks of the cells that it was pretrained on; None when that is not known. A study refuses a model that has seen
+    /// its test cells.
+    fn seen(&self) -> Option<&SeenCells> {
+        None
     }
 
     /// The model as it fits these cells, and the cells with the genes that both know. None, the default, when it takes

@@ -31,11 +31,8 @@ pub(crate) struct SharedGenes {
 impl SharedGenes {
     /// Finds them; fewer than 5,000 (SCimilarity), or than half of a model's genes if that is less (ours), are too few.
     pub(crate) fn find(model: &str, model_genes: &[String], cell_genes: &[String]) -> Result<Self, FoundationError> {
-        let places: HashMap<&str, usize> =
-            model_genes.iter().enumerate().map(|(place, gene)| (gene.as_str(), place)).collect();
-        let shared = cell_genes.iter().enumerate();
-        let (of_cells, of_model): (Vec<_>, Vec<_>) =
-            shared.filter_map(|(place, gene)| Some((place, *places.get(gene.as_str())?))).unzip();
+        let shared = Self::of(model_genes, cell_genes);
+        let of_cells = &shared.of_cells;
         let expected = LEAST.min(model_genes.len().div_ceil(2));
         if of_cells.len() < expected {
             return Err(FoundationError::Overlap {
@@ -48,7 +45,17 @@ impl SharedGenes {
                 of_model: first(model_genes),
             });
         }
-        Ok(Self { of_cells, of_model })
+        Ok(shared)
+    }
+
+    /// Finds them, few as they may be.
+    pub(crate) fn of(model_genes: &[String], cell_genes: &[String]) -> Self {
+        let places: HashMap<&str, usize> =
+            model_genes.iter().enumerate().map(|(place, gene)| (gene.as_str(), place)).collect();
+        let shared = cell_genes.iter().enumerate();
+        let (of_cells, of_model) =
+            shared.filter_map(|(place, gene)| Some((place, *places.get(gene.as_str())?))).unzip();
+        Self { of_cells, of_model }
     }
 
     /// Whether cells and model have the same genes in the same order already.

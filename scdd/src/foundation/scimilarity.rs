@@ -9,14 +9,14 @@ use super::frozen::FrozenStack;
 use super::network::{Autoencoder, NetworkConfig, unit_length};
 use super::register::SharedGenes;
 use super::sparse::SparseBatch;
-use super::{FoundationError, FoundationModel, Registered};
+use super::{Card, FoundationError, FoundationModel, PretrainingHistory, Registered, SeenCells};
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::tensors;
 
 /// Cells that are embedded at a time.
 const CHUNK: usize = 1024;
 
-/// SCimilarity's encoder and decoder, frozen. Cheap to clone. Made by [`Pretraining`](super::Pretraining).
+/// SCimilarity's encoder and decoder, frozen. Cheap to clone. Made by [`Foundation::pretrain`](super::Foundation::pretrain).
 #[derive(Clone)]
 pub struct Scimilarity {
     parts: Arc<Parts>,
@@ -30,6 +30,14 @@ struct Parts {
     /// The encoder's first weights `[genes, hidden]` on the host, for sparse rows.
     first_weights: Vec<f32>,
     first_width: usize,
+    origin: Origin,
+}
+
+/// Where a model comes from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    pub(crate) card: Option<Card>,
+    pub(crate) seen: Option<SeenCells>,
 }
 
 impl std::fmt::Debug for Scimilarity {
@@ -39,13 +47,29 @@ impl std::fmt::Debug for Scimilarity {
 }
 
 impl Scimilarity {
-    pub(super) fn freeze(network: &Autoencoder, genes: Vec<String>, config: NetworkConfig) -> Self {
-        Self::frozen(FrozenStack::new(&network.encoder), FrozenStack::new(&network.decoder), genes, config)
+    pub(super) fn freeze(network: &Autoencoder, genes: Vec<String>, config: NetworkConfig, origin: Origin) -> Self {
+        Self::frozen(FrozenStack::new(&network.encoder), FrozenStack::new(&network.decoder), genes, config, origin)
     }
 
-    fn frozen(encoder: FrozenStack, decoder: FrozenStack, genes: Vec<String>, config: NetworkConfig) -> Self {
+    fn frozen(
+        encoder: FrozenStack,
+        decoder: FrozenStack,
+        genes: Vec<String>,
+        config: NetworkConfig,
+        origin: Origin,
+    ) -> Self {
         let (first_weights, first_width) = encoder.first_weights();
-        Self { parts: Arc::new(Parts { genes, config, encoder, decoder, first_weights, first_width }) }
+        Self { parts: Arc::new(Parts { genes, config, encoder, decoder, first_weights, first_width, origin }) }
+    }
+
+    /// What it was trained on and how; None when it was not trained here.
+    pub fn card(&self) -> Option<&Card> {
+        self.parts.origin.card.as_ref()
+    }
+
+    /// Losses of its pretraining; None when it was not trained here.
+    pub fn history(&self) -> Option<&PretrainingHistory> {
+        self.card().map(|card| &card.history)
     }
 
     /// Its size.
@@ -97,6 +121,10 @@ impl FoundationModel for Scimilarity {
         Ok(latents)
     }
 
+    fn seen(&self) -> Option<&SeenCells> {
+        self.parts.origin.seen.as_ref()
+    }
+
     fn for_cells(&self, cells: &Cells<LogNormalized>) -> crate::Result<Option<Registered>> {
         let (genes, parts) = (self.genes(), &*self.parts);
         let shared = SharedGenes::find(&self.name(), genes, cells.gene_names())?;
@@ -109,6 +137,7 @@ impl FoundationModel for Scimilarity {
             parts.decoder.with_outputs(&shared.of_model),
             cells.gene_names().to_vec(),
             parts.config.clone(),
+            parts.origin.clone(),
         );
         Ok(Some(Registered { cells, foundation: model.into() }))
     }
@@ -132,7 +161,7 @@ mod tests {
         }
         let dense: Vec<f32> = (0..6 * 20).map(|i| if i % 3 == 0 { (i % 7) as f32 * 0.5 } else { 0.0 }).collect();
         let genes = (0..20).map(|gene| format!("gene {gene}")).collect();
-        let frozen = Scimilarity::freeze(&network.valid(), genes, config);
+        let frozen = Scimilarity::freeze(&network.valid(), genes, config, Origin::default());
         (network, frozen, Expression::from_dense(20, &dense).unwrap())
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Parts, Study, StudyError};
 use crate::cells::{Cells, Labels, LogNormalized};
-use crate::foundation::{Foundation, PretrainingConfig, PretrainingHistory};
+use crate::foundation::{Foundation, PretrainingConfig, PretrainingHistory, Registered};
 use crate::preprocess::{Split, TestCells, TrainingCells, highly_variable_genes, parts, stratified_split};
 use crate::seed;
 
@@ -178,6 +178,7 @@ impl StudyBuilder {
                 }
                 let registered = model.register(&self.cells)?;
                 let (training, test) = parts(registered.cells.clone(), labels, split);
+                check_unseen(&registered, &test)?;
                 (Some(registered.foundation), training, test)
             }
             None => {
@@ -193,7 +194,8 @@ impl StudyBuilder {
             Some(model) => (model, PretrainingHistory::default()),
             None => {
                 let pretraining = PretrainingConfig { seed: config.seed, ..self.pretraining.clone() };
-                let (model, history) = Foundation::pretrain(&training).config(pretraining).device(&device).run()?;
+                let model = Foundation::pretrain(&training).config(pretraining).device(&device).run()?;
+                let history = model.history().cloned().unwrap_or_default();
                 (model.into(), history)
             }
         };
@@ -244,4 +246,15 @@ impl StudyBuilder {
         let split = stratified_split(&labels, config.test_fraction, config.validation_fraction, config.seed)?;
         Ok((labels, split))
     }
+}
+
+/// Refuses a model that was pretrained on test cells.
+fn check_unseen(registered: &Registered, test: &TestCells) -> Result<(), StudyError> {
+    let Some(known) = registered.foundation.seen() else { return Ok(()) };
+    let cells = &registered.cells;
+    let seen = known.count(cells.expression(), test.test(), cells.gene_names());
+    if seen * 100 > test.count() {
+        return Err(StudyError::Leak { model: registered.foundation.name(), seen, test: test.count() });
+    }
+    Ok(())
 }

@@ -4,6 +4,19 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StudyError {
+    /// The foundation model was pretrained on test cells of the study.
+    #[error(
+        "{model} was pretrained on {seen} of the {test} test cells: what it says of them proves nothing. Pretrain it \
+         without them (cells.without(...), or Foundation::pretrain(&study.training_cells())), or study other cells"
+    )]
+    Leak {
+        /// Name of the model.
+        model: String,
+        /// Test cells that it has seen; up to one in a hundred is taken for chance.
+        seen: usize,
+        /// All test cells.
+        test: usize,
+    },
     /// A foundation model chooses the genes, and a number of variable genes was asked for as well.
     #[error(
         "variable_genes was set, and {model} was given, which sees all genes that it shares with the cells; leave \
