@@ -46,7 +46,7 @@ fn a_distilled_set_trains_a_classifier_far_better_than_chance() {
         ]
     );
     let all = rows.last().unwrap();
-    assert!(all.macro_f1_mean > 0.8, "{all:?}");
+    assert!(all.accuracy_mean > 0.9, "{all:?}");
     // Four classes: chance is a macro-F1 of at most a quarter.
     assert!(rows[0].macro_f1_mean > 0.5 && rows[1].macro_f1_mean > 0.5, "{rows:?}");
     assert_eq!(rows[0].cells, 4);
