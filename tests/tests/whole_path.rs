@@ -7,14 +7,22 @@ use scdd::scdg::{DenoiserConfig, ScdgConfig};
 
 /// 400 cells of 4 classes, the smallest of 5 cells.
 fn cells() -> Cells<Counts> {
+    cells_with_smallest_class(5)
+}
+
+fn cells_with_smallest_class(smallest: usize) -> Cells<Counts> {
     scdd::progress::quiet(true);
-    simulate().cells(400).genes(300).classes(4).smallest_class(5).seed(3).run().unwrap()
+    simulate().cells(400).genes(300).classes(4).smallest_class(smallest).seed(3).run().unwrap()
 }
 
 fn small_study(seed: u64) -> Study {
+    small_study_of(&cells(), seed)
+}
+
+fn small_study_of(cells: &Cells<Counts>, seed: u64) -> Study {
     let network = NetworkConfig { hidden: vec![64; 3], latent: 32, ..NetworkConfig::default() };
     let pretraining = PretrainingConfig { network, epochs: 10, batch: 64, ..PretrainingConfig::default() };
-    let cells = cells().preprocess().min_genes(10).run().unwrap();
+    let cells = cells.preprocess().min_genes(10).run().unwrap();
     cells.study("cell_type").seed(seed).pretraining(pretraining).run().unwrap()
 }
 
@@ -26,7 +34,8 @@ fn small_scdg(study: &Study) -> Scdg {
 
 #[test]
 fn a_distilled_set_trains_a_classifier_far_better_than_chance() {
-    let study = small_study(3);
+    // With one or two test cells of a class, a single one would decide the score.
+    let study = small_study_of(&cells_with_smallest_class(30), 3);
     let scdg = small_scdg(&study);
     let gradient = scdg.distill(GradientMatching::default()).per_class(1).run().unwrap();
     let distribution = scdg.distill(DistributionMatching::default()).per_class(2).run().unwrap();
@@ -46,7 +55,7 @@ fn a_distilled_set_trains_a_classifier_far_better_than_chance() {
         ]
     );
     let all = rows.last().unwrap();
-    assert!(all.accuracy_mean > 0.9, "{all:?}");
+    assert!(all.macro_f1_mean > 0.8, "{all:?}");
     // Four classes: chance is a macro-F1 of at most a quarter.
     assert!(rows[0].macro_f1_mean > 0.5 && rows[1].macro_f1_mean > 0.5, "{rows:?}");
     assert_eq!(rows[0].cells, 4);

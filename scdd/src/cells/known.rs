@@ -11,9 +11,9 @@ const FILE: &str = "baron_human.h5ad";
 const SHA256: &str = "c0fca7f46d5ae82d8b5753ed5ce246cded66e2e870face389bd11084aab17700";
 
 /// Cells to try things on: the human pancreas of Baron et al. 2016 (2,142 cells, 20,125 genes, 14 types of 623 to 2
-/// cells in `obs["cell_type"]`) when `baron_human.h5ad` is in the folder that `SCDD_DATA` names, else in
+/// cells in `obs["cell_type"]`, 4 donors in `obs["donor"]`) when `baron_human.h5ad` is in the folder that `SCDD_DATA` names, else in
 /// `$XDG_CACHE_HOME/scdd` or `~/.cache/scdd`. When it is not, says so and gives
-/// [simulated](crate::simulate) cells with the same column.
+/// [simulated](crate::simulate) cells with the same columns `cell_type` and `donor`.
 ///
 /// # Errors
 /// When the file is there but is not the known one (its SHA-256 differs), or cannot be read.
@@ -39,7 +39,7 @@ fn demo_cells_from(folder: Option<&Path>) -> Result<Cells<Counts>> {
     let Some(path) = folder.map(|folder| folder.join(FILE)).filter(|path| path.is_file()) else {
         let place = folder.map_or_else(|| "any known folder".to_string(), |folder| folder.display().to_string());
         println!("{FILE} is not in {place}: going on with simulated cells; `cargo xtask data` fetches it");
-        return simulate().run();
+        return simulate().run()?.rename_obs("batch", "donor");
     };
     let found = sha256(&path).map_err(|problem| CellsError::file(&path, format!("cannot be read: {problem}")))?;
     if found != SHA256 {

@@ -1,7 +1,9 @@
 //! Filter cells, filter genes, normalise each cell to one sum, log1p: the common first steps of scanpy's tutorials
 //! (Wolf, Angerer and Theis 2018) and what Yu et al. 2025 train on.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +11,7 @@ use super::PreprocessError;
 use crate::Result;
 use crate::cells::{Cells, Counts, Expression, LogNormalized};
 use crate::notebook::show_text;
-use crate::text::{grouped, measured};
+use crate::text::{first_few, grouped, measured};
 
 /// The numbers of preprocessing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +36,7 @@ impl Default for PreprocessConfig {
 pub struct Preprocess {
     cells: Cells<Counts>,
     config: PreprocessConfig,
+    only_genes: Option<Arc<HashSet<String>>>,
 }
 
 impl Cells<Counts> {
@@ -57,7 +60,7 @@ impl Cells<Counts> {
     /// # }
     /// ```
     pub fn preprocess(&self) -> Preprocess {
-        Preprocess { cells: self.clone(), config: PreprocessConfig::default() }
+        Preprocess { cells: self.clone(), config: PreprocessConfig::default(), only_genes: None }
     }
 }
 
@@ -116,6 +119,13 @@ impl Preprocess {
         self
     }
 
+    /// Keeps only these genes, of which not all need be there. Cells are scaled to their counts of the genes that are
+    /// kept, so this is how SCimilarity prepares cells: `.only_genes(foundation.genes())`.
+    pub fn only_genes(mut self, genes: &[String]) -> Self {
+        self.only_genes = Some(Arc::new(genes.iter().cloned().collect()));
+        self
+    }
+
     /// What the counts of each cell are scaled to.
     pub fn target_sum(mut self, target_sum: f64) -> Self {
         self.config.target_sum = target_sum;
@@ -131,10 +141,14 @@ impl Preprocess {
         for &cell in &kept_cells {
             x.row(cell).0.iter().for_each(|&gene| expressing[gene as usize] += 1);
         }
-        let kept_genes: Vec<usize> = (0..x.genes()).filter(|&gene| expressing[gene] >= self.config.min_cells).collect();
+        let asked =
+            |gene: usize| self.only_genes.as_ref().is_none_or(|only| only.contains(&self.cells.gene_names()[gene]));
+        let keep: Vec<bool> =
+            (0..x.genes()).map(|gene| expressing[gene] >= self.config.min_cells && asked(gene)).collect();
+        let kept_genes: Vec<usize> = (0..x.genes()).filter(|&gene| keep[gene]).collect();
         let counts = |cell: usize| {
             let (genes, values) = x.row(cell);
-            let kept = genes.iter().zip(values).filter(|entry| expressing[*entry.0 as usize] >= self.config.min_cells);
+            let kept = genes.iter().zip(values).filter(|entry| keep[*entry.0 as usize]);
             kept.map(|entry| f64::from(*entry.1)).sum::<f64>()
         };
         let (mut low, mut high, mut zero_cells) = (f64::INFINITY, 0.0f64, 0);
@@ -169,10 +183,14 @@ impl Preprocess {
         let cells = self.cells.select_cells(&plan.kept_cells)?.select_genes(&plan.kept_genes)?;
         let expression = log_normalize(cells.expression(), target_sum);
         let (kept_cells, kept_genes) = (grouped(plan.kept_cells.len()), grouped(plan.kept_genes.len()));
+        let only = match &self.only_genes {
+            Some(only) => format!(", of {} asked for", grouped(only.len())),
+            None => String::new(),
+        };
         Ok(cells
             .into_stage(expression)
             .with_step(format!("min_genes {min_genes}: {} -> {kept_cells} cells", grouped(plan.cells)))
-            .with_step(format!("min_cells {min_cells}: {} -> {kept_genes} genes", grouped(plan.genes)))
+            .with_step(format!("min_cells {min_cells}{only}: {} -> {kept_genes} genes", grouped(plan.genes)))
             .with_step(format!("counts per cell scaled to {}, natural log1p", measured(target_sum))))
     }
 
@@ -186,6 +204,16 @@ impl Preprocess {
                 grouped(plan.cells),
                 grouped(genes.clone().min().unwrap_or(0)),
                 grouped(genes.max().unwrap_or(0))
+            )));
+        }
+        if let (true, Some(only)) = (plan.kept_genes.is_empty(), &self.only_genes) {
+            return Err(PreprocessError::Nothing(format!(
+                "none of the {} genes that were asked for is expressed by {} cells or more; the cells' first genes are {}, \
+                 and {} are asked for: name both the same way",
+                grouped(only.len()),
+                self.config.min_cells,
+                first_few(self.cells.gene_names()),
+                first_few(&only.iter().take(5).collect::<Vec<_>>()),
             )));
         }
         if plan.kept_genes.is_empty() {
@@ -221,6 +249,19 @@ fn log_normalize(counts: &Expression, target_sum: f64) -> Expression {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cells_are_scaled_to_the_genes_that_were_asked_for() {
+        let cells = crate::simulate().cells(60).genes(100).classes(2).run().unwrap();
+        let asked: Vec<String> = cells.gene_names()[20..70].iter().cloned().chain(["UNKNOWN".to_owned()]).collect();
+        let kept = cells.preprocess().min_genes(1).min_cells(0).only_genes(&asked).run().unwrap();
+        assert_eq!(kept.gene_names(), &cells.gene_names()[20..70]);
+        let sum: f32 = kept.expression().row(7).1.iter().map(|value| value.exp_m1()).sum();
+        assert!((sum - 1e4).abs() < 1.0, "{sum}");
+        let unknown = ["ENSG00000000003".to_owned()];
+        let problem = cells.preprocess().min_genes(1).only_genes(&unknown).run().unwrap_err().to_string();
+        assert!(problem.contains("none of the 1 genes") && problem.contains("'ENSG00000000003'"), "{problem}");
+    }
     use crate::cells::Provenance;
     use polars::prelude::DataFrame;
 
