@@ -18,6 +18,9 @@ pub enum CellsError {
     /// A label column that is not there or cannot be used as labels.
     #[error("{0}")]
     Labels(String),
+    /// An array of `obsm` that is not there or does not fit the cells.
+    #[error("{0}")]
+    Obsm(String),
     /// A setting outside its range.
     #[error("{0}")]
     Setting(String),

@@ -27,6 +27,7 @@ impl<Stage> Cells<Stage> {
             expression: self.expression.select_cells(cells),
             cell_names: select_names(&self.cell_names, cells),
             obs: select_rows(&self.obs, cells)?,
+            obsm: self.obsm.select(cells),
             ..self.clone()
         })
     }
@@ -70,8 +71,8 @@ impl<Stage> Cells<Stage> {
 
     /// The same cells and genes in another stage.
     pub(crate) fn into_stage<Next>(self, expression: Expression) -> Cells<Next> {
-        let Self { cell_names, gene_names, obs, var, provenance, .. } = self;
-        Cells { expression, cell_names, gene_names, obs, var, provenance, stage: PhantomData }
+        let Self { cell_names, gene_names, obs, var, obsm, provenance, .. } = self;
+        Cells { expression, cell_names, gene_names, obs, var, obsm, provenance, stage: PhantomData }
     }
 }
 
