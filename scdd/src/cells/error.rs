@@ -24,6 +24,9 @@ pub enum CellsError {
     /// A setting outside its range.
     #[error("{0}")]
     Setting(String),
+    /// A frame that could not be made.
+    #[error("polars refuses the frame: {0}")]
+    Frame(#[from] polars::error::PolarsError),
     /// A file that cannot be read or written.
     #[error("{}: {problem}", path.display())]
     File {

@@ -77,6 +77,11 @@ impl<Stage> Cells<Stage> {
         Ok(self.obsm.get(key)?)
     }
 
+    /// As [`obsm`](Self::obsm), with the error of this folder.
+    pub(crate) fn embedding(&self, key: &str) -> Result<&Array2<f32>, CellsError> {
+        self.obsm.get(key)
+    }
+
     /// Keys of the arrays that [`obsm`](Self::obsm) gives, sorted.
     pub fn obsm_keys(&self) -> Vec<String> {
         self.obsm.iter().map(|(key, _)| key.to_owned()).collect()

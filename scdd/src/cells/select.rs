@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use polars::prelude::{DataFrame, IdxCa, IdxSize};
+use polars::prelude::{Column, DataFrame, IdxCa, IdxSize};
 
 use super::{Cells, CellsError, Expression};
 use crate::Result;
@@ -60,6 +60,38 @@ impl<Stage> Cells<Stage> {
         let mut obs = self.obs.clone();
         obs.rename(from, to.into())
             .map_err(|_| CellsError::Labels(format!("obs has a column '{to}' already; choose another name")))?;
+        Ok(Self { obs, ..self.clone() })
+    }
+
+    /// The same cells with one more `obs` column.
+    ///
+    /// # Errors
+    /// When there is not one value for each cell, or obs has a column of that name.
+    ///
+    /// ```
+    /// use scdd::polars::prelude::Column;
+    /// let cells = scdd::simulate().cells(50).genes(30).classes(2).run()?;
+    /// let cells = cells.with_obs(Column::new("donor".into(), vec!["d1"; 50]))?;
+    /// assert!(cells.with_obs(Column::new("donor".into(), vec!["d2"; 50])).is_err());
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    pub fn with_obs(&self, column: Column) -> Result<Self> {
+        let name = column.name().to_string();
+        if column.len() != self.cells() {
+            return Err(CellsError::Shape(format!(
+                "{} values in the column '{name}' for {} cells; one for each is expected",
+                grouped(column.len()),
+                grouped(self.cells())
+            ))
+            .into());
+        }
+        if self.obs.column(&name).is_ok() {
+            return Err(CellsError::Labels(format!(
+                "obs has a column '{name}' already; rename it first: cells.rename_obs(\"{name}\", \"other name\")"
+            ))
+            .into());
+        }
+        let obs = self.obs.hstack(&[column]).map_err(CellsError::from)?;
         Ok(Self { obs, ..self.clone() })
     }
 

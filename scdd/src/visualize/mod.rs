@@ -17,7 +17,6 @@ mod figure;
 mod heatmap;
 mod layout;
 mod matrixplot;
-mod neighbours;
 mod palette;
 mod png;
 mod results;
