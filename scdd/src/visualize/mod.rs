@@ -17,6 +17,7 @@ mod figure;
 mod heatmap;
 mod layout;
 mod matrixplot;
+mod neighbourhood;
 mod palette;
 mod png;
 mod results;
