@@ -4,7 +4,10 @@ pub use crate::distill::{
     Distilled, DistributionMatching, GradientMatching, Matching, MatchingObjective, SmallClasses,
 };
 pub use crate::evaluate::{ClassMean, Evaluation, EvaluationRow, Protocol, RandomCells, Scores, Selection};
-pub use crate::foundation::{Corpus, Foundation, FoundationModel, NetworkConfig, Pretraining, PretrainingConfig};
+pub use crate::foundation::{
+    Annotation, Corpus, Foundation, FoundationModel, Hits, NetworkConfig, Pca, Pretraining, PretrainingConfig,
+    Reference,
+};
 pub use crate::scdg::{Noise, Scdg};
 pub use crate::study::Study;
 pub use crate::visualize::{Figure, Table};

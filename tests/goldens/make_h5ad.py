@@ -72,6 +72,16 @@ with h5py.File(folder / "nullable_strings.h5ad", "r+") as f:
     group.attrs["encoding-type"] = "of-the-future"
     f["obs"].attrs["column-order"] = list(f["obs"].attrs["column-order"]) + ["unreadable"]
 
+# embeddings in obsm: kinds that are read, and kinds that are not
+embedded = data(sp.csr_matrix(DENSE.astype("float32")))
+embedded.obsm["X_pca"] = np.array([[1.5, -2.0], [0.25, 3.0], [-1.0, 0.5]], "float64")
+embedded.obsm["X_umap"] = np.array([[1, 2], [3, 4], [5, 6]], "float32")
+embedded.obsm["steps"] = np.array([[1], [2], [3]], "int64")
+embedded.obsm["holes"] = np.array([[1, np.nan], [0, 0], [0, 1]], "float32")
+embedded.obsm["frame"] = pd.DataFrame({"a": [1.0, 2.0, 3.0]}, index=embedded.obs_names)
+embedded.obsm["sparse"] = sp.csr_matrix(np.eye(3, dtype="float32"))
+write("obsm", embedded)
+
 # anndata 0.7: dataframe 0.1.0, codes beside __categories, nothing at the root; fixed-length text, float16
 with h5py.File(folder / "anndata_0_7.h5ad", "w") as f:
     csr = sp.csr_matrix(DENSE.astype("float16").astype("float32"))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use polars::prelude::DataFrame;
 
-use super::{Cells, CellsError, Counts, Expression, LogNormalized, Provenance};
+use super::{Cells, CellsError, Counts, Expression, LogNormalized, Obsm, Provenance};
 use crate::Result;
 use crate::text::{first_few, grouped, measured};
 
@@ -87,7 +87,7 @@ fn assemble<Stage>(
     provenance: Provenance,
 ) -> Cells<Stage> {
     let (cell_names, gene_names) = (Arc::new(cell_names), Arc::new(gene_names));
-    Cells { expression, cell_names, gene_names, obs, var, provenance, stage: PhantomData }
+    Cells { expression, cell_names, gene_names, obs, var, obsm: Obsm::default(), provenance, stage: PhantomData }
 }
 
 fn check_parts(

@@ -18,9 +18,15 @@ pub enum CellsError {
     /// A label column that is not there or cannot be used as labels.
     #[error("{0}")]
     Labels(String),
+    /// An array of `obsm` that is not there or does not fit the cells.
+    #[error("{0}")]
+    Obsm(String),
     /// A setting outside its range.
     #[error("{0}")]
     Setting(String),
+    /// A frame that could not be made.
+    #[error("polars refuses the frame: {0}")]
+    Frame(#[from] polars::error::PolarsError),
     /// A file that cannot be read or written.
     #[error("{}: {problem}", path.display())]
     File {

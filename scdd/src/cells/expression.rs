@@ -198,6 +198,27 @@ impl Expression {
         Self { genes: genes.len(), pointers: Arc::new(pointers), indices: Arc::new(indices), values: Arc::new(values) }
     }
 
+    /// Genes by cells: row `i` holds the cells that express gene `i`.
+    pub(crate) fn transposed(&self) -> Self {
+        let mut pointers = vec![0u64; self.genes + 1];
+        self.indices.iter().for_each(|&gene| pointers[gene as usize + 1] += 1);
+        for gene in 0..self.genes {
+            pointers[gene + 1] += pointers[gene];
+        }
+        let mut next = pointers.clone();
+        let (mut indices, mut values) = (vec![0; self.stored()], vec![0.0; self.stored()]);
+        for cell in 0..self.cells() {
+            let (genes, row) = self.row(cell);
+            for (&gene, &value) in genes.iter().zip(row) {
+                let place = &mut next[gene as usize];
+                indices[*place as usize] = cell as u32;
+                values[*place as usize] = value;
+                *place += 1;
+            }
+        }
+        Self { genes: self.cells(), pointers: Arc::new(pointers), indices: Arc::new(indices), values: Arc::new(values) }
+    }
+
     /// The same zeros, each stored value changed; the function gets the cell and the value.
     pub fn map(&self, change: impl Fn(usize, f32) -> f32) -> Self {
         let mut values = Vec::with_capacity(self.values.len());

@@ -192,6 +192,26 @@ impl<Stage> Cells<Stage> {
         Ok(self.select_cells(&kept)?.with_step(step))
     }
 
+    /// Cells that have a label in an `obs` column, with the label.
+    ///
+    /// # Errors
+    /// When there is no such column, or no cell has one.
+    pub(crate) fn known_labels(&self, column: &str) -> Result<Vec<(usize, String)>> {
+        let text = as_text(self.obs_column(column)?)?;
+        let mut missing = missing_cells(&text).into_iter().peekable();
+        let present = text.iter().enumerate().filter(|(cell, _)| missing.next_if_eq(cell).is_none());
+        let known: Vec<_> = present.map(|(cell, name)| (cell, name.unwrap_or_default().to_owned())).collect();
+        if known.is_empty() {
+            return Err(CellsError::Labels(format!(
+                "none of {} cells has a value in obs column '{column}'; choose another column of {}",
+                grouped(self.cells()),
+                self.list_columns()
+            ))
+            .into());
+        }
+        Ok(known)
+    }
+
     pub(super) fn obs_column(&self, column: &str) -> Result<&Column, CellsError> {
         self.obs.column(column).map_err(|_| {
             CellsError::Labels(format!("obs has no column '{column}'; its columns are {}", self.list_columns()))

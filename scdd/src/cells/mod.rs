@@ -9,6 +9,7 @@ mod expression;
 pub(crate) mod h5ad;
 mod known;
 mod labels;
+mod obsm;
 mod select;
 pub(crate) mod show;
 mod simulate;
@@ -24,6 +25,7 @@ pub use h5ad::{H5ad, read_h5ad};
 pub(crate) use h5ad::{Parts, write_h5ad};
 pub use known::demo_cells;
 pub use labels::Labels;
+pub(crate) use obsm::Obsm;
 pub use simulate::{Simulate, SimulationConfig, simulate};
 
 /// Stage: integer counts, as sequenced.
@@ -43,6 +45,7 @@ pub struct Cells<Stage> {
     gene_names: Arc<Vec<String>>,
     obs: DataFrame,
     var: DataFrame,
+    obsm: Obsm,
     provenance: Provenance,
     stage: PhantomData<Stage>,
 }
@@ -56,6 +59,7 @@ impl<Stage> Clone for Cells<Stage> {
             gene_names: self.gene_names.clone(),
             obs: self.obs.clone(),
             var: self.var.clone(),
+            obsm: self.obsm.clone(),
             provenance: self.provenance.clone(),
             stage: PhantomData,
         }

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use polars::prelude::{DataFrame, IdxCa, IdxSize};
+use polars::prelude::{Column, DataFrame, IdxCa, IdxSize};
 
 use super::{Cells, CellsError, Expression};
 use crate::Result;
@@ -27,6 +27,7 @@ impl<Stage> Cells<Stage> {
             expression: self.expression.select_cells(cells),
             cell_names: select_names(&self.cell_names, cells),
             obs: select_rows(&self.obs, cells)?,
+            obsm: self.obsm.select(cells),
             ..self.clone()
         })
     }
@@ -62,6 +63,38 @@ impl<Stage> Cells<Stage> {
         Ok(Self { obs, ..self.clone() })
     }
 
+    /// The same cells with one more `obs` column.
+    ///
+    /// # Errors
+    /// When there is not one value for each cell, or obs has a column of that name.
+    ///
+    /// ```
+    /// use scdd::polars::prelude::Column;
+    /// let cells = scdd::simulate().cells(50).genes(30).classes(2).run()?;
+    /// let cells = cells.with_obs(Column::new("donor".into(), vec!["d1"; 50]))?;
+    /// assert!(cells.with_obs(Column::new("donor".into(), vec!["d2"; 50])).is_err());
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    pub fn with_obs(&self, column: Column) -> Result<Self> {
+        let name = column.name().to_string();
+        if column.len() != self.cells() {
+            return Err(CellsError::Shape(format!(
+                "{} values in the column '{name}' for {} cells; one for each is expected",
+                grouped(column.len()),
+                grouped(self.cells())
+            ))
+            .into());
+        }
+        if self.obs.column(&name).is_ok() {
+            return Err(CellsError::Labels(format!(
+                "obs has a column '{name}' already; rename it first: cells.rename_obs(\"{name}\", \"other name\")"
+            ))
+            .into());
+        }
+        let obs = self.obs.hstack(&[column]).map_err(CellsError::from)?;
+        Ok(Self { obs, ..self.clone() })
+    }
+
     /// The same cells with one more step in their provenance.
     pub(crate) fn with_step(mut self, step: String) -> Self {
         self.provenance.steps.push(step);
@@ -70,8 +103,8 @@ impl<Stage> Cells<Stage> {
 
     /// The same cells and genes in another stage.
     pub(crate) fn into_stage<Next>(self, expression: Expression) -> Cells<Next> {
-        let Self { cell_names, gene_names, obs, var, provenance, .. } = self;
-        Cells { expression, cell_names, gene_names, obs, var, provenance, stage: PhantomData }
+        let Self { cell_names, gene_names, obs, var, obsm, provenance, .. } = self;
+        Cells { expression, cell_names, gene_names, obs, var, obsm, provenance, stage: PhantomData }
     }
 }
 

@@ -29,6 +29,9 @@ impl<Stage> Cells<Stage> {
         for (name, kind) in self.columns() {
             text.push_str(&format!("  obs {name}: {kind}\n"));
         }
+        for (key, array) in self.obsm.iter() {
+            text.push_str(&format!("  obsm {key}: {} dimensions\n", grouped(array.ncols())));
+        }
         for step in &self.provenance.steps {
             text.push_str(&format!("  {step}\n"));
         }
@@ -41,6 +44,9 @@ impl<Stage> Cells<Stage> {
             .columns()
             .iter()
             .map(|(name, kind)| format!("<tr><td>{}</td><td>{}</td></tr>", escape(name), escape(kind)))
+            .chain(self.obsm.iter().map(|(key, array)| {
+                format!("<tr><td>obsm {}</td><td>{} dimensions</td></tr>", escape(key), grouped(array.ncols()))
+            }))
             .collect();
         let steps: String = self.provenance.steps.iter().map(|step| format!("<li>{}</li>", escape(step))).collect();
         let html = format!(

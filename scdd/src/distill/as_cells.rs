@@ -6,7 +6,7 @@ use polars::prelude::{Column, DataFrame};
 use serde_json::json;
 
 use super::Distilled;
-use crate::cells::{Cells, Expression, LogNormalized, Parts, Provenance, write_h5ad};
+use crate::cells::{Cells, Expression, LogNormalized, Obsm, Parts, Provenance, write_h5ad};
 
 impl Distilled {
     /// The synthetic cells as cells, named after their class ("acinar 1"), with the class in the label column of obs.
@@ -64,6 +64,7 @@ impl Distilled {
                 gene_names: cells.gene_names(),
                 obs: cells.obs(),
                 var: cells.var(),
+                obsm: &Obsm::default(),
                 uns: &uns,
             },
         )?)

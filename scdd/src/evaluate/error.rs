@@ -97,6 +97,17 @@ pub enum EvaluateError {
         /// What the features were multiplied with.
         embedding_scale: f32,
     },
+    /// A selection chose a cell that there isn't.
+    #[error(
+        "the selection chose training cell {index} of {cells}; indices from 0 to {} are expected",
+        .cells.saturating_sub(1)
+    )]
+    Chosen {
+        /// The index.
+        index: usize,
+        /// Training cells.
+        cells: usize,
+    },
     /// Sets of different studies have other test cells, genes or embeddings.
     #[error("the distilled sets belong to different studies; compare sets that were distilled from one study")]
     OtherStudy,

@@ -30,6 +30,9 @@ pub struct EvaluationRow {
     pub cells: usize,
     /// The evaluation model that was trained on it: "linear head".
     pub model: String,
+    /// The foundation model whose latents it was trained on: "SCimilarity"; `None` when not said.
+    #[serde(default)]
+    pub foundation: Option<String>,
     /// Networks over which means are taken.
     pub networks: usize,
     /// Mean accuracy on the test cells.
@@ -83,6 +86,7 @@ impl EvaluationRow {
             per_class: None,
             cells,
             model: model.into(),
+            foundation: None,
             networks: scores.len(),
             accuracy_mean: mean(&accuracy).unwrap_or(0.0),
             accuracy_std: sample_deviation(&accuracy),
@@ -102,6 +106,12 @@ impl EvaluationRow {
     #[must_use]
     pub fn per_class(self, per_class: usize) -> Self {
         Self { per_class: Some(per_class), ..self }
+    }
+
+    /// Says through which foundation model cells were seen, so that rows of two can be told apart.
+    #[must_use]
+    pub fn foundation(self, name: impl Into<String>) -> Self {
+        Self { foundation: Some(name.into()), ..self }
     }
 
     /// Says how many seconds it took to make the training set.
@@ -150,6 +160,7 @@ pub fn table(rows: &[EvaluationRow]) -> Result<DataFrame, EvaluateError> {
         count("per_class", |row| row.per_class),
         count("cells", |row| Some(row.cells)),
         text("model", |row| &row.model),
+        Series::new("foundation".into(), rows.iter().map(|row| row.foundation.as_deref()).collect::<Vec<_>>()).into(),
         count("networks", |row| Some(row.networks)),
         number("accuracy_mean", |row| Some(row.accuracy_mean)),
         number("accuracy_std", |row| row.accuracy_std),
@@ -210,7 +221,7 @@ mod tests {
 
     #[test]
     fn every_field_is_a_column_under_its_name_and_none_is_null() {
-        let rows = [row(3).per_class(1).seconds(0.5), row(1)];
+        let rows = [row(3).per_class(1).seconds(0.5).foundation("PCA"), row(1)];
         let frame = table(&rows).unwrap();
         let fields = serde_json::to_value(&rows[0]).unwrap();
         let mut names: Vec<String> = fields.as_object().unwrap().keys().cloned().collect();
@@ -220,13 +231,15 @@ mod tests {
         assert_eq!(columns, names);
         let nulls = |name: &str| frame.column(name).unwrap().null_count();
         assert_eq!((nulls("per_class"), nulls("accuracy_std"), nulls("ratio_to_all")), (1, 1, 2));
+        let foundation = frame.column("foundation").unwrap().str().unwrap().clone();
+        assert_eq!(foundation.iter().collect::<Vec<_>>(), [Some("PCA"), None]);
         assert_eq!(frame.column("permille").unwrap().f64().unwrap().get(0), Some(5.0));
     }
 
     #[test]
     fn a_table_without_rows_still_has_its_columns() {
         let frame = table(&[]).unwrap();
-        assert_eq!((frame.height(), frame.width()), (0, 16));
+        assert_eq!((frame.height(), frame.width()), (0, 17));
     }
 
     #[test]

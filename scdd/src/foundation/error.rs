@@ -1,5 +1,7 @@
 //! What can be wrong with a foundation model.
 
+use crate::cells::Expression;
+
 /// Errors of foundation models.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -64,4 +66,94 @@ pub enum FoundationError {
         /// What it may be.
         expected: &'static str,
     },
+    /// More principal components than the cells or genes have.
+    #[error(
+        "{found} principal components are asked for of {cells} training cells x {genes} genes; from 1 to {most} are \
+         expected, fewer than cells and than genes: set .components({most}) or less"
+    )]
+    Components {
+        /// Components asked for.
+        found: usize,
+        /// Training cells.
+        cells: usize,
+        /// Their genes.
+        genes: usize,
+        /// Most that there can be.
+        most: usize,
+    },
+    /// Cells that do not differ, or are all zero.
+    #[error(
+        "the {cells} cells x {genes} numbers do not vary or are all zero, so there is no direction to see them along; \
+         look at the cells that were kept, and at the key of the embeddings"
+    )]
+    NoVariance {
+        /// Cells.
+        cells: usize,
+        /// Genes, or dimensions of the embeddings.
+        genes: usize,
+    },
+    /// The decomposition did not end well.
+    #[error("the principal components were not found: {0}; ask for fewer .components()")]
+    Decomposition(String),
+    /// A model without encoder was given expression.
+    #[error(
+        "{model} holds embeddings of the cells of the file, and {asked} cells of expression were to be embedded: it has \
+         no encoder. Made cells (distilled sets, class means, centroids) need one: pretrain a model (leave .foundation() \
+         out), or give Foundation::pca(&training_cells)"
+    )]
+    NoEncoder {
+        /// Name of the model.
+        model: String,
+        /// Cells that were to be embedded.
+        asked: usize,
+    },
+    /// A NaN or an infinity among latents.
+    #[error(
+        "{what}: cell {cell} ('{name}'), dimension {dimension} is {value}; finite numbers are expected: drop such cells \
+         or compute their embedding again"
+    )]
+    NotFinite {
+        /// Whose latents.
+        what: String,
+        /// Row.
+        cell: usize,
+        /// Name of the cell.
+        name: String,
+        /// Column.
+        dimension: usize,
+        /// What stood there.
+        value: f32,
+    },
+    /// Latents of two models.
+    #[error(
+        "the latents have {found} dimensions, and {expected} are expected: embed both sets of cells with one model"
+    )]
+    Width {
+        /// Dimensions that were found.
+        found: usize,
+        /// Dimensions of the model or reference.
+        expected: usize,
+    },
+    /// A number of neighbours that the reference can't give.
+    #[error("k is {k} and the reference has {cells} cells; from 1 to {cells} are expected: set .k({cells}) or less")]
+    NeighbourCount {
+        /// Neighbours asked for.
+        k: usize,
+        /// Cells of the reference.
+        cells: usize,
+    },
+    /// A reference without labels was asked to annotate.
+    #[error("the reference has no labels to annotate with; make it with foundation.reference(&cells, \"cell_type\")")]
+    NoLabels,
+    /// What cells do not have.
+    #[error(transparent)]
+    Cells(#[from] crate::cells::CellsError),
+}
+
+/// Checks that expression has the genes of a model.
+pub(super) fn check_genes(expression: &Expression, genes: &[String]) -> Result<(), FoundationError> {
+    if expression.genes() != genes.len() {
+        return Err(FoundationError::Genes { found: expression.genes(), expected: genes.len() });
+    }
+    Ok(())
 }

@@ -4,8 +4,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::register::{Registered, all_genes};
-use super::{Corpus, FoundationModel, Pretraining};
+use super::{Corpus, FoundationModel, GeneSpace, PcaBuilder, Precomputed, Pretraining};
 use crate::cells::{Cells, LogNormalized};
+use crate::preprocess::TrainingCells;
 
 /// A foundation model of any kind. Cheap to clone; has the methods of [`FoundationModel`].
 #[derive(Clone)]
@@ -23,6 +24,55 @@ impl Foundation {
     /// [`Corpus`](super::Corpus) of other cells.
     pub fn pretrain(corpus: impl Into<Corpus>) -> Pretraining {
         Pretraining::new(corpus)
+    }
+
+    /// Opens the fit of principal components on training cells: a linear model, to compare with, or where a network would
+    /// learn a small data set by heart.
+    ///
+    /// ```
+    /// use scdd::prelude::*;
+    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+    /// let opened = cells.study("cell_type");
+    /// let pca = Foundation::pca(&opened.training_cells()?).components(20).run()?;
+    /// let study = opened.foundation(pca).run()?;
+    /// assert_eq!(study.foundation().latent(), 20);
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    pub fn pca(cells: &TrainingCells) -> PcaBuilder {
+        PcaBuilder::new(cells)
+    }
+
+    /// Expression of the training cells' genes as the latent space: the control without a foundation model.
+    ///
+    /// # Errors
+    /// When all expression is zero.
+    ///
+    /// ```
+    /// use scdd::prelude::*;
+    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+    /// let opened = cells.study("cell_type").variable_genes(100);
+    /// let genes = Foundation::genes(&opened.training_cells()?)?;
+    /// assert_eq!(genes.latent(), 100);
+    /// let study = cells.study("cell_type").foundation(genes).run()?;
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    pub fn genes(cells: &TrainingCells) -> crate::Result<Self> {
+        Ok(GeneSpace::new(cells)?.into())
+    }
+
+    /// Embeddings that another tool has computed, such as `X_scVI` or `X_pca` in [`obsm`](Cells::obsm): the way to use an
+    /// encoder that is not here. They are of the cells of the file only, and nothing can be distilled through them.
+    ///
+    /// ```
+    /// use scdd::prelude::*;
+    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+    /// # let cells = cells.with_obsm("X_scVI", ndarray::Array2::ones((cells.cells(), 8)))?;
+    /// let study = cells.study("cell_type").foundation(Foundation::precomputed("X_scVI")).run()?;
+    /// assert!(study.train_scdg().run().is_err());
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    pub fn precomputed(key: &str) -> Self {
+        Precomputed::new(key).into()
     }
 
     /// The cells with the genes that they and the model know, in the order of the cells, and the model for these genes.

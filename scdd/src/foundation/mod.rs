@@ -2,24 +2,42 @@
 //!
 //! [`FoundationModel`] is what the rest of the pipeline needs of one, [`Foundation`] a handle on any of them.
 //! [`Scimilarity`] has the form of SCimilarity (Heimberg et al. 2024): an encoder and a decoder of three hidden layers,
-//! latents of length one. It is pretrained here on training cells with SCimilarity's loss.
+//! latents of length one. It is pretrained here on training cells with SCimilarity's loss. [`Pca`], [`GeneSpace`] and
+//! [`Precomputed`] embeddings stand beside it, to compare with and for encoders of other tools. A [`Reference`] annotates
+//! cells by their nearest neighbours and finds similar ones.
 
+mod annotate;
+mod components;
 mod error;
 mod frozen;
+mod gene_space;
 mod handle;
 mod model;
+mod neighbours;
 mod network;
+mod pca;
+mod precomputed;
 mod pretrain;
+mod query;
+mod reference;
 mod register;
 mod scimilarity;
 mod seen;
 mod sparse;
 
+pub use annotate::{Annotate, Annotation};
 pub use error::FoundationError;
+pub use gene_space::GeneSpace;
 pub use handle::Foundation;
 pub use model::FoundationModel;
 pub use network::NetworkConfig;
+pub use pca::{Pca, PcaBuilder};
+pub use precomputed::Precomputed;
 pub use pretrain::{Card, CardSet, Corpus, Ended, Pretraining, PretrainingConfig, PretrainingHistory};
+pub use query::{Hit, Hits, Query};
+pub use reference::Reference;
 pub use register::Registered;
 pub use scimilarity::Scimilarity;
 pub use seen::SeenCells;
+
+pub(crate) use neighbours::nearest_itself_first;

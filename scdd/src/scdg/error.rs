@@ -25,6 +25,10 @@ pub enum ScdgError {
         learning_rate: f64,
     },
     /// The foundation model can't turn latents into expression.
-    #[error("the foundation model '{0}' has no decoder, and SCDG's latents need one to become expression")]
+    #[error(
+        "the foundation model '{0}' has no decoder, and SCDG's latents need one to become expression: pretrain a model \
+         (leave .foundation() out), or give Foundation::pca(&training_cells); study.evaluate() and study.reference() \
+         need no decoder"
+    )]
     NoDecoder(String),
 }

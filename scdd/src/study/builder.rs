@@ -210,6 +210,7 @@ impl StudyBuilder {
                 notes,
                 config: config.clone(),
                 pretraining: self.foundation.is_none().then(|| self.pretraining.clone()),
+                uncut: self.foundation.clone().unwrap_or_else(|| foundation.clone()),
                 foundation,
                 history,
                 embeddings,

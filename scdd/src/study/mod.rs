@@ -13,7 +13,7 @@ pub use builder::{StudyBuilder, StudyConfig};
 pub use error::StudyError;
 
 use crate::cells::{Cells, Expression, LogNormalized};
-use crate::foundation::{Foundation, PretrainingConfig, PretrainingHistory};
+use crate::foundation::{Foundation, PretrainingConfig, PretrainingHistory, Reference};
 use crate::preprocess::{TestCells, TrainingCells};
 use crate::text::grouped;
 
@@ -39,6 +39,8 @@ struct Parts {
     config: StudyConfig,
     pretraining: Option<PretrainingConfig>,
     foundation: Foundation,
+    /// As it was given, of all its genes.
+    uncut: Foundation,
     history: PretrainingHistory,
     embeddings: Array2<f32>,
     device: Device,
@@ -89,6 +91,27 @@ impl Study {
     /// The frozen model that cells are seen through.
     pub fn foundation(&self) -> &Foundation {
         &self.parts.foundation
+    }
+
+    /// The training cells and their labels as a reference, to annotate other cells with and to search in. Other cells are
+    /// embedded by the model as it was given, not cut to the genes of this study.
+    ///
+    /// # Errors
+    /// When a latent is not finite.
+    ///
+    /// ```
+    /// use scdd::prelude::*;
+    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+    /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
+    /// let annotation = study.reference()?.annotate(&cells).run()?;
+    /// assert_eq!(annotation.labels().len(), cells.cells());
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    pub fn reference(&self) -> crate::Result<Reference> {
+        let (parts, training) = (&*self.parts, &self.parts.training);
+        let cells = parts.cells.select_cells(training.train())?;
+        let labels = training.labels().select(training.train());
+        Ok(Reference::new(&parts.uncut, cells, Some(labels), self.embeddings_of(training.train()))?)
     }
 
     /// Losses of its pretraining; empty when a model was given.

@@ -17,7 +17,7 @@ mod figure;
 mod heatmap;
 mod layout;
 mod matrixplot;
-mod neighbours;
+mod neighbourhood;
 mod palette;
 mod png;
 mod results;

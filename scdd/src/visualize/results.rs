@@ -135,10 +135,15 @@ impl Evaluation {
         ];
         let frame = DataFrame::new(rows.len(), columns).map_err(crate::evaluate::EvaluateError::from)?;
         let networks = self.protocol().networks;
-        let caption = format!(
-            "Linear heads trained on each set, scored on {} test cells; mean ± standard deviation of {networks} networks",
+        let mut caption = format!(
+            "Linear heads on latents of {}, trained on each set, scored on {} test cells; mean ± standard deviation of \
+             {networks} networks",
+            self.study().foundation().name(),
             self.study().test_cells().count()
         );
+        for note in self.notes() {
+            caption += &format!("; {note}");
+        }
         Ok(Table::new(frame, &caption))
     }
 

@@ -11,10 +11,10 @@ use super::VisualizeError;
 use super::error::check_cells;
 use super::figure::{Figure, MOST_POINTS, significant};
 use super::layout::{CURVE, Edge, optimise, principal_components};
-use super::neighbours::nearest;
 use super::palette::class_color;
 use super::still::{Panel, Still};
 use super::style::{INK, QUIET, TOP, axis, base};
+use crate::foundation::nearest_itself_first;
 use crate::notebook::escape;
 use crate::text::{count, grouped};
 use plotly::layout::{ItemSizing, Legend};
@@ -49,7 +49,7 @@ pub fn umap_embedding(points: &Array2<f32>, seed: u64) -> Result<Array2<f32>, Vi
     }
     check_cells("embedded", points, &vec![0; cells], 1)?;
     let k = NEIGHBOURS.min(cells - 1);
-    let (indices, distances) = nearest(points, k);
+    let (indices, distances) = nearest_itself_first(points, k);
     let config = UmapConfig {
         n_components: 2,
         manifold: ManifoldParams { min_dist: 0.5, spread: 1.0, a: Some(CURVE.0), b: Some(CURVE.1) },

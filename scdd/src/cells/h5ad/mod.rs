@@ -1,9 +1,10 @@
 //! The .h5ad format, in and out: element by element, so that one entry that cannot be read (in `uns`, `obsm`, ...)
-//! does not keep a file from being read. Only the matrix, `obs` and `var` are touched.
+//! does not keep a file from being read. Only the matrix, `obs`, `var` and `obsm` are touched.
 
 mod annotations;
 mod hdf5;
 mod matrix;
+mod obsm;
 mod scan;
 mod write;
 
@@ -11,7 +12,7 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use super::check::make_unique;
-use super::{Cells, CellsError, Counts, Expression, LogNormalized, Provenance};
+use super::{Cells, CellsError, Counts, Expression, LogNormalized, Obsm, Provenance};
 use crate::Result;
 use crate::text::grouped;
 
@@ -91,7 +92,9 @@ impl H5ad<Counts> {
     pub fn read(&self) -> Result<Cells<Counts>> {
         let parts = self.parts()?;
         let cells = Cells::<Counts>::new(parts.0, parts.1, parts.2, parts.3, parts.4, parts.5);
-        cells.map_err(|problem| CellsError::file(&self.path, problem).into())
+        cells
+            .map(|cells| Cells { obsm: parts.6, ..cells })
+            .map_err(|problem| CellsError::file(&self.path, problem).into())
     }
 }
 
@@ -103,11 +106,14 @@ impl H5ad<LogNormalized> {
     pub fn read(&self) -> Result<Cells<LogNormalized>> {
         let parts = self.parts()?;
         let cells = Cells::<LogNormalized>::log_normalized(parts.0, parts.1, parts.2, parts.3, parts.4, parts.5);
-        cells.map_err(|problem| CellsError::file(&self.path, problem).into())
+        cells
+            .map(|cells| Cells { obsm: parts.6, ..cells })
+            .map_err(|problem| CellsError::file(&self.path, problem).into())
     }
 }
 
-type Read = (Expression, Vec<String>, Vec<String>, polars::prelude::DataFrame, polars::prelude::DataFrame, Provenance);
+type Read =
+    (Expression, Vec<String>, Vec<String>, polars::prelude::DataFrame, polars::prelude::DataFrame, Provenance, Obsm);
 
 impl<Stage> H5ad<Stage> {
     /// Reads `layers/<name>` instead of `X`.
@@ -174,7 +180,8 @@ impl<Stage> H5ad<Stage> {
             steps.push(format!("{} repeated gene names made unique", grouped(changed)));
         }
         let provenance = Provenance { source: self.path.display().to_string(), sha256, steps };
-        Ok((expression, obs.names, gene_names, obs.frame, var.frame, provenance))
+        let obsm = obsm::read(&file, obs.names.len());
+        Ok((expression, obs.names, gene_names, obs.frame, var.frame, provenance, obsm))
     }
 
     fn no_matrix(&self, file: &hdf5_metno::File, wanted: &str) -> hdf5::Problem {

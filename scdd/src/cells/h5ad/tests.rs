@@ -325,3 +325,46 @@ fn real_cells_have_the_shapes_and_classes_that_are_known() {
         assert_eq!((counts.len(), counts.iter().min()), (classes, Some(&smallest)), "{name}");
     }
 }
+
+#[test]
+fn dense_arrays_of_obsm_are_read_and_others_are_left_out_with_the_reason() {
+    let cells = read_h5ad(golden("obsm")).unwrap();
+    assert_eq!(cells.obsm_keys(), ["X_pca", "X_umap", "holes", "steps"]);
+    assert_eq!(cells.obsm("X_pca").unwrap(), ndarray::array![[1.5, -2.0], [0.25, 3.0], [-1.0, 0.5]]);
+    assert_eq!(cells.obsm("X_umap").unwrap().row(2).to_vec(), [5.0, 6.0]);
+    assert_eq!(cells.obsm("steps").unwrap().column(0).to_vec(), [1.0, 2.0, 3.0]);
+    for (key, kind) in [("frame", "dataframe"), ("sparse", "csr_matrix")] {
+        let message = cells.obsm(key).unwrap_err().to_string();
+        assert!(message.contains(kind) && message.contains("'X_pca' (2)"), "{message}");
+    }
+    assert!(cells.summary().contains("obsm X_pca: 2 dimensions"));
+}
+
+#[test]
+fn obsm_comes_back_from_a_file_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cells.h5ad");
+    let cells = crate::simulate().cells(90).genes(40).classes(2).run().unwrap();
+    let array = ndarray::Array2::from_shape_fn((90, 7), |(cell, i)| cell as f32 * 0.5 - i as f32);
+    let with = cells.with_obsm("X_scVI", array.clone()).unwrap();
+    with.write_h5ad(&path).unwrap();
+    let back = read_h5ad(&path).unwrap();
+    assert_eq!(back.obsm("X_scVI").unwrap(), array);
+    let message = with.with_obsm("a/b", array).unwrap().write_h5ad(&path).unwrap_err().to_string();
+    assert!(message.contains("obsm key 'a/b' cannot be a name"), "{message}");
+}
+
+#[test]
+fn obsm_of_another_length_is_left_out_with_both_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = small(folder.path());
+    let file = File::append(&path).unwrap();
+    let group = file.create_group("obsm").unwrap();
+    group.new_dataset_builder().with_data(&ndarray::arr2(&[[1f32, 2.0], [3.0, 4.0]])).create("X_two").unwrap();
+    group.new_dataset_builder().with_data(&arr1(&[1f32, 2.0, 3.0])).create("flat").unwrap();
+    file.close().unwrap();
+    let cells = read_h5ad(&path).unwrap();
+    let message = cells.obsm("X_two").unwrap_err().to_string();
+    assert!(message.contains("[2, 2]") && message.contains("3 rows"), "{message}");
+    assert!(cells.obsm("flat").unwrap_err().to_string().contains("[3]"));
+}

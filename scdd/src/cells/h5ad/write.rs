@@ -8,12 +8,12 @@ use std::path::Path;
 use anndata::backend::{AttributeOp, Backend, BackendData, Compression, DatasetOp, GroupOp, StoreOp, WriteConfig};
 use anndata::data::SelectInfoElem;
 use anndata_hdf5::H5;
-use ndarray::{Array1, ArrayView1};
+use ndarray::{Array1, Array2, ArrayView1};
 use polars::prelude::{Column, DataFrame, DataType};
 use serde_json::{Value, json};
 
 use crate::Result;
-use crate::cells::{Cells, CellsError, Expression};
+use crate::cells::{Cells, CellsError, Expression, Obsm};
 
 type Group = <H5 as Backend>::Group;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -28,6 +28,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) gene_names: &'a [String],
     pub(crate) obs: &'a DataFrame,
     pub(crate) var: &'a DataFrame,
+    pub(crate) obsm: &'a Obsm,
     /// An object: objects become groups, null is left out.
     pub(crate) uns: &'a Value,
 }
@@ -60,6 +61,7 @@ impl<Stage> Cells<Stage> {
                 gene_names: &self.gene_names,
                 obs: &self.obs,
                 var: &self.var,
+                obsm: &self.obsm,
                 uns: &uns,
             },
         )?)
@@ -104,9 +106,12 @@ fn write_file(path: &Path, parts: &Parts) -> Result<(), Failure> {
         write_matrix(&root, parts.expression)?;
         write_frame(&root, "obs", parts.cell_names, parts.obs)?;
         write_frame(&root, "var", parts.gene_names, parts.var)?;
-        for name in ["layers", "obsm", "obsp", "varm", "varp"] {
+        for name in ["layers", "obsp", "varm", "varp"] {
             encoding(&mut root.new_group(name)?, "dict", "0.1.0")?;
         }
+        let mut obsm = root.new_group("obsm")?;
+        encoding(&mut obsm, "dict", "0.1.0")?;
+        parts.obsm.iter().try_for_each(|(key, array)| write_embedding(&obsm, key, array))?;
         write_value(&root, "uns", parts.uns)?;
     }
     file.close()?;
@@ -166,6 +171,18 @@ fn write_array<T: BackendData>(group: &Group, name: &str, values: &[T], kind: &s
     let view = ArrayView1::from(values);
     let mut array = group.new_array_dataset(name, view.into(), config(values.len()))?;
     encoding(&mut array, kind, "0.2.0")
+}
+
+fn write_embedding(group: &Group, key: &str, values: &Array2<f32>) -> Result<(), Failure> {
+    if key.is_empty() || key.contains(['/', '\0']) {
+        return Err(format!("obsm key '{key}' cannot be a name in HDF5; choose another").into());
+    }
+    let (cells, dimensions) = values.dim();
+    let rows = (CHUNK / dimensions.max(1)).clamp(1, cells.max(1));
+    let compression = (values.len() > 128).then_some(Compression::Gzip(4));
+    let config = WriteConfig { compression, block_size: Some([rows, dimensions].as_slice().into()) };
+    let mut array = group.new_array_dataset(key, values.view().into(), config)?;
+    encoding(&mut array, "array", "0.2.0")
 }
 
 fn write_strings(group: &Group, name: &str, values: &[String]) -> Result<(), Failure> {

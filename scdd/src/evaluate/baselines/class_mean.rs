@@ -5,6 +5,7 @@ use ndarray::Array2;
 use super::{Selected, Selection, cells_of_classes};
 use crate::Result;
 use crate::cells::Expression;
+use crate::evaluate::check_labels;
 
 /// The mean of log-normalised expression over all training cells of a class.
 ///
@@ -26,7 +27,8 @@ impl Selection for ClassMean {
         per_class: usize,
         _seed: u64,
     ) -> Result<Selected> {
-        let members = cells_of_classes(expression, labels, classes, per_class)?;
+        check_labels("training cells", expression.cells(), labels, classes)?;
+        let members = cells_of_classes(labels, classes, per_class)?;
         let present: Vec<u32> = (0..classes as u32).filter(|&class| !members[class as usize].is_empty()).collect();
         let mut means = Array2::zeros((present.len(), expression.genes()));
         for (mut mean, &class) in means.rows_mut().into_iter().zip(&present) {

@@ -72,19 +72,25 @@ pub trait Selection: Send + Sync {
         per_class: usize,
         seed: u64,
     ) -> crate::Result<Selected>;
+
+    /// For a selection that only picks real cells: their indices, class by class, the same cells that
+    /// [`select`](Self::select) gives. They need not be embedded again, and a foundation model without encoder will do.
+    /// None, the default, for one that makes cells.
+    ///
+    /// # Errors
+    /// As [`select`](Self::select).
+    fn choose(&self, labels: &[u32], classes: usize, per_class: usize, seed: u64) -> crate::Result<Option<Vec<usize>>> {
+        let _ = (labels, classes, per_class, seed);
+        Ok(None)
+    }
 }
 
 /// The training cells of each class, in the order of the cells.
-fn cells_of_classes(
-    expression: &Expression,
-    labels: &[u32],
-    classes: usize,
-    per_class: usize,
-) -> Result<Vec<Vec<usize>>, super::EvaluateError> {
+fn cells_of_classes(labels: &[u32], classes: usize, per_class: usize) -> Result<Vec<Vec<usize>>, super::EvaluateError> {
     if per_class == 0 {
         return Err(super::EvaluateError::Setting { name: "per_class", value: "0".into(), expected: "1 or more" });
     }
-    super::check_labels("training cells", expression.cells(), labels, classes)?;
+    super::check_labels("training cells", labels.len(), labels, classes)?;
     let mut members = vec![Vec::new(); classes];
     for (cell, &label) in labels.iter().enumerate() {
         members[label as usize].push(cell);
@@ -117,6 +123,19 @@ mod tests {
             assert_ne!(cells[0], cells[1]);
             assert_ne!(cells[2], cells[3]);
         }
+    }
+
+    #[test]
+    fn the_chosen_indices_are_those_of_the_selected_rows_and_a_made_cell_has_none() {
+        let (expression, labels) = six_cells();
+        for seed in 0..10 {
+            let (rows, chosen_labels) = RandomCells.select(&expression, &labels, 3, 2, seed).unwrap();
+            let chosen = RandomCells.choose(&labels, 3, 2, seed).unwrap().unwrap();
+            let numbers: Vec<usize> = rows.column(0).iter().map(|number| *number as usize - 1).collect();
+            assert_eq!(chosen, numbers);
+            assert_eq!(chosen.iter().map(|&cell| labels[cell]).collect::<Vec<_>>(), chosen_labels);
+        }
+        assert_eq!(ClassMean.choose(&labels, 3, 2, 7).unwrap(), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use rand::seq::SliceRandom;
 use super::{Selected, Selection, cells_of_classes};
 use crate::Result;
 use crate::cells::Expression;
+use crate::evaluate::check_labels;
 
 /// Draws `per_class` training cells of each class without replacement.
 ///
@@ -26,15 +27,8 @@ impl Selection for RandomCells {
         per_class: usize,
         seed: u64,
     ) -> Result<Selected> {
-        let members = cells_of_classes(expression, labels, classes, per_class)?;
-        let (mut chosen, mut chosen_labels) = (Vec::new(), Vec::new());
-        for (class, mut cells) in members.into_iter().enumerate() {
-            // A stream per class: what one class draws does not depend on the others.
-            let mut random = crate::seed::stream(seed, &format!("random cells of class {class}"));
-            let drawn = cells.partial_shuffle(&mut random, per_class).0;
-            chosen_labels.extend(std::iter::repeat_n(class as u32, drawn.len()));
-            chosen.extend_from_slice(drawn);
-        }
+        check_labels("training cells", expression.cells(), labels, classes)?;
+        let chosen = draw(labels, classes, per_class, seed)?;
         let mut rows = Array2::zeros((chosen.len(), expression.genes()));
         for (mut row, &cell) in rows.rows_mut().into_iter().zip(&chosen) {
             let (genes, values) = expression.row(cell);
@@ -42,6 +36,21 @@ impl Selection for RandomCells {
                 row[gene as usize] = value;
             }
         }
-        Ok((rows, chosen_labels))
+        Ok((rows, chosen.iter().map(|&cell| labels[cell]).collect()))
     }
+
+    fn choose(&self, labels: &[u32], classes: usize, per_class: usize, seed: u64) -> Result<Option<Vec<usize>>> {
+        Ok(Some(draw(labels, classes, per_class, seed)?))
+    }
+}
+
+/// Indices of the drawn cells, class by class.
+fn draw(labels: &[u32], classes: usize, per_class: usize, seed: u64) -> Result<Vec<usize>> {
+    let mut chosen = Vec::new();
+    for (class, mut cells) in cells_of_classes(labels, classes, per_class)?.into_iter().enumerate() {
+        // A stream per class: what one class draws does not depend on the others.
+        let mut random = crate::seed::stream(seed, &format!("random cells of class {class}"));
+        chosen.extend_from_slice(cells.partial_shuffle(&mut random, per_class).0);
+    }
+    Ok(chosen)
 }

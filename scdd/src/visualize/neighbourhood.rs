@@ -1,0 +1,96 @@
+//! Tables of what a reference says: annotations by class, and the most similar cells of a search.
+
+use itertools::Itertools;
+use polars::prelude::{Column, DataFrame};
+
+use super::Table;
+use crate::cells::CellsError;
+use crate::foundation::{Annotation, Hits};
+
+/// Hits that a notebook shows.
+const SHOWN: usize = 20;
+
+impl Annotation {
+    /// One row for each class that was given: cells, mean confidence and median distance to the nearest neighbour.
+    ///
+    /// # Errors
+    /// When polars refuses the columns.
+    pub fn table(&self) -> crate::Result<Table> {
+        let (labels, confidence, distance) = (self.labels(), self.confidence(), self.nearest_distance());
+        let mut of_class = vec![Vec::new(); self.classes().len()];
+        labels.iter().enumerate().for_each(|(cell, &label)| of_class[label as usize].push(cell));
+        let given: Vec<_> = self.classes().iter().zip(&of_class).filter(|(_, cells)| !cells.is_empty()).collect();
+        let mean = |cells: &[usize]| cells.iter().map(|&cell| confidence[cell]).sum::<f64>() / cells.len() as f64;
+        let median = |cells: &[usize]| {
+            let rising: Vec<f64> = cells.iter().map(|&cell| distance[cell]).sorted_by(f64::total_cmp).collect();
+            (rising[(rising.len() - 1) / 2] + rising[rising.len() / 2]) / 2.0
+        };
+        let columns = vec![
+            Column::new("annotation".into(), given.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()),
+            Column::new("cells".into(), given.iter().map(|(_, cells)| cells.len() as u64).collect::<Vec<_>>()),
+            Column::new("mean confidence".into(), given.iter().map(|(_, cells)| mean(cells)).collect::<Vec<_>>()),
+            Column::new(
+                "median distance to the nearest".into(),
+                given.iter().map(|(_, cells)| median(cells)).collect::<Vec<_>>(),
+            ),
+        ];
+        let frame = DataFrame::new(given.len(), columns).map_err(CellsError::from)?;
+        Ok(Table::new(frame, &format!("{self:?}")))
+    }
+
+    /// Shows the table in a notebook.
+    pub fn evcxr_display(&self) {
+        show(self.table());
+    }
+}
+
+impl Hits {
+    /// The first 20 hits; [`frame`](Self::frame) has all of them.
+    ///
+    /// # Errors
+    /// When polars refuses the columns.
+    pub fn table(&self) -> crate::Result<Table> {
+        let frame = self.frame()?;
+        let shown = match frame.height() {
+            all if all > SHOWN => format!("{self:?}, the first {SHOWN}"),
+            _ => format!("{self:?}"),
+        };
+        Ok(Table::new(frame.head(Some(SHOWN)), &shown))
+    }
+
+    /// Shows the table in a notebook.
+    pub fn evcxr_display(&self) {
+        show(self.table());
+    }
+}
+
+fn show(table: crate::Result<Table>) {
+    match table {
+        Ok(table) => table.evcxr_display(),
+        Err(problem) => println!("{problem}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::foundation::Foundation;
+
+    #[test]
+    fn tables_count_the_annotated_cells_of_each_class_and_show_the_first_hits() {
+        let cells = crate::simulate().cells(200).genes(120).classes(3).smallest_class(30).run().unwrap();
+        let cells = cells.preprocess().min_genes(5).run().unwrap();
+        let training = cells.study("cell_type").training_cells().unwrap();
+        let model: Foundation = Foundation::pca(&training).components(8).run().unwrap().into();
+        let reference = model.reference(&cells, "cell_type").unwrap();
+        let annotation = reference.annotate(&cells).k(9).run().unwrap();
+        let table = annotation.table().unwrap();
+        let counted: u64 = table.frame().column("cells").unwrap().u64().unwrap().iter().flatten().sum();
+        assert_eq!(counted, cells.cells() as u64);
+        assert!(table.caption().contains("annotated by 'cell_type' of 9 neighbours"), "{}", table.caption());
+
+        let hits = reference.query(&cells.select_cells(&[0, 1]).unwrap()).k(15).run().unwrap();
+        let table = hits.table().unwrap();
+        assert_eq!(table.frame().height(), 20);
+        assert!(table.caption().ends_with("the first 20"), "{}", table.caption());
+    }
+}
