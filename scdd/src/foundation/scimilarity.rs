@@ -9,9 +9,10 @@ use super::frozen::FrozenStack;
 use super::network::{Autoencoder, NetworkConfig, unit_length};
 use super::register::SharedGenes;
 use super::sparse::SparseBatch;
-use super::{Card, FoundationError, FoundationModel, PretrainingHistory, Registered, SeenCells};
+use super::{Card, Ended, FoundationError, FoundationModel, PretrainingHistory, Registered, SeenCells};
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::tensors;
+use crate::text::grouped;
 
 /// Cells that are embedded at a time.
 const CHUNK: usize = 1024;
@@ -70,6 +71,41 @@ impl Scimilarity {
     /// Losses of its pretraining; None when it was not trained here.
     pub fn history(&self) -> Option<&PretrainingHistory> {
         self.card().map(|card| &card.history)
+    }
+
+    /// What it is, what it was trained on and how that ended, in a few lines.
+    pub fn summary(&self) -> String {
+        let (parts, config) = (&self.parts, self.config());
+        let hidden: Vec<String> = config.hidden.iter().map(usize::to_string).collect();
+        let mut text = format!(
+            "{}: {} genes -> {} -> latents of {}",
+            self.name(),
+            grouped(parts.genes.len()),
+            hidden.join(" x "),
+            config.latent
+        );
+        if let Some(card) = self.card() {
+            let (history, epochs) = (&card.history, card.history.reconstruction.len());
+            let errors = if history.validation.is_empty() { &history.reconstruction } else { &history.validation };
+            let ended = match history.ended {
+                Ended::AllEpochs => "all epochs done",
+                Ended::Early => "stopped early",
+                Ended::Interrupted => "interrupted",
+            };
+            text += &format!(
+                "\npretrained on {} cells in {epochs} epochs, {:.0} s ({ended}); epoch {} kept: reconstruction error {:.3}",
+                grouped(card.training_cells),
+                history.seconds,
+                history.kept_epoch + 1,
+                errors.get(history.kept_epoch).copied().unwrap_or(f64::NAN)
+            );
+        }
+        text
+    }
+
+    /// Shows the summary in a notebook.
+    pub fn evcxr_display(&self) {
+        crate::notebook::show_text(&self.summary());
     }
 
     /// Its size.

@@ -9,6 +9,7 @@ use super::{
 use crate::cells::Expression;
 use crate::distill::Distilled;
 use crate::evaluate::{Evaluation, EvaluationRow};
+use crate::foundation::{PretrainingHistory, Scimilarity};
 use crate::preprocess::top_variable_genes_per_class;
 use crate::scdg::Scdg;
 use crate::study::Study;
@@ -84,13 +85,26 @@ impl Study {
     /// # Errors
     /// When the model was not pretrained here.
     pub fn loss_curve(&self) -> crate::Result<Figure> {
-        let history = self.pretraining_history();
-        let mut series = vec![("training batches, with dropout", points(&history.reconstruction))];
-        if !history.validation.is_empty() {
-            series.push(("validation cells", points(&history.validation)));
-        }
-        Ok(curves("Pretraining of the foundation model", "epoch", "mean squared error", &series, false)?)
+        pretraining_curve(self.pretraining_history())
     }
+}
+
+impl Scimilarity {
+    /// Reconstruction error over the epochs of its pretraining.
+    ///
+    /// # Errors
+    /// When the model was not pretrained here.
+    pub fn loss_curve(&self) -> crate::Result<Figure> {
+        pretraining_curve(self.history().unwrap_or(&PretrainingHistory::default()))
+    }
+}
+
+fn pretraining_curve(history: &PretrainingHistory) -> crate::Result<Figure> {
+    let mut series = vec![("training batches, with dropout", points(&history.reconstruction))];
+    if !history.validation.is_empty() {
+        series.push(("validation cells", points(&history.validation)));
+    }
+    Ok(curves("Pretraining of the foundation model", "epoch", "mean squared error", &series, false)?)
 }
 
 impl Scdg {

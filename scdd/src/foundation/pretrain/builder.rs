@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use super::card::Card;
 use super::checkpoint::Checkpoints;
 use super::corpus::Corpus;
-use super::merged::Merged;
+use super::merged::{Genes, Merged};
 use super::train::Training;
 use super::{Ended, PretrainingConfig, check};
 use crate::foundation::network::NetworkConfig;
@@ -42,7 +42,7 @@ use crate::text::grouped;
 pub struct Pretraining {
     corpus: Corpus,
     config: PretrainingConfig,
-    genes: Option<Vec<String>>,
+    genes: Genes,
     device: Option<Device>,
     checkpoints: Option<PathBuf>,
     interrupt: Interrupt,
@@ -54,7 +54,7 @@ impl Pretraining {
         Self {
             corpus: corpus.into(),
             config: PretrainingConfig::default(),
-            genes: None,
+            genes: Genes::All,
             device: None,
             checkpoints: None,
             interrupt: Interrupt::default(),
@@ -101,7 +101,13 @@ impl Pretraining {
     /// The genes of the model, in this order. Otherwise it has all genes of all sets; the reconstruction of a gene that
     /// a cell's set did not measure is not part of the loss.
     pub fn genes(mut self, genes: &[String]) -> Self {
-        self.genes = Some(genes.to_vec());
+        self.genes = Genes::These(genes.to_vec());
+        self
+    }
+
+    /// Only so many genes: those that vary most among the training cells, of the genes that every set measured.
+    pub fn variable_genes(mut self, genes: usize) -> Self {
+        self.genes = Genes::Variable(genes);
         self
     }
 
@@ -130,7 +136,7 @@ impl Pretraining {
     /// When a setting is out of range, or the corpus has too few cells or other genes than the model is to have.
     pub fn plan(&self) -> crate::Result<String> {
         check(&self.config)?;
-        let merged = Merged::new(&self.corpus, self.genes.as_deref(), self.config.seed)?;
+        let merged = Merged::new(&self.corpus, &self.genes, self.config.seed)?;
         let network = &self.config.network;
         let widths: Vec<usize> = [&[merged.genes.len()], network.hidden.as_slice(), &[network.latent]].concat();
         let weights: usize = widths.windows(2).map(|pair| 2 * pair[0] * pair[1]).sum();
@@ -162,7 +168,7 @@ impl Pretraining {
             Some(device) => device.clone(),
             None => crate::default_device()?,
         };
-        let merged = Merged::new(&self.corpus, self.genes.as_deref(), self.config.seed)?;
+        let merged = Merged::new(&self.corpus, &self.genes, self.config.seed)?;
         let checkpoints = match &self.checkpoints {
             Some(folder) => Some(Checkpoints::open(folder, &self.config, &merged)?),
             None => None,

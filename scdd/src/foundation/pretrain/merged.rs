@@ -1,19 +1,31 @@
 //! Several sets of cells as one: all genes that any of them measured, and which genes each set did (gene registration).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use burn::tensor::{Device, Tensor};
 use rand::seq::SliceRandom;
 use sha2::{Digest, Sha256};
 
-use super::corpus::Corpus;
+use super::corpus::{Corpus, CorpusSet};
 use crate::cells::Expression;
 use crate::foundation::register::SharedGenes;
 use crate::foundation::{FoundationError, seen};
+use crate::preprocess::highly_variable_genes;
 use crate::{seed, tensors};
 
 /// Share of the cells of a set without a split that are chosen on.
 const VALIDATION: f64 = 0.1;
+
+/// The genes that a model is to have.
+#[derive(Clone, Debug)]
+pub(super) enum Genes {
+    /// Every gene of every set.
+    All,
+    /// These, in this order.
+    These(Vec<String>),
+    /// So many that vary most among the training cells, of those that every set measured.
+    Variable(usize),
+}
 
 /// The cells of a corpus in one gene order.
 pub(super) struct Merged {
@@ -31,17 +43,27 @@ pub(super) struct Merged {
 }
 
 impl Merged {
-    /// Brings the sets together. `genes` are those of the model; None takes every gene of every set.
-    pub(super) fn new(corpus: &Corpus, genes: Option<&[String]>, seed: u64) -> crate::Result<Self> {
+    /// Brings the sets together, with the genes that the model is to have.
+    pub(super) fn new(corpus: &Corpus, genes: &Genes, seed: u64) -> crate::Result<Self> {
         corpus.check()?;
+        let merged = Self::with_genes(corpus, genes, seed)?;
+        let Genes::Variable(count) = genes else { return Ok(merged) };
+        let training = merged.expression.select_cells(&merged.train);
+        let variable = highly_variable_genes(&training, (*count).min(merged.genes.len()))?;
+        let genes = variable.selected().iter().map(|&gene| merged.genes[gene].clone()).collect();
+        Self::with_genes(corpus, &Genes::These(genes), seed)
+    }
+
+    fn with_genes(corpus: &Corpus, genes: &Genes, seed: u64) -> crate::Result<Self> {
         let genes = match genes {
-            Some(genes) => {
+            Genes::These(genes) => {
                 for set in &corpus.sets {
                     SharedGenes::find("the model to be", genes, set.cells.gene_names())?;
                 }
                 genes.to_vec()
             }
-            None => all_genes(corpus),
+            Genes::All => all_genes(corpus),
+            Genes::Variable(_) => common_genes(corpus),
         };
         let mut merged = Self {
             expression: Expression::empty(genes.len()),
@@ -142,6 +164,15 @@ impl Merged {
     }
 }
 
+/// Genes that every set measured, in the order of the first.
+fn common_genes(corpus: &Corpus) -> Vec<String> {
+    let Some((first, others)) = corpus.sets.split_first() else { return Vec::new() };
+    let names = |set: &CorpusSet| set.cells.gene_names().iter().cloned().collect::<HashSet<String>>();
+    let others: Vec<HashSet<String>> = others.iter().map(names).collect();
+    let common = first.cells.gene_names().iter().filter(|gene| others.iter().all(|names| names.contains(*gene)));
+    common.cloned().collect()
+}
+
 /// Genes of all sets: those of the first in its order, then what the others have besides, in theirs.
 fn all_genes(corpus: &Corpus) -> Vec<String> {
     let mut places: HashMap<&str, usize> = HashMap::new();
@@ -181,7 +212,7 @@ mod tests {
     fn sets_with_other_genes_come_into_one_order_and_unmeasured_genes_are_known() {
         let (a, b) = (simulated(1, &(0..40).collect::<Vec<_>>()), simulated(2, &(10..60).rev().collect::<Vec<_>>()));
         let corpus = Corpus::labelled(&a, "cell_type").unwrap().and(&Corpus::unlabelled(&b));
-        let merged = Merged::new(&corpus, None, 7).unwrap();
+        let merged = Merged::new(&corpus, &Genes::All, 7).unwrap();
         assert_eq!(merged.genes.len(), 60);
         assert_eq!((merged.train.len(), merged.validation.len()), (72, 8));
         assert_eq!(merged.labels.iter().filter(|label| label.is_some()).count(), 40);
@@ -203,10 +234,20 @@ mod tests {
     }
 
     #[test]
+    fn variable_genes_are_chosen_among_those_that_every_set_measured() {
+        let (a, b) = (simulated(1, &(0..40).collect::<Vec<_>>()), simulated(2, &(10..60).collect::<Vec<_>>()));
+        let corpus = Corpus::unlabelled(&a).and(&Corpus::unlabelled(&b));
+        let merged = Merged::new(&corpus, &Genes::Variable(12), 7).unwrap();
+        assert_eq!(merged.genes.len(), 12);
+        assert!(merged.genes.iter().all(|gene| a.gene_names().contains(gene) && b.gene_names().contains(gene)));
+        assert!(merged.measured(&[0], &Device::flex()).is_none());
+    }
+
+    #[test]
     fn test_cells_of_a_study_are_not_among_its_training_cells() {
         let cells = simulated(3, &(0..60).collect::<Vec<_>>());
         let training = cells.study("cell_type").training_cells().unwrap();
-        let merged = Merged::new(&Corpus::from(&training), None, 7).unwrap();
+        let merged = Merged::new(&Corpus::from(&training), &Genes::All, 7).unwrap();
         assert_eq!(merged.expression.cells(), training.train().len() + training.validation().len());
     }
 }
