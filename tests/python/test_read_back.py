@@ -41,6 +41,20 @@ class ReadBack(unittest.TestCase):
             with self.subTest(path=path.name):
                 self.assertIn("scdd", anndata.read_h5ad(path).uns)
 
+    def test_embeddings_have_a_row_for_each_cell(self):
+        import anndata
+        import numpy
+
+        for path in self.files:
+            with self.subTest(path=path.name):
+                cells = anndata.read_h5ad(path)
+                for key, array in cells.obsm.items():
+                    self.assertEqual((key, array.shape[0], array.ndim), (key, cells.n_obs, 2))
+                    self.assertTrue(numpy.isfinite(array).all())
+                if path.name == "annotated.h5ad":
+                    numpy.testing.assert_array_equal(cells.obsm["X_two"], numpy.add.outer(range(cells.n_obs), [0, 1]))
+                    self.assertIn("annotation_confidence", cells.obs)
+
     def test_scanpy_works_on_it(self):
         import numpy
         import scanpy

@@ -115,7 +115,7 @@ fn a_control_of_real_cells_is_scored_through_embeddings_that_there_are() {
 }
 
 #[test]
-fn a_study_annotates_cells_of_a_file_that_lacks_some_of_its_genes() {
+fn models_annotate_cells_of_a_file_that_lacks_some_of_their_genes() {
     let cells = cells();
     let (known, others): (Vec<usize>, Vec<usize>) = (0..cells.cells()).partition(|cell| cell % 3 != 0);
     let (known, others) = (cells.select_cells(&known).unwrap(), cells.select_cells(&others).unwrap());
@@ -123,6 +123,9 @@ fn a_study_annotates_cells_of_a_file_that_lacks_some_of_its_genes() {
     let others = others.select_genes(&measured).unwrap();
 
     let opened = known.study("cell_type");
+    let genes = Foundation::genes(&opened.training_cells().unwrap()).unwrap();
+    let annotation = genes.reference(&known, "cell_type").unwrap().annotate(&others).k(15).run().unwrap();
+    assert!(annotation.accuracy("cell_type").unwrap() > 0.9, "{annotation:?}");
     let pca = Foundation::pca(&opened.training_cells().unwrap()).components(15).run().unwrap();
     let study = opened.foundation(pca).run().unwrap();
     let reference = study.reference().unwrap();
@@ -130,9 +133,10 @@ fn a_study_annotates_cells_of_a_file_that_lacks_some_of_its_genes() {
     let annotation = reference.annotate(&others).k(15).run().unwrap();
     assert!(annotation.accuracy("cell_type").unwrap() > 0.9, "{annotation:?}");
 
-    // What the notebook wrote, another session reads.
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("annotated.h5ad");
+    // What a notebook wrote, another session reads, and Python (tests/python/test_read_back.py).
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("annotated.h5ad");
     let latents = Array2::from_shape_fn((others.cells(), 2), |(cell, i)| (cell + i) as f32);
     annotation.cells().unwrap().with_obsm("X_two", latents.clone()).unwrap().write_h5ad(&path).unwrap();
     let back = H5ad::open(&path).log_normalized().read().unwrap();

@@ -97,7 +97,7 @@ fn annotated_cells_carry_label_confidence_and_distance_in_obs_and_a_taken_name_i
     let names = annotated.obs().column("annotation").unwrap().str().unwrap().clone();
     assert_eq!(names.iter().flatten().collect::<Vec<_>>(), annotation.names());
     assert_eq!(annotation.frame().unwrap().shape(), (40, 6));
-    assert_eq!(annotation.accuracy("known").unwrap_err().to_string().contains("no column 'known'"), true);
+    assert!(annotation.accuracy("known").unwrap_err().to_string().contains("no column 'known'"));
     let again = golden_reference(&golden).annotate(&annotated).run().unwrap();
     assert_eq!(again.accuracy("annotation").unwrap(), 1.0);
     let message = again.cells().unwrap_err().to_string();

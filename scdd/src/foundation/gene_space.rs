@@ -1,8 +1,11 @@
 //! Expression itself as the latent space: the control that says what a foundation model is worth.
+//!
+//! The space stays that of the genes it was made with: cells that lack some of them are zero there, so that latents of
+//! sets that measure different genes can be compared.
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::{Device, Int, Tensor, activation::relu};
 use ndarray::Array2;
 
 use super::error::check_genes;
@@ -10,6 +13,7 @@ use super::register::SharedGenes;
 use super::{FoundationError, FoundationModel, Registered};
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::preprocess::TrainingCells;
+use crate::tensors;
 
 /// z = s x and x = relu(z / s), with one constant s that makes the training cells' latents of mean squared length 1.
 /// Made by [`Foundation::genes`](super::Foundation::genes). Cheap to clone.
@@ -18,6 +22,9 @@ use crate::preprocess::TrainingCells;
 #[derive(Clone, Debug)]
 pub struct GeneSpace {
     genes: Arc<Vec<String>>,
+    /// The coordinate of each gene; all of them, in order, before the model is registered with other cells.
+    places: Arc<Vec<usize>>,
+    latent: usize,
     scale: f32,
     device: Device,
 }
@@ -32,6 +39,8 @@ impl GeneSpace {
         }
         Ok(Self {
             genes: Arc::new(cells.gene_names().to_vec()),
+            places: Arc::new((0..cells.genes()).collect()),
+            latent: cells.genes(),
             scale: (train.len() as f64 / squares).sqrt() as f32,
             device: crate::default_device()?,
         })
@@ -40,6 +49,15 @@ impl GeneSpace {
     /// What expression is multiplied with to be a latent.
     pub fn scale(&self) -> f32 {
         self.scale
+    }
+
+    /// Of each coordinate the gene that it comes from, and the scale, or 0 for a gene that the cells lack.
+    fn sources(&self, device: &Device) -> (Tensor<1, Int>, Tensor<2>) {
+        let (mut genes, mut scales) = (vec![0; self.latent], vec![0.0; self.latent]);
+        for (gene, &place) in self.places.iter().enumerate() {
+            (genes[place], scales[place]) = (gene, self.scale);
+        }
+        (tensors::indices(genes, device), tensors::from_rows(scales, self.latent, device))
     }
 }
 
@@ -53,7 +71,7 @@ impl FoundationModel for GeneSpace {
     }
 
     fn latent(&self) -> usize {
-        self.genes.len()
+        self.latent
     }
 
     fn device(&self) -> Device {
@@ -61,20 +79,22 @@ impl FoundationModel for GeneSpace {
     }
 
     fn encode(&self, expression: Tensor<2>) -> Option<Tensor<2>> {
-        Some(expression.mul_scalar(self.scale))
+        let (genes, scales) = self.sources(&expression.device());
+        Some(expression.select(1, genes) * scales)
     }
 
     fn decode(&self, latents: Tensor<2>) -> Option<Tensor<2>> {
-        Some(relu(latents.div_scalar(self.scale)))
+        let places = tensors::indices(self.places.iter().copied(), &latents.device());
+        Some(relu(latents.select(1, places).div_scalar(self.scale)))
     }
 
     fn embed(&self, expression: &Expression) -> Result<Array2<f32>, FoundationError> {
         check_genes(expression, &self.genes)?;
-        let mut latents = Array2::zeros((expression.cells(), expression.genes()));
+        let mut latents = Array2::zeros((expression.cells(), self.latent));
         for (cell, mut latent) in latents.rows_mut().into_iter().enumerate() {
             let (genes, values) = expression.row(cell);
             for (&gene, &value) in genes.iter().zip(values) {
-                latent[gene as usize] = value * self.scale;
+                latent[self.places[gene as usize]] = value * self.scale;
             }
         }
         Ok(latents)
@@ -86,7 +106,9 @@ impl FoundationModel for GeneSpace {
             true => cells.clone(),
             false => cells.select_genes(&shared.of_cells)?,
         };
-        let model = Self { genes: Arc::new(cells.gene_names().to_vec()), ..self.clone() };
+        let places = shared.of_model.iter().map(|&gene| self.places[gene]).collect();
+        let genes = Arc::new(cells.gene_names().to_vec());
+        let model = Self { genes, places: Arc::new(places), ..self.clone() };
         Ok(Some(Registered { cells, foundation: model.into() }))
     }
 }
@@ -95,7 +117,6 @@ impl FoundationModel for GeneSpace {
 mod tests {
     use crate::foundation::Foundation;
     use crate::tensors;
-    use ndarray::Axis;
 
     #[test]
     fn latents_of_training_cells_have_mean_squared_length_one_and_decode_to_their_expression() {
@@ -119,15 +140,39 @@ mod tests {
     }
 
     #[test]
-    fn cells_with_fewer_genes_keep_their_coordinates() {
+    fn cells_with_fewer_genes_keep_the_space_with_zeros_for_what_they_lack() {
         let cells = crate::simulate().cells(100).genes(60).classes(2).run().unwrap();
         let cells = cells.preprocess().min_genes(5).min_cells(1).run().unwrap();
         let model = Foundation::genes(&cells.study("cell_type").training_cells().unwrap()).unwrap();
-        let whole = model.embed(cells.expression()).unwrap();
-        let genes: Vec<usize> = (0..cells.genes()).rev().step_by(2).collect();
+        let mut expected = model.embed(cells.expression()).unwrap();
+        expected.columns_mut().into_iter().skip(1).step_by(2).for_each(|mut gene| gene.fill(0.0));
+        let genes: Vec<usize> = (0..cells.genes()).step_by(2).rev().collect();
         let registered = model.register(&cells.select_genes(&genes).unwrap()).unwrap();
-        let latents = registered.foundation.embed(registered.cells.expression()).unwrap();
-        assert_eq!(latents, whole.select(Axis(1), &genes));
-        assert_eq!(registered.foundation.latent(), genes.len());
+        let (cut, cut_cells) = (registered.foundation, registered.cells);
+        let latents = cut.embed(cut_cells.expression()).unwrap();
+        assert_eq!(latents, expected);
+
+        let all: Vec<usize> = (0..cut_cells.cells()).collect();
+        let dense = tensors::from_rows(cut_cells.expression().dense_rows(&all), genes.len(), &cut.device());
+        let encoded = cut.encode(dense.clone()).unwrap();
+        assert_eq!(tensors::array(encoded.clone()), latents);
+        let decoded = tensors::array(cut.decode(encoded).unwrap());
+        assert!(decoded.iter().zip(&tensors::array(dense)).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+
+    #[test]
+    fn the_gradient_of_encoding_and_decoding_is_that_of_the_expression() {
+        let cells = crate::simulate().cells(100).genes(60).classes(2).run().unwrap();
+        let cells = cells.preprocess().min_genes(5).min_cells(1).run().unwrap();
+        let model = Foundation::genes(&cells.study("cell_type").training_cells().unwrap()).unwrap();
+        let genes: Vec<usize> = (0..cells.genes()).step_by(2).collect();
+        let model = model.register(&cells.select_genes(&genes).unwrap()).unwrap().foundation;
+        let values: Vec<f32> = (0..genes.len()).map(|gene| gene as f32 + 1.0).collect();
+        let leaf = tensors::from_rows(values.clone(), genes.len(), &model.device()).autodiff().require_grad();
+        let decoded = model.decode(model.encode(leaf.clone()).unwrap()).unwrap();
+        let gradients = (decoded.clone() * decoded).sum().backward();
+        let found = tensors::to_vec(leaf.grad(&gradients).unwrap());
+        // d/dx of x^2
+        assert!(found.iter().zip(values).all(|(found, x)| (found - 2.0 * x).abs() < 1e-3), "{found:?}");
     }
 }

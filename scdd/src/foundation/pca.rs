@@ -83,8 +83,9 @@ struct Parts {
     genes: Vec<String>,
     /// s V `[genes, components]`, on the host for sparse rows.
     weights: Vec<f32>,
-    /// - s m V over all genes of the fit, `[components]`.
+    /// - s m V over all genes of the fit, `[components]`, and `[1, components]` on the device.
     offset: Vec<f32>,
+    shift: Tensor<2>,
     encoder: Tensor<2>,
     decoder: Tensor<2>,
     mean: Tensor<2>,
@@ -120,6 +121,7 @@ impl Pca {
             encoder: tensors::tensor(&encoder, &device),
             decoder: tensors::tensor(&decoder, &device),
             mean: tensors::from_rows(found.mean.clone(), found.mean.len(), &device),
+            shift: tensors::from_rows(offset.clone(), offset.len(), &device),
             weights: encoder.into_iter().collect(),
             offset,
             found,
@@ -178,8 +180,7 @@ impl FoundationModel for Pca {
 
     fn encode(&self, expression: Tensor<2>) -> Option<Tensor<2>> {
         let parts = &*self.parts;
-        let offset = tensors::from_rows(parts.offset.clone(), parts.offset.len(), &self.device());
-        Some(expression.matmul(parts.encoder.clone()) + offset)
+        Some(expression.matmul(parts.encoder.clone()) + parts.shift.clone())
     }
 
     fn decode(&self, latents: Tensor<2>) -> Option<Tensor<2>> {

@@ -131,7 +131,11 @@ fn a_gene_that_is_missing_is_zero_and_is_not_made() {
     // The same cells with zeros in the place of the missing genes.
     let all: Vec<usize> = (0..cells.cells()).collect();
     let mut zeroed = cells.expression().dense_rows(&all);
-    zeroed.iter_mut().enumerate().filter(|(place, _)| (place % cells.genes()) % 4 == 0).for_each(|(_, x)| *x = 0.0);
+    zeroed
+        .iter_mut()
+        .enumerate()
+        .filter(|(place, _)| (place % cells.genes()).is_multiple_of(4))
+        .for_each(|(_, x)| *x = 0.0);
     let expected = model.embed(&Expression::from_dense(cells.genes(), &zeroed).unwrap()).unwrap();
     let latents = registered.foundation.embed(registered.cells.expression()).unwrap();
     assert!(latents.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5));
