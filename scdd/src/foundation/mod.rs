@@ -2,7 +2,8 @@
 //!
 //! [`FoundationModel`] is what the rest of the pipeline needs of one, [`Foundation`] a handle on any of them.
 //! [`Scimilarity`] has the form of SCimilarity (Heimberg et al. 2024): an encoder and a decoder of three hidden layers,
-//! latents of length one. It is pretrained here on training cells with SCimilarity's loss.
+//! latents of length one. It is pretrained here on training cells with SCimilarity's loss,
+//! or read from released weights.
 
 mod error;
 mod frozen;
@@ -14,6 +15,7 @@ mod register;
 mod scimilarity;
 mod sparse;
 mod triplet;
+mod weights;
 
 pub use error::FoundationError;
 pub use handle::Foundation;
@@ -22,3 +24,4 @@ pub use network::NetworkConfig;
 pub use pretrain::{Pretraining, PretrainingConfig, PretrainingHistory};
 pub use register::Registered;
 pub use scimilarity::Scimilarity;
+pub use weights::WeightsError;
