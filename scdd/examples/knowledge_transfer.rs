@@ -38,11 +38,9 @@ fn main() -> scdd::Result<()> {
         let study = cells.study(label).all_genes().seed(seed);
         let training = study.training_cells()?;
         let of_cells = Foundation::pretrain(&training).seed(seed).run()?;
-        let of_both = Foundation::pretrain(&corpus.clone().and(&Corpus::from(&training))).seed(seed).run()?;
         let models: Vec<(&str, Foundation)> = vec![
             ("pretrained on the atlas", of_atlas.clone().into()),
             ("pretrained on the training cells", of_cells.into()),
-            ("pretrained on both", of_both.into()),
             ("50 principal components of the training cells", Foundation::pca(&training).components(50).run()?.into()),
             (
                 "128 principal components of the training cells",

@@ -2,9 +2,9 @@
 //!
 //! [`FoundationModel`] is what the rest of the pipeline needs of one, [`Foundation`] a handle on any of them.
 //! [`Scimilarity`] has the form of SCimilarity (Heimberg et al. 2024): an encoder and a decoder of three hidden layers,
-//! latents of length one. It is pretrained here on training cells with SCimilarity's loss. [`Pca`], [`GeneSpace`] and
-//! [`Precomputed`] embeddings stand beside it, to compare with and for encoders of other tools. A [`Reference`] annotates
-//! cells by their nearest neighbours and finds similar ones.
+//! latents of length one. It is pretrained here with SCimilarity's loss, or read from released weights. [`Pca`],
+//! [`GeneSpace`] and [`Precomputed`] embeddings stand beside it, to compare with and for encoders of other tools. A
+//! [`Reference`] annotates cells by their nearest neighbours and finds similar ones.
 
 mod annotate;
 mod components;
@@ -24,6 +24,7 @@ mod register;
 mod scimilarity;
 mod seen;
 mod sparse;
+mod weights;
 
 pub use annotate::{Annotate, Annotation};
 pub use error::FoundationError;
@@ -39,5 +40,6 @@ pub use reference::Reference;
 pub use register::Registered;
 pub use scimilarity::Scimilarity;
 pub use seen::SeenCells;
+pub use weights::WeightsError;
 
 pub(crate) use neighbours::nearest_itself_first;

@@ -11,8 +11,9 @@ use super::merged::{Genes, Merged};
 use super::train::Training;
 use super::{Ended, PretrainingConfig, check};
 use crate::foundation::network::NetworkConfig;
-use crate::foundation::scimilarity::{Origin, Scimilarity};
+use crate::foundation::scimilarity::Scimilarity;
 use crate::foundation::seen::SeenCells;
+use crate::foundation::weights::Origin;
 use crate::progress::Interrupt;
 use crate::text::grouped;
 

@@ -196,13 +196,13 @@ impl<'a> Training<'a> {
 
     /// Mean squared error of reconstruction on the validation cells, over the genes that their sets measured.
     fn validation_error(&self, network: &Autoencoder) -> f64 {
-        let encoder = FrozenStack::new(&network.encoder);
-        let decoder = FrozenStack::new(&network.decoder);
+        let encoder = FrozenStack::freeze(&network.encoder);
+        let decoder = FrozenStack::freeze(&network.decoder);
         let (weights, width) = encoder.first_weights();
         let (expression, device) = (&self.merged.expression, encoder.device());
         let (mut sum, mut values) = (0.0, 0.0);
         for cells in self.merged.validation.chunks(CHUNK) {
-            let sums = SparseBatch::new(expression, cells, |value| value).times(&weights, width);
+            let sums = SparseBatch::new(expression, cells, |value| value).times(weights, width);
             let latents = unit_length(encoder.after_first_layer(tensors::from_rows(sums, width, &device)));
             let decoded = burn::tensor::activation::relu(decoder.forward(latents));
             let target = tensors::from_rows(expression.dense_rows(cells), expression.genes(), &device);
