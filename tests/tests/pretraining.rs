@@ -192,11 +192,20 @@ fn a_study_refuses_a_model_that_has_seen_its_test_cells() {
     let leaky = pretraining(&Corpus::labelled(&cells, "cell_type").unwrap()).epochs(1).run().unwrap();
     let message = cells.study("cell_type").foundation(leaky.clone()).run().unwrap_err().to_string();
     assert!(message.contains("79 of the 79 test cells") && message.contains("Pretrain it without them"), "{message}");
+    // Nor does a file forget what the model has seen.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("leaky.safetensors");
+    leaky.write(&path).unwrap();
+    let read = Scimilarity::read(&path).unwrap();
+    assert_eq!(read.card(), leaky.card());
+    assert!(cells.study("cell_type").foundation(read).run().is_err());
     // Neither other genes in another order nor another name hides them.
     let backwards = cells.select_genes(&(0..200).rev().collect::<Vec<_>>()).unwrap();
     assert!(backwards.study("cell_type").foundation(leaky).run().is_err());
 
     let study = cells.study("cell_type");
+    let other_seed = Foundation::pca(&study.training_cells().unwrap()).components(5).run().unwrap();
+    assert!(cells.study("cell_type").seed(8).foundation(other_seed).run().is_err(), "another split, other test cells");
     let honest = pretraining(&study.training_cells().unwrap()).epochs(1).run().unwrap();
     study.foundation(honest).run().unwrap();
 }

@@ -13,7 +13,7 @@ use super::components::{Components, fit};
 use super::error::check_genes;
 use super::register::SharedGenes;
 use super::sparse::SparseBatch;
-use super::{FoundationError, FoundationModel, Registered};
+use super::{FoundationError, FoundationModel, Registered, SeenCells};
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::preprocess::TrainingCells;
 use crate::{seed, tensors};
@@ -67,7 +67,8 @@ impl PcaBuilder {
         let cells = self.cells.cells();
         let training = cells.expression().select_cells(self.cells.train());
         let found = fit(&training, self.components, seed::number(self.seed, "principal components"))?;
-        Ok(Pca::new(found, cells.gene_names().to_vec(), device))
+        let seen = SeenCells::of(cells.expression(), self.cells.train(), cells.gene_names());
+        Ok(Pca::new(found, cells.gene_names().to_vec(), device, seen))
     }
 }
 
@@ -90,6 +91,7 @@ struct Parts {
     decoder: Tensor<2>,
     mean: Tensor<2>,
     found: Components,
+    seen: SeenCells,
 }
 
 impl std::fmt::Debug for Pca {
@@ -100,7 +102,7 @@ impl std::fmt::Debug for Pca {
 }
 
 impl Pca {
-    fn new(found: Components, genes: Vec<String>, device: Device) -> Self {
+    fn new(found: Components, genes: Vec<String>, device: Device, seen: SeenCells) -> Self {
         let scale = found.scale();
         // f64: thousands of genes of one sign would lose digits.
         let along = |component: usize| {
@@ -109,10 +111,10 @@ impl Pca {
             (-scale * sum) as f32
         };
         let offset = (0..found.loadings.ncols()).map(along).collect();
-        Self::with(found, genes, offset, device)
+        Self::with(found, genes, offset, device, seen)
     }
 
-    fn with(found: Components, genes: Vec<String>, offset: Vec<f32>, device: Device) -> Self {
+    fn with(found: Components, genes: Vec<String>, offset: Vec<f32>, device: Device, seen: SeenCells) -> Self {
         let scale = found.scale() as f32;
         let encoder = found.loadings.mapv(|value| value * scale);
         let decoder = found.loadings.t().mapv(|value| value / scale);
@@ -125,6 +127,7 @@ impl Pca {
             weights: encoder.into_iter().collect(),
             offset,
             found,
+            seen,
         };
         Self { parts: Arc::new(parts) }
     }
@@ -201,6 +204,10 @@ impl FoundationModel for Pca {
         Ok(Array2::from_shape_vec((cells.len(), width), latents).unwrap_or_default())
     }
 
+    fn seen(&self) -> Option<&SeenCells> {
+        Some(&self.parts.seen)
+    }
+
     fn for_cells(&self, cells: &Cells<LogNormalized>) -> crate::Result<Option<Registered>> {
         let (genes, found) = (self.genes(), &self.parts.found);
         let shared = SharedGenes::find(&self.name(), genes, cells.gene_names())?;
@@ -215,7 +222,8 @@ impl FoundationModel for Pca {
             variance_ratio: found.variance_ratio.clone(),
             squared_length: found.squared_length,
         };
-        let model = Self::with(cut, cells.gene_names().to_vec(), self.parts.offset.clone(), self.device());
+        let (names, offset) = (cells.gene_names().to_vec(), self.parts.offset.clone());
+        let model = Self::with(cut, names, offset, self.device(), self.parts.seen.clone());
         Ok(Some(Registered { cells, foundation: model.into() }))
     }
 }

@@ -19,6 +19,11 @@ pub struct SeenCells {
 }
 
 impl SeenCells {
+    /// Marks of the given cells.
+    pub(crate) fn of(expression: &Expression, cells: &[usize], genes: &[String]) -> Self {
+        Self::from_marks(marks(expression, cells, genes).into_iter().flatten())
+    }
+
     /// From marks that were saved.
     pub(crate) fn from_marks(marks: impl IntoIterator<Item = u64>) -> Self {
         Self { marks: Arc::new(marks.into_iter().collect()) }
@@ -38,7 +43,7 @@ impl SeenCells {
 }
 
 /// The mark of each cell.
-pub(crate) fn marks(expression: &Expression, cells: &[usize], genes: &[String]) -> Vec<Option<u64>> {
+fn marks(expression: &Expression, cells: &[usize], genes: &[String]) -> Vec<Option<u64>> {
     let of_genes: Vec<u64> = genes.iter().map(|gene| seed::number(0, gene)).collect();
     let mark = |&cell: &usize| {
         let (expressed, _) = expression.row(cell);
@@ -57,7 +62,7 @@ mod tests {
     fn a_cell_is_known_again_with_other_values_and_genes_in_another_order() {
         let cells = crate::simulate().cells(40).genes(300).classes(2).seed(3).run().unwrap();
         let (seen, rest): (Vec<usize>, Vec<usize>) = (0..40).partition(|cell| cell % 4 == 0);
-        let model = SeenCells::from_marks(marks(cells.expression(), &seen, cells.gene_names()).into_iter().flatten());
+        let model = SeenCells::of(cells.expression(), &seen, cells.gene_names());
         let backwards: Vec<usize> = (0..300).rev().collect();
         let other = cells.preprocess().min_genes(1).min_cells(0).run().unwrap().select_genes(&backwards).unwrap();
         assert_eq!(model.count(other.expression(), &seen, other.gene_names()), seen.len());

@@ -12,7 +12,6 @@ use super::train::Training;
 use super::{Ended, PretrainingConfig, check};
 use crate::foundation::network::NetworkConfig;
 use crate::foundation::scimilarity::Scimilarity;
-use crate::foundation::seen::SeenCells;
 use crate::foundation::weights::Origin;
 use crate::progress::Interrupt;
 use crate::text::grouped;
@@ -176,13 +175,12 @@ impl Pretraining {
         };
         let training = Training::new(&merged, &self.config, &device, &self.interrupt);
         let (network, history) = training.run(checkpoints.as_ref())?;
-        let seen = SeenCells::from_marks(merged.marks().into_iter().flatten());
         let interrupted = history.ended == Ended::Interrupted;
         let card = Card::new(&self.corpus, &merged, &self.config, history);
         if let (Some(checkpoints), false) = (&checkpoints, interrupted) {
             checkpoints.done()?;
         }
-        let origin = Origin { card: Some(card), seen: Some(seen) };
+        let origin = Origin { card: Some(card), seen: Some(merged.seen()) };
         Ok(Scimilarity::freeze(&network, merged.genes.clone(), self.config.network.clone(), origin))
     }
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::corpus::{Corpus, CorpusSet};
 use crate::cells::Expression;
 use crate::foundation::register::SharedGenes;
-use crate::foundation::{FoundationError, seen};
+use crate::foundation::{FoundationError, SeenCells};
 use crate::preprocess::highly_variable_genes;
 use crate::{seed, tensors};
 
@@ -144,9 +144,9 @@ impl Merged {
     }
 
     /// Marks of all cells, training and validation.
-    pub(super) fn marks(&self) -> Vec<Option<u64>> {
+    pub(super) fn seen(&self) -> SeenCells {
         let all: Vec<usize> = (0..self.expression.cells()).collect();
-        seen::marks(&self.expression, &all, &self.genes)
+        SeenCells::of(&self.expression, &all, &self.genes)
     }
 
     /// What a checkpoint must agree with: genes, cells, labels and split.
