@@ -66,17 +66,22 @@ fn embeddings_of_a_file_can_not_be_distilled_and_a_control_that_makes_cells_is_r
 }
 
 #[test]
-fn the_whole_path_runs_through_principal_components() {
+fn the_whole_path_runs_through_principal_components_and_through_genes() {
     let cells = cells();
     let opened = cells.study("cell_type").seed(5);
-    let pca = Foundation::pca(&opened.training_cells().unwrap()).components(20).run().unwrap();
-    let study = opened.foundation(pca).run().unwrap();
-    let scdg = study.train_scdg().steps(200).run().unwrap();
-    let distilled = scdg.distill(GradientMatching::default()).per_class(1).run().unwrap();
-    let evaluation = distilled.evaluate().per_class(5).run().unwrap();
-    let budgets: Vec<_> = evaluation.rows().iter().map(|row| row.per_class).collect();
-    assert_eq!(budgets, [Some(1), Some(1), Some(1), Some(5), Some(5), None]);
-    assert!(evaluation.rows()[0].accuracy_mean > 0.6, "{:?}", evaluation.rows());
+    let training = opened.training_cells().unwrap();
+    let pca = Foundation::pca(&training).components(20).run().unwrap().into();
+    for model in [pca, Foundation::genes(&training).unwrap()] {
+        let study = opened.clone().foundation(model).run().unwrap();
+        assert!(format!("{study:?}").contains(&format!("seen through {}", study.foundation().name())));
+        let scdg = study.train_scdg().steps(200).run().unwrap();
+        let distilled = scdg.distill(GradientMatching::default()).per_class(1).run().unwrap();
+        let evaluation = distilled.evaluate().per_class(5).run().unwrap();
+        let budgets: Vec<_> = evaluation.rows().iter().map(|row| row.per_class).collect();
+        assert_eq!(budgets, [Some(1), Some(1), Some(1), Some(5), Some(5), None]);
+        println!("{}", evaluation.table().unwrap());
+        assert!(evaluation.rows()[0].accuracy_mean > 0.5, "{:?}", evaluation.rows());
+    }
 }
 
 /// A selection that picks cells by index only: the first of each class.

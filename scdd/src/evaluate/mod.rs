@@ -6,6 +6,7 @@
 
 mod baselines;
 mod error;
+mod evaluation;
 mod kernel;
 mod linear_head;
 mod metrics;
@@ -16,10 +17,11 @@ mod table;
 
 pub use baselines::{ClassMean, RandomCells, Selected, Selection};
 pub use error::EvaluateError;
+pub use evaluation::Evaluation;
 pub use linear_head::{LinearHead, train_heads};
 pub use metrics::Scores;
 pub use protocol::Protocol;
-pub use run::{EvaluateBuilder, Evaluation};
+pub use run::EvaluateBuilder;
 pub use table::{EvaluationRow, mean, sample_deviation, table};
 
 pub(crate) use error::check_labels;

@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use itertools::Itertools;
 use ndarray::Array2;
-use polars::prelude::DataFrame;
 
-use super::{ClassMean, EvaluateError, EvaluationRow, Protocol, RandomCells, Scores, Selection, table, train_heads};
+use super::{
+    ClassMean, EvaluateError, Evaluation, EvaluationRow, Protocol, RandomCells, Scores, Selection, train_heads,
+};
 use crate::Error;
 use crate::cells::Expression;
 use crate::distill::Distilled;
@@ -143,7 +144,7 @@ impl EvaluateBuilder {
         let mut rows: Vec<_> = rows.into_iter().map(|row| row.relative_to(&all)).collect();
         rows.push(all);
         notes.dedup();
-        Ok(Evaluation { parts: Arc::new(Parts { rows, notes, study: study.clone(), protocol: self.protocol.clone() }) })
+        Ok(Evaluation::new(rows, notes, study.clone(), self.protocol.clone()))
     }
 
     /// Numbers of cells per class that the sets have and that were asked for, each once; 1 without any.
@@ -241,54 +242,5 @@ impl<'a> Judge<'a> {
         let scores: Vec<_> = scores.iter().map(|(scores, _)| scores.clone()).collect();
         let row = EvaluationRow::new(method, MODEL, &scores, cells, self.train_labels.len())?;
         Ok(row.training_accuracy(training_accuracy).foundation(self.study.foundation().name()))
-    }
-}
-
-/// Scores of distilled sets, controls and all training cells on the test cells. Cheap to clone.
-#[derive(Clone)]
-pub struct Evaluation {
-    parts: Arc<Parts>,
-}
-
-struct Parts {
-    rows: Vec<EvaluationRow>,
-    notes: Vec<String>,
-    study: Study,
-    protocol: Protocol,
-}
-
-impl std::fmt::Debug for Evaluation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(&self.parts.rows).finish()
-    }
-}
-
-impl Evaluation {
-    /// One row per training set: distilled sets, controls, all training cells.
-    pub fn rows(&self) -> &[EvaluationRow] {
-        &self.parts.rows
-    }
-
-    /// What was left out of the table, and why.
-    pub fn notes(&self) -> &[String] {
-        &self.parts.notes
-    }
-
-    /// The same as a polars frame.
-    ///
-    /// # Errors
-    /// When polars refuses the columns.
-    pub fn frame(&self) -> crate::Result<DataFrame> {
-        Ok(table(&self.parts.rows)?)
-    }
-
-    /// How the networks were trained.
-    pub fn protocol(&self) -> &Protocol {
-        &self.parts.protocol
-    }
-
-    /// The study whose test cells were used.
-    pub fn study(&self) -> &Study {
-        &self.parts.study
     }
 }

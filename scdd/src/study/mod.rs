@@ -158,6 +158,8 @@ impl Study {
                 parts.foundation.name(),
                 parts.history.seconds
             );
+        } else {
+            text += &format!("\nseen through {}, latents of {}", parts.foundation.name(), parts.foundation.latent());
         }
         for note in &parts.notes {
             text += &format!("\n{note}");
