@@ -7,7 +7,7 @@ use super::merged::Merged;
 use super::{PretrainingConfig, PretrainingHistory};
 
 /// What a pretrained model was trained on, and how.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Card {
     /// The sets of cells.
     pub trained_on: Vec<CardSet>,
@@ -28,7 +28,7 @@ pub struct Card {
 }
 
 /// One set of cells that a model was trained on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CardSet {
     /// File, or what made the cells.
     pub source: String,

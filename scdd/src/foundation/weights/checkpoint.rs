@@ -4,7 +4,6 @@
 //! and an error: a file of weights has no use for one. A call whose result the pickle drops leaves no object and is
 //! passed over; it isn't executed either.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -12,13 +11,15 @@ use pytorch_reader::{DType, PickleValue, PytorchError, PytorchReader, Tensor};
 
 use super::error::{WeightsError, listed};
 use super::numbers::Kind;
-use super::tensor_file::{Entry, Place};
+use super::tensor_file::{Entries, Entry, Place};
 
 const FORMAT: &str = "a PyTorch checkpoint";
 const STATE_DICT: &str = "state_dict";
+/// Versions of PyTorch's layers, an attribute of the `state_dict` that pytorch-reader shows as an entry.
+const VERSIONS: &str = "_metadata";
 
 /// The tensors of its `state_dict`.
-pub(super) fn open(path: &Path) -> Result<BTreeMap<String, Entry>, WeightsError> {
+pub(super) fn open(path: &Path) -> Result<Entries, WeightsError> {
     guarded(path, || {
         only_tensors(path)?;
         let reader = PytorchReader::with_top_level_key(path, STATE_DICT).map_err(|error| problem(path, error))?;
@@ -69,7 +70,7 @@ fn only_tensors(path: &Path) -> Result<(), WeightsError> {
     let Some(PickleValue::Dict(state)) = top.get(STATE_DICT) else {
         return Err(WeightsError::NoStateDict { path: path.to_path_buf(), found: listed(&names) });
     };
-    let plain = state.iter().filter(|(_, value)| !matches!(value, PickleValue::Unsupported(_)));
+    let plain = state.iter().filter(|(name, value)| !matches!(value, PickleValue::Unsupported(_)) && *name != VERSIONS);
     match plain.min_by_key(|(name, _)| *name) {
         None => Ok(()),
         Some((name, value)) => Err(WeightsError::NotATensor {
