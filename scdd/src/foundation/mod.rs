@@ -13,6 +13,7 @@ mod pretrain;
 mod register;
 mod scimilarity;
 mod sparse;
+mod sparse_kernel;
 mod triplet;
 
 pub use error::FoundationError;

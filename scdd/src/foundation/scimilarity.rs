@@ -8,13 +8,13 @@ use ndarray::{Array2, Axis};
 use super::frozen::FrozenStack;
 use super::network::{Autoencoder, NetworkConfig, unit_length};
 use super::register::SharedGenes;
-use super::sparse::SparseBatch;
+use super::sparse::{Aligned, cells_times};
 use super::{FoundationError, FoundationModel, Registered};
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::tensors;
 
 /// Cells that are embedded at a time.
-const CHUNK: usize = 1024;
+const CHUNK: usize = 2048;
 
 /// SCimilarity's encoder and decoder, frozen. Cheap to clone. Made by [`Pretraining`](super::Pretraining).
 #[derive(Clone)]
@@ -28,7 +28,7 @@ struct Parts {
     encoder: FrozenStack,
     decoder: FrozenStack,
     /// The encoder's first weights `[genes, hidden]` on the host, for sparse rows.
-    first_weights: Vec<f32>,
+    first_weights: Aligned,
     first_width: usize,
 }
 
@@ -45,7 +45,16 @@ impl Scimilarity {
 
     fn frozen(encoder: FrozenStack, decoder: FrozenStack, genes: Vec<String>, config: NetworkConfig) -> Self {
         let (first_weights, first_width) = encoder.first_weights();
-        Self { parts: Arc::new(Parts { genes, config, encoder, decoder, first_weights, first_width }) }
+        Self {
+            parts: Arc::new(Parts {
+                genes,
+                config,
+                encoder,
+                decoder,
+                first_weights: first_weights.into(),
+                first_width,
+            }),
+        }
     }
 
     /// Its size.
@@ -85,10 +94,9 @@ impl FoundationModel for Scimilarity {
             return Err(FoundationError::Genes { found: expression.genes(), expected: parts.genes.len() });
         }
         let mut latents = Array2::zeros((0, parts.config.latent));
-        let cells: Vec<usize> = (0..expression.cells()).collect();
-        for chunk in cells.chunks(CHUNK) {
-            let sums =
-                SparseBatch::new(expression, chunk, |value| value).times(&parts.first_weights, parts.first_width);
+        for start in (0..expression.cells()).step_by(CHUNK) {
+            let chunk = start..(start + CHUNK).min(expression.cells());
+            let sums = cells_times(expression, chunk, &parts.first_weights, parts.first_width);
             let sums = tensors::from_rows(sums, parts.first_width, &self.device());
             let chunk = tensors::array(unit_length(parts.encoder.after_first_layer(sums)));
             // Both have `latent` columns.
