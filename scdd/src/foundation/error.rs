@@ -4,6 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FoundationError {
+    /// Reading or writing weights.
+    #[error(transparent)]
+    Weights(#[from] super::WeightsError),
     /// Cells and model do not have the same genes.
     #[error(
         "the cells have {found} genes and the model {expected}; register the cells with the model first: foundation.register(&cells)"

@@ -1,13 +1,70 @@
 //! A stack of layers that trains no more: batch normalisation folded into the linear layers, no dropout, no graph for
 //! the weights.
 
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation::prelu};
 
 use super::network::{Block, Stack};
+use super::sparse::Aligned;
 use crate::tensors;
 
-/// `prelu(x W + b)`, or `x W + b` in the last layer.
+/// A layer on the host: `prelu(x W + b)`, or `x W + b` in the last one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct HostLayer {
+    /// Weights `[inputs, outputs]`, row by row.
+    pub(crate) weight: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+    pub(crate) slope: Option<f32>,
+}
+
+/// What batch normalisation does in inference, one value per unit.
+#[derive(Clone, Debug)]
+pub(crate) struct Normalization {
+    pub(crate) gamma: Vec<f32>,
+    pub(crate) beta: Vec<f32>,
+    pub(crate) mean: Vec<f32>,
+    pub(crate) variance: Vec<f32>,
+    pub(crate) epsilon: f64,
+}
+
+impl HostLayer {
+    /// gamma (x W + b - mean) / sqrt(var + eps) + beta  =  x (W s) + ((b - mean) s + beta), s = gamma / sqrt(var + eps)
+    ///
+    /// The scale is computed in f64, so that statistics that do nothing (variance 1 - eps) give exactly 1.
+    pub(crate) fn fold(&mut self, norm: &Normalization) {
+        let scale = norm.gamma.iter().zip(&norm.variance);
+        let scale: Vec<f32> = scale
+            .map(|(&gamma, &variance)| (f64::from(gamma) / (f64::from(variance) + norm.epsilon).sqrt()) as f32)
+            .collect();
+        for row in self.weight.chunks_exact_mut(scale.len().max(1)) {
+            for (weight, scale) in row.iter_mut().zip(&scale) {
+                *weight *= scale;
+            }
+        }
+        for (unit, bias) in self.bias.iter_mut().enumerate() {
+            *bias = (*bias - norm.mean[unit]) * scale[unit] + norm.beta[unit];
+        }
+    }
+}
+
+/// Weights `[inputs, outputs]` on a device, or on the host until a device needs them.
+#[derive(Debug)]
+struct Weight {
+    host: Aligned,
+    width: usize,
+    device: Device,
+    tensor: OnceLock<Tensor<2>>,
+}
+
+impl Weight {
+    fn tensor(&self) -> Tensor<2> {
+        self.tensor.get_or_init(|| tensors::from_rows(self.host.to_vec(), self.width, &self.device)).clone()
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Layer {
     weight: Tensor<2>,
@@ -15,60 +72,123 @@ struct Layer {
     slope: Option<Tensor<1>>,
 }
 
-/// Frozen layers, and the first layer's weights on the host for sparse rows.
+/// Frozen layers. The first layer's weights are on the host, for sparse rows, and go to the device with the first dense
+/// ones: an encoder that only embeds holds them once.
 #[derive(Clone, Debug)]
 pub(crate) struct FrozenStack {
-    layers: Vec<Layer>,
+    first: Arc<Weight>,
+    first_bias: Tensor<2>,
+    first_slope: Option<Tensor<1>>,
+    rest: Vec<Layer>,
 }
 
 impl FrozenStack {
     /// Freezes a trained stack.
-    pub(crate) fn new(stack: &Stack) -> Self {
-        let mut layers: Vec<Layer> = stack.blocks.iter().map(fold).collect();
-        layers.push(Layer { slope: None, ..plain(&stack.output) });
-        Self { layers }
+    pub(crate) fn freeze(stack: &Stack) -> Self {
+        let device = stack.output.weight.val().inner().device();
+        let layers = stack.blocks.iter().map(fold).chain(std::iter::once_with(|| plain(&stack.output)));
+        let stack = Self::try_new(layers.map(Ok::<_, std::convert::Infallible>), &device);
+        stack.unwrap_or_else(|never| match never {})
+    }
+
+    /// A stack of layers from the host, at least one; each is on the device before the next is asked for.
+    pub(crate) fn try_new<Problem>(
+        layers: impl IntoIterator<Item = Result<HostLayer, Problem>>,
+        device: &Device,
+    ) -> Result<Self, Problem> {
+        let mut layers = layers.into_iter();
+        let empty = HostLayer { weight: Vec::new(), bias: Vec::new(), slope: None };
+        let first = layers.next().unwrap_or(Ok(empty))?;
+        let row = |values: Vec<f32>| {
+            let width = values.len();
+            tensors::from_rows(values, width, device)
+        };
+        let slope = |slope: Option<f32>| slope.map(|slope| Tensor::full([1], slope, device));
+        let rest = layers.map(|layer| {
+            let layer = layer?;
+            let weight = tensors::from_rows(layer.weight, layer.bias.len(), device);
+            Ok(Layer { weight, bias: row(layer.bias), slope: slope(layer.slope) })
+        });
+        let rest = rest.collect::<Result<_, _>>()?;
+        let width = first.bias.len();
+        let weight = Weight { host: first.weight.into(), width, device: device.clone(), tensor: OnceLock::new() };
+        let (first_bias, first_slope) = (row(first.bias), slope(first.slope));
+        Ok(Self { first: Arc::new(weight), first_bias, first_slope, rest })
     }
 
     /// The stack of inputs of which only some, in the given order, are not zero.
     pub(crate) fn with_inputs(&self, inputs: &[usize]) -> Self {
-        let mut layers = self.layers.clone();
-        let first = &mut layers[0];
-        first.weight = first.weight.clone().select(0, tensors::indices(inputs.iter().copied(), &self.device()));
-        Self { layers }
+        let (rows, width) = self.first_weights();
+        let host: Vec<f32> = inputs.iter().flat_map(|&input| &rows[input * width..][..width]).copied().collect();
+        let first = Weight { host: host.into(), width, device: self.device(), tensor: OnceLock::new() };
+        Self { first: Arc::new(first), ..self.clone() }
     }
 
     /// The stack that makes only some outputs, in the given order.
     pub(crate) fn with_outputs(&self, outputs: &[usize]) -> Self {
-        let mut layers = self.layers.clone();
-        if let Some(last) = layers.last_mut() {
+        let mut cut = self.clone();
+        if let Some(last) = cut.rest.last_mut() {
             let outputs = tensors::indices(outputs.iter().copied(), &last.weight.device());
             last.weight = last.weight.clone().select(1, outputs.clone());
             last.bias = last.bias.clone().select(1, outputs);
         }
-        Self { layers }
+        cut
     }
 
     pub(crate) fn device(&self) -> Device {
-        self.layers[0].weight.device()
+        self.first.device.clone()
     }
 
-    /// The first layer's weights `[inputs, hidden]` as host values.
-    pub(crate) fn first_weights(&self) -> (Vec<f32>, usize) {
-        let weight = self.layers[0].weight.clone();
-        let [_, width] = weight.dims();
-        (tensors::to_vec(weight), width)
+    /// The first layer's weights `[inputs, hidden]` on the host, row by row, and the width of a row.
+    pub(crate) fn first_weights(&self) -> (&[f32], usize) {
+        (&self.first.host, self.first.width)
+    }
+
+    /// How many layers there are.
+    pub(crate) fn len(&self) -> usize {
+        1 + self.rest.len()
+    }
+
+    /// Inputs and outputs of each layer.
+    pub(crate) fn shapes(&self) -> Vec<[usize; 2]> {
+        let (rows, width) = self.first_weights();
+        let first = [rows.len() / width.max(1), width];
+        std::iter::once(first).chain(self.rest.iter().map(|layer| layer.weight.dims())).collect()
+    }
+
+    /// Weights `[inputs, outputs]` of a layer, row by row.
+    pub(crate) fn weight(&self, layer: usize) -> Cow<'_, [f32]> {
+        match self.rest(layer) {
+            Some(layer) => tensors::to_vec(layer.weight.clone()).into(),
+            None => (&*self.first.host).into(),
+        }
+    }
+
+    /// What a layer adds to its sums.
+    pub(crate) fn bias(&self, layer: usize) -> Vec<f32> {
+        tensors::to_vec(self.rest(layer).map_or(&self.first_bias, |layer| &layer.bias).clone())
+    }
+
+    /// A layer's slope below zero; none in the last one.
+    pub(crate) fn slope(&self, layer: usize) -> Option<f32> {
+        let slope = self.rest(layer).map_or(&self.first_slope, |layer| &layer.slope);
+        slope.clone().map(|slope| tensors::scalar(slope) as f32)
+    }
+
+    /// A layer after the first.
+    fn rest(&self, layer: usize) -> Option<&Layer> {
+        self.rest.get(layer.checked_sub(1)?)
     }
 
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub(crate) fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        self.after_first_layer(input.matmul(self.layers[0].weight.clone()))
+        self.after_first_layer(input.matmul(self.first.tensor()))
     }
 
     /// From the first layer's weighted sums (without bias) to the output.
     pub(crate) fn after_first_layer(&self, sums: Tensor<2>) -> Tensor<2> {
-        let first = &self.layers[0];
-        let mut hidden = activate(sums + first.bias.clone(), &first.slope);
-        for layer in &self.layers[1..] {
+        let mut hidden = activate(sums + self.first_bias.clone(), &self.first_slope);
+        for layer in &self.rest {
             hidden = activate(hidden.matmul(layer.weight.clone()) + layer.bias.clone(), &layer.slope);
         }
         hidden
@@ -82,25 +202,23 @@ fn activate(sums: Tensor<2>, slope: &Option<Tensor<1>>) -> Tensor<2> {
     }
 }
 
-/// gamma (x W + b - mean) / sqrt(var + eps) + beta  =  x (W s) + ((b - mean) s + beta), with s = gamma / sqrt(var + eps)
-fn fold(block: &Block) -> Layer {
-    let Layer { weight, bias, .. } = plain(&block.linear);
-    let row = |values: Tensor<1>| values.inner().unsqueeze::<2>();
+fn fold(block: &Block) -> HostLayer {
+    let mut layer = plain(&block.linear);
     let norm = &block.norm;
-    let scale = row(norm.gamma.val()) / row(norm.running_var.value()).add_scalar(norm.epsilon).sqrt();
-    Layer {
-        weight: weight * scale.clone(),
-        bias: (bias - row(norm.running_mean.value())) * scale + row(norm.beta.val()),
-        slope: Some(block.slope.val().inner()),
-    }
+    layer.fold(&Normalization {
+        gamma: tensors::to_vec(norm.gamma.val()),
+        beta: tensors::to_vec(norm.beta.val()),
+        mean: tensors::to_vec(norm.running_mean.value()),
+        variance: tensors::to_vec(norm.running_var.value()),
+        epsilon: norm.epsilon,
+    });
+    layer.slope = Some(tensors::scalar(block.slope.val()) as f32);
+    layer
 }
 
-fn plain(linear: &Linear) -> Layer {
-    let weight = linear.weight.val().inner();
+fn plain(linear: &Linear) -> HostLayer {
+    let weight = linear.weight.val();
     let [_, outputs] = weight.dims();
-    let bias = match &linear.bias {
-        Some(bias) => bias.val().inner().unsqueeze::<2>(),
-        None => Tensor::zeros([1, outputs], &weight.device()),
-    };
-    Layer { weight, bias, slope: None }
+    let bias = linear.bias.as_ref().map_or_else(|| vec![0.0; outputs], |bias| tensors::to_vec(bias.val()));
+    HostLayer { weight: tensors::to_vec(weight), bias, slope: None }
 }

@@ -1,10 +1,11 @@
 //! A handle on any foundation model, and the ways to get one.
 
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::register::{Registered, all_genes};
-use super::{FoundationModel, Pretraining};
+use super::{FoundationModel, Pretraining, Scimilarity};
 use crate::cells::{Cells, LogNormalized};
 use crate::preprocess::TrainingCells;
 
@@ -23,6 +24,29 @@ impl Foundation {
     /// Opens the pretraining of a [`Scimilarity`](super::Scimilarity) on training cells.
     pub fn pretrain(cells: &TrainingCells) -> Pretraining {
         Pretraining::new(cells)
+    }
+
+    /// SCimilarity's released weights: a directory with encoder.ckpt, decoder.ckpt and gene_order.tsv. docs/foundation.md says
+    /// where they are; [`Scimilarity::read`] what else is read.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged, holds anything but weights, or does not fit the others.
+    ///
+    /// ```no_run
+    /// # fn main() -> scdd::Result<()> {
+    /// let foundation = scdd::Foundation::scimilarity("model_v1.1")?;
+    /// # Ok(()) }
+    /// ```
+    pub fn scimilarity(directory: impl AsRef<Path>) -> crate::Result<Self> {
+        Ok(Scimilarity::read(directory)?.into())
+    }
+
+    /// A model from a file that [`Scimilarity::write`] made, or from a model directory.
+    ///
+    /// # Errors
+    /// As [`scimilarity`](Self::scimilarity).
+    pub fn read(path: impl AsRef<Path>) -> crate::Result<Self> {
+        Ok(Scimilarity::read(path)?.into())
     }
 
     /// The cells with the genes that they and the model know, in the order of the cells, and the model for these genes.

@@ -48,6 +48,12 @@ pub trait FoundationModel: Send + Sync + 'static {
         self.embed(cells.expression())
     }
 
+    /// Identifies the weights: two models with one checksum give the same latents. None, the default: embeddings aren't
+    /// cached.
+    fn checksum(&self) -> Option<String> {
+        None
+    }
+
     /// The model as it fits these cells, and the cells with the genes that both know. None, the default, when it takes
     /// its own genes only; [`Foundation::register`](super::Foundation::register) then looks for all of them.
     ///

@@ -198,13 +198,19 @@ fn train(
         history.reconstruction.push(sum_reconstruction / batches as f64);
         history.triplet.push(sum_triplet / batches as f64);
         if !cells.validation().is_empty() {
-            let model = Scimilarity::freeze(&network.valid(), genes.clone(), config.network.clone());
+            let (genes, config) = (genes.clone(), config.network.clone());
+            let model = Scimilarity::freeze(&network.valid(), genes, config, serde_json::Value::Null);
             history.validation.push(reconstruction_error(&model, cells)?);
         }
     }
     let last = history.validation.last().or(history.reconstruction.last()).copied().unwrap_or(f64::NAN);
     history.seconds = progress.finish(|| format!("reconstruction error {last:.3}"));
-    Ok((Scimilarity::freeze(&network.valid(), genes, config.network.clone()), history))
+    let card = serde_json::json!({
+        "trained_on": { "cells": cells.train().len(), "validation_cells": cells.validation().len() },
+        "pretraining": config,
+        "history": &history,
+    });
+    Ok((Scimilarity::freeze(&network.valid(), genes, config.network.clone(), card), history))
 }
 
 /// Mean squared error of reconstruction on the validation cells.

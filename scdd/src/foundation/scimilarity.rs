@@ -1,6 +1,7 @@
 //! A frozen model of SCimilarity's form: expression -> latents of length one -> expression.
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor, activation::relu};
 use ndarray::{Array2, Axis};
@@ -8,116 +9,188 @@ use ndarray::{Array2, Axis};
 use super::frozen::FrozenStack;
 use super::network::{Autoencoder, NetworkConfig, unit_length};
 use super::register::SharedGenes;
-use super::sparse::{Aligned, cells_times};
+use super::sparse::cells_times;
+use super::weights::{self, Weights};
 use super::{FoundationError, FoundationModel, Registered};
 use crate::cells::{Cells, Expression, LogNormalized};
+use crate::progress::Progress;
 use crate::tensors;
 
 /// Cells that are embedded at a time.
 const CHUNK: usize = 2048;
 
-/// SCimilarity's encoder and decoder, frozen. Cheap to clone. Made by [`Pretraining`](super::Pretraining).
+/// Chunks from which on embedding shows its progress: two seconds of a model of SCimilarity's size.
+const SHOWN: usize = 10;
+
+/// What tables call it; part of the checksum.
+const NAME: &str = "SCimilarity";
+
+/// SCimilarity's encoder and decoder, frozen. Cheap to clone. Made by [`Pretraining`](super::Pretraining), or read.
 #[derive(Clone)]
 pub struct Scimilarity {
     parts: Arc<Parts>,
 }
 
 struct Parts {
-    genes: Vec<String>,
-    config: NetworkConfig,
-    encoder: FrozenStack,
-    decoder: FrozenStack,
-    /// The encoder's first weights `[genes, hidden]` on the host, for sparse rows.
-    first_weights: Aligned,
-    first_width: usize,
+    weights: Weights,
+    checksum: OnceLock<String>,
 }
 
 impl std::fmt::Debug for Scimilarity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Scimilarity({} genes, {:?})", self.parts.genes.len(), self.parts.config)
+        write!(f, "Scimilarity({} genes, {:?})", self.weights().genes.len(), self.config())
     }
 }
 
 impl Scimilarity {
-    pub(super) fn freeze(network: &Autoencoder, genes: Vec<String>, config: NetworkConfig) -> Self {
-        Self::frozen(FrozenStack::new(&network.encoder), FrozenStack::new(&network.decoder), genes, config)
+    /// Reads weights onto [`default_device`](crate::default_device): a model directory as SCimilarity publishes it, or a
+    /// .safetensors file that [`write`](Self::write) made.
+    ///
+    /// A directory has encoder.ckpt, decoder.ckpt and gene_order.tsv (released: 28,231 genes, three hidden layers of 1,024,
+    /// latents of 128). Any number of hidden layers from one on will do. Without decoder.ckpt the model embeds and can't
+    /// decode. encoder.safetensors and decoder.safetensors with the same keys are read as well; layer_sizes.json and
+    /// hyperparameters.json must agree where they are there, and so must files that SHA256SUMS lists. Nothing in a .ckpt is
+    /// executed. float16, bfloat16 and float64 are converted to float32.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged, holds anything but weights, or does not fit the others; see
+    /// [`WeightsError`](super::WeightsError).
+    ///
+    /// ```
+    /// use scdd::foundation::Scimilarity;
+    ///
+    /// let problem = Scimilarity::read("no/such/folder").unwrap_err();
+    /// assert!(problem.to_string().contains("Zenodo record 10685499"));
+    /// ```
+    pub fn read(path: impl AsRef<Path>) -> crate::Result<Self> {
+        Self::read_on(path, &crate::default_device()?)
     }
 
-    fn frozen(encoder: FrozenStack, decoder: FrozenStack, genes: Vec<String>, config: NetworkConfig) -> Self {
-        let (first_weights, first_width) = encoder.first_weights();
-        Self {
-            parts: Arc::new(Parts {
-                genes,
-                config,
-                encoder,
-                decoder,
-                first_weights: first_weights.into(),
-                first_width,
-            }),
-        }
+    /// As [`read`](Self::read), onto a device.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_on(path: impl AsRef<Path>, device: &Device) -> crate::Result<Self> {
+        Ok(Self::new(weights::read(path.as_ref(), device)?))
+    }
+
+    /// Writes one .safetensors file with SCimilarity's tensors under `encoder.` and `decoder.`, which PyTorch and
+    /// SCimilarity's own classes load, and genes, config and [`card`](Self::card) in its metadata. The file appears whole or
+    /// not at all. [`read`](Self::read) gives the same model, with the same [`checksum`](Self::checksum).
+    ///
+    /// # Errors
+    /// When the name does not end in .safetensors, its folder is not there, or the disk is full.
+    pub fn write(&self, path: impl AsRef<Path>) -> crate::Result<()> {
+        Ok(weights::write(path.as_ref(), NAME, self.checksum(), self.weights())?)
+    }
+
+    /// A trained network with its card: what is to be known of its training, as [`write`](Self::write) keeps it.
+    pub(super) fn freeze(
+        network: &Autoencoder,
+        genes: Vec<String>,
+        config: NetworkConfig,
+        card: serde_json::Value,
+    ) -> Self {
+        let (encoder, decoder) = (FrozenStack::freeze(&network.encoder), FrozenStack::freeze(&network.decoder));
+        Self::new(Weights { genes, config, encoder, decoder: Some(decoder), card })
+    }
+
+    fn new(weights: Weights) -> Self {
+        Self { parts: Arc::new(Parts { weights, checksum: OnceLock::new() }) }
+    }
+
+    fn weights(&self) -> &Weights {
+        &self.parts.weights
     }
 
     /// Its size.
     pub fn config(&self) -> &NetworkConfig {
-        &self.parts.config
+        &self.weights().config
+    }
+
+    /// What is known of its training; null for released weights.
+    pub fn card(&self) -> &serde_json::Value {
+        &self.weights().card
+    }
+
+    /// SHA-256 over name, genes and weights in 64 hexadecimal digits, computed once when it is first asked for. The same for
+    /// a model that was written and read again; another one for the model of fewer genes that fits cells.
+    pub fn checksum(&self) -> &str {
+        let Weights { genes, encoder, decoder, .. } = self.weights();
+        self.parts.checksum.get_or_init(|| weights::checksum(NAME, genes, encoder, decoder.as_ref()))
     }
 }
 
 impl FoundationModel for Scimilarity {
     fn name(&self) -> String {
-        "SCimilarity".to_owned()
+        NAME.to_owned()
     }
 
     fn genes(&self) -> &[String] {
-        &self.parts.genes
+        &self.weights().genes
     }
 
     fn latent(&self) -> usize {
-        self.parts.config.latent
+        self.config().latent
     }
 
     fn device(&self) -> Device {
-        self.parts.encoder.device()
+        self.weights().encoder.device()
     }
 
     fn encode(&self, expression: Tensor<2>) -> Option<Tensor<2>> {
-        Some(unit_length(self.parts.encoder.forward(expression)))
+        Some(unit_length(self.weights().encoder.forward(expression)))
     }
 
     fn decode(&self, latents: Tensor<2>) -> Option<Tensor<2>> {
-        Some(relu(self.parts.decoder.forward(latents)))
+        let decoder = self.weights().decoder.as_ref()?;
+        Some(relu(decoder.forward(latents)))
     }
 
     fn embed(&self, expression: &Expression) -> Result<Array2<f32>, FoundationError> {
-        let parts = &*self.parts;
+        let parts = self.weights();
         if expression.genes() != parts.genes.len() {
             return Err(FoundationError::Genes { found: expression.genes(), expected: parts.genes.len() });
         }
+        let (first_weights, first_width) = parts.encoder.first_weights();
         let mut latents = Array2::zeros((0, parts.config.latent));
-        for start in (0..expression.cells()).step_by(CHUNK) {
-            let chunk = start..(start + CHUNK).min(expression.cells());
-            let sums = cells_times(expression, chunk, &parts.first_weights, parts.first_width);
-            let sums = tensors::from_rows(sums, parts.first_width, &self.device());
+        let cells = expression.cells();
+        let chunks = cells.div_ceil(CHUNK);
+        let mut progress = (chunks >= SHOWN).then(|| Progress::new("embedding cells", chunks));
+        for start in (0..cells).step_by(CHUNK) {
+            let sums = cells_times(expression, start..(start + CHUNK).min(cells), first_weights, first_width);
+            let sums = tensors::from_rows(sums, first_width, &self.device());
             let chunk = tensors::array(unit_length(parts.encoder.after_first_layer(sums)));
             // Both have `latent` columns.
             let _ = latents.append(Axis(0), chunk.view());
+            if let Some(progress) = &mut progress {
+                progress.step(|| format!("{} of {cells} cells", latents.nrows()));
+            }
+        }
+        if let Some(progress) = progress {
+            progress.finish(|| format!("{cells} cells"));
         }
         Ok(latents)
     }
 
+    fn checksum(&self) -> Option<String> {
+        Some(Scimilarity::checksum(self).to_owned())
+    }
+
     fn for_cells(&self, cells: &Cells<LogNormalized>) -> crate::Result<Option<Registered>> {
-        let (genes, parts) = (self.genes(), &*self.parts);
+        let (genes, parts) = (self.genes(), self.weights());
         let shared = SharedGenes::find(&self.name(), genes, cells.gene_names())?;
         if shared.are_all(genes.len(), cells.genes()) {
             return Ok(Some(Registered { cells: cells.clone(), foundation: self.clone().into() }));
         }
         let cells = cells.select_genes(&shared.of_cells)?;
-        let model = Self::frozen(
-            parts.encoder.with_inputs(&shared.of_model),
-            parts.decoder.with_outputs(&shared.of_model),
-            cells.gene_names().to_vec(),
-            parts.config.clone(),
-        );
+        let model = Self::new(Weights {
+            genes: cells.gene_names().to_vec(),
+            config: parts.config.clone(),
+            encoder: parts.encoder.with_inputs(&shared.of_model),
+            decoder: parts.decoder.as_ref().map(|decoder| decoder.with_outputs(&shared.of_model)),
+            card: parts.card.clone(),
+        });
         Ok(Some(Registered { cells, foundation: model.into() }))
     }
 }
@@ -140,7 +213,7 @@ mod tests {
         }
         let dense: Vec<f32> = (0..6 * 20).map(|i| if i % 3 == 0 { (i % 7) as f32 * 0.5 } else { 0.0 }).collect();
         let genes = (0..20).map(|gene| format!("gene {gene}")).collect();
-        let frozen = Scimilarity::freeze(&network.valid(), genes, config);
+        let frozen = Scimilarity::freeze(&network.valid(), genes, config, serde_json::Value::Null);
         (network, frozen, Expression::from_dense(20, &dense).unwrap())
     }
 

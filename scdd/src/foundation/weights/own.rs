@@ -1,0 +1,203 @@
+//! Our own models: one .safetensors file with SCimilarity's tensors and a card.
+//!
+//! Keys are SCimilarity's behind `encoder.` and `decoder.`, weights `[outputs, inputs]`. Batch normalisation is folded into
+//! the linear layers, so its tensors do nothing: gamma 1, beta 0, mean 0 and variance 1 - 1e-5, to which PyTorch adds its
+//! 1e-5. SCimilarity's own classes load them unchanged. The metadata are texts, most of them JSON: `scdd_format` (1),
+//! `scdd_version`, `name`, `genes`, `config`, `card`, `checksum` (see checksum.rs), and `format`, `pt`, for other readers.
+
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use burn::tensor::Device;
+use serde_json::{Value, json};
+
+use super::directory::{check_genes, ends, fits};
+use super::error::{WeightsError, listed};
+use super::layers::{EPSILON, Layers, NORM, Network};
+use super::tensor_file::TensorFile;
+use super::{Weights, checksum};
+use crate::foundation::NetworkConfig;
+use crate::foundation::frozen::FrozenStack;
+
+/// Version of what the metadata hold.
+const FORMAT: &str = "1";
+
+/// Where a tensor's numbers come from.
+enum Source {
+    Weight(Network, usize),
+    Bias(Network, usize),
+    Slope(Network, usize),
+    Constant(f32),
+    Counter,
+}
+
+/// Writes to a temporary name beside it, then renames.
+pub(in crate::foundation) fn write(
+    path: &Path,
+    name: &str,
+    checksum: &str,
+    weights: &Weights,
+) -> Result<(), WeightsError> {
+    let failed = |problem: &dyn std::fmt::Display| WeightsError::file(path, format!("cannot be written: {problem}"));
+    check_genes(&weights.genes).map_err(|problem| failed(&format!("unusable genes: {problem}")))?;
+    if path.extension().is_none_or(|ending| ending != "safetensors") {
+        return Err(failed(&"expected a name that ends in .safetensors"));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(failed(&format!("there is no folder {}; make it first", folder.display())));
+    }
+    if path.is_dir() {
+        return Err(failed(&"it is a folder; name a file"));
+    }
+    let texts = json!({
+        "format": "pt",
+        "scdd_format": FORMAT,
+        "scdd_version": env!("CARGO_PKG_VERSION"),
+        "name": name,
+        "genes": json!(weights.genes).to_string(),
+        "config": json!(weights.config).to_string(),
+        "card": weights.card.to_string(),
+        "checksum": checksum,
+    });
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".scdd-").suffix(".safetensors.part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // the umask decides, as for any file
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let temporary = builder.tempfile_in(folder).map_err(|problem| failed(&problem))?;
+    write_tensors(temporary.as_file(), texts, weights).map_err(|problem| failed(&problem))?;
+    temporary.as_file().sync_all().map_err(|problem| failed(&problem))?;
+    temporary.persist(path).map_err(|problem| failed(&problem.error))?;
+    Ok(())
+}
+
+fn write_tensors(file: &std::fs::File, texts: Value, weights: &Weights) -> std::io::Result<()> {
+    let mut tensors = tensors(Network::Encoder, &weights.encoder);
+    if let Some(decoder) = &weights.decoder {
+        tensors.extend(self::tensors(Network::Decoder, decoder));
+    }
+    // Integers of 8 bytes come first, so that every tensor is aligned to its type.
+    tensors.sort_by_key(|(key, _, source)| (!matches!(source, Source::Counter), key.clone()));
+    let (mut header, mut end) = (BTreeMap::from([("__metadata__".to_owned(), texts)]), 0);
+    for (key, shape, source) in &tensors {
+        let (kind, size) = if matches!(source, Source::Counter) { ("I64", 8) } else { ("F32", 4) };
+        let start = end;
+        end += shape.iter().product::<usize>() * size;
+        header.insert(key.clone(), json!({ "dtype": kind, "shape": shape, "data_offsets": [start, end] }));
+    }
+    let mut header = serde_json::to_vec(&header)?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+
+    let mut file = BufWriter::new(file);
+    file.write_all(&(header.len() as u64).to_le_bytes())?;
+    file.write_all(&header)?;
+    for (_, shape, source) in &tensors {
+        let stack = |network: Network| match (network, &weights.decoder) {
+            (Network::Decoder, Some(decoder)) => decoder,
+            _ => &weights.encoder,
+        };
+        match source {
+            Source::Counter => file.write_all(&0i64.to_le_bytes())?,
+            Source::Constant(value) => write_values(&mut file, std::iter::repeat_n(*value, shape.iter().product()))?,
+            Source::Weight(network, index) => {
+                let weight = stack(*network).weight(*index);
+                let outputs = shape[0];
+                let transposed = (0..outputs).flat_map(|output| weight[output..].iter().step_by(outputs).copied());
+                write_values(&mut file, transposed)?;
+            }
+            Source::Bias(network, index) => write_values(&mut file, stack(*network).bias(*index))?,
+            Source::Slope(network, index) => write_values(&mut file, stack(*network).slope(*index))?,
+        }
+    }
+    file.flush()
+}
+
+fn write_values(file: &mut impl Write, values: impl IntoIterator<Item = f32>) -> std::io::Result<()> {
+    values.into_iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))
+}
+
+/// Key, shape and source of each tensor of a network.
+fn tensors(network: Network, stack: &FrozenStack) -> Vec<(String, Vec<usize>, Source)> {
+    let (name, last) = (network.name(), stack.len() - 1);
+    let mut tensors = Vec::new();
+    for (block, [inputs, outputs]) in stack.shapes().into_iter().enumerate() {
+        let mut add =
+            |key: String, shape: &[usize], source| tensors.push((format!("{name}.{key}"), shape.to_vec(), source));
+        if block == last {
+            add(format!("network.{block}.weight"), &[outputs, inputs], Source::Weight(network, block));
+            add(format!("network.{block}.bias"), &[outputs], Source::Bias(network, block));
+            continue;
+        }
+        add(network.key(block, 0, "weight"), &[outputs, inputs], Source::Weight(network, block));
+        add(network.key(block, 0, "bias"), &[outputs], Source::Bias(network, block));
+        let nothing = [1.0, 0.0, 0.0, (1.0 - EPSILON) as f32];
+        for (name, value) in NORM.into_iter().zip(nothing) {
+            add(network.key(block, 1, name), &[outputs], Source::Constant(value));
+        }
+        add(network.key(block, 1, "num_batches_tracked"), &[], Source::Counter);
+        add(network.key(block, 2, "weight"), &[1], Source::Slope(network, block));
+    }
+    tensors
+}
+
+/// Reads what [`write`] wrote, and checks that the weights are those that it wrote.
+pub(super) fn read(path: &Path, device: &Device) -> Result<Weights, WeightsError> {
+    let file = TensorFile::open(path)?;
+    let wrong = |problem: String| WeightsError::Card { path: path.to_path_buf(), problem };
+    let text = |key: &str| file.texts.get(key).ok_or_else(|| wrong(format!("no {key}")));
+    let format = text("scdd_format")?;
+    if format != FORMAT {
+        let problem = format!("the format {format}; this version of scdd reads {FORMAT}, a newer one made the file");
+        return Err(WeightsError::file(path, problem));
+    }
+    let broken = |key: &str, error: serde_json::Error| wrong(format!("a broken {key}: {error}"));
+    let genes: Vec<String> = serde_json::from_str(text("genes")?).map_err(|error| broken("genes", error))?;
+    let config: NetworkConfig = serde_json::from_str(text("config")?).map_err(|error| broken("config", error))?;
+    let card: Value = serde_json::from_str(text("card")?).map_err(|error| broken("card", error))?;
+    check_genes(&genes).map_err(|problem| wrong(format!("unusable genes: {problem}")))?;
+
+    let other = |key: &&String| !key.starts_with("encoder.") && !key.starts_with("decoder.");
+    let unexpected: Vec<&String> = file.entries.keys().filter(other).collect();
+    if !unexpected.is_empty() {
+        return Err(WeightsError::Keys {
+            path: path.to_path_buf(),
+            network: "encoder and decoder",
+            missing: listed::<&str>(&[]),
+            unexpected: listed(&unexpected),
+            expected: "tensors of encoder. and decoder. alone".to_owned(),
+        });
+    }
+    let encoder = Layers::find(&file, "encoder.", Network::Encoder)?;
+    let (inputs, latent, hidden) = ends(&encoder.widths);
+    if inputs != genes.len() {
+        return Err(encoder.width_error(true, genes.len(), "the metadata name that many genes"));
+    }
+    if (latent, hidden) != (config.latent, config.hidden.as_slice()) {
+        let found = format!("latent {}, hidden {:?}", config.latent, config.hidden);
+        let expected = format!("latent {latent}, hidden {hidden:?}");
+        return Err(WeightsError::Sizes { path: path.to_path_buf(), key: "config".to_owned(), found, expected });
+    }
+    let has_decoder = file.entries.keys().any(|key| key.starts_with("decoder."));
+    let decoder = has_decoder.then(|| Layers::find(&file, "decoder.", Network::Decoder)).transpose()?;
+    if let Some(decoder) = &decoder {
+        fits(decoder, latent, genes.len())?;
+    }
+    let encoder = encoder.load(device)?;
+    let decoder = decoder.map(|decoder| decoder.load(device)).transpose()?;
+
+    let expected = text("checksum")?.clone();
+    let found = checksum(text("name")?, &genes, &encoder, decoder.as_ref());
+    if found != expected {
+        let source_of_sum = "its metadata, over name, genes and weights,".to_owned();
+        return Err(WeightsError::Checksum { path: path.to_path_buf(), found, expected, source_of_sum });
+    }
+    Ok(Weights { genes, config, encoder, decoder, card })
+}
