@@ -16,6 +16,8 @@ use super::tensor_file::{Entry, Place};
 
 const FORMAT: &str = "a PyTorch checkpoint";
 const STATE_DICT: &str = "state_dict";
+/// Versions of PyTorch's layers, an attribute of the `state_dict` that pytorch-reader shows as an entry.
+const VERSIONS: &str = "_metadata";
 
 /// The tensors of its `state_dict`.
 pub(super) fn open(path: &Path) -> Result<BTreeMap<String, Entry>, WeightsError> {
@@ -69,7 +71,7 @@ fn only_tensors(path: &Path) -> Result<(), WeightsError> {
     let Some(PickleValue::Dict(state)) = top.get(STATE_DICT) else {
         return Err(WeightsError::NoStateDict { path: path.to_path_buf(), found: listed(&names) });
     };
-    let plain = state.iter().filter(|(_, value)| !matches!(value, PickleValue::Unsupported(_)));
+    let plain = state.iter().filter(|(name, value)| !matches!(value, PickleValue::Unsupported(_)) && *name != VERSIONS);
     match plain.min_by_key(|(name, _)| *name) {
         None => Ok(()),
         Some((name, value)) => Err(WeightsError::NotATensor {
