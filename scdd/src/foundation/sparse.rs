@@ -85,11 +85,11 @@ impl SparseBatch {
 
 /// Contiguous cells times weights `[genes, width]`: `[cells, width]`. Nothing is copied out of the expression.
 pub(crate) fn cells_times(expression: &Expression, cells: Range<usize>, weights: &[f32], width: usize) -> Vec<f32> {
-    let mut sums = vec![0.0; cells.len() * width];
+    let mut sums = Aligned::zeros(cells.len() * width);
     let pointers = &expression.pointers()[cells.start..=cells.end];
     let rows = Rows { pointers, indices: expression.indices(), values: expression.values() };
-    add_in_parallel(rows, expression.genes(), weights, width, &mut sums);
-    sums
+    add_in_parallel(rows, expression.genes(), weights, width, sums.numbers());
+    sums.into_vec()
 }
 
 fn add_in_parallel(rows: Rows, columns: usize, weights: &[f32], width: usize, sums: &mut [f32]) {
@@ -111,6 +111,28 @@ fn add_in_parallel(rows: Rows, columns: usize, weights: &[f32], width: usize, su
 pub(crate) struct Aligned {
     values: Vec<f32>,
     begin: usize,
+}
+
+impl Aligned {
+    fn zeros(length: usize) -> Self {
+        let values = vec![0.0; length + LINE / size_of::<f32>()];
+        let begin = values.as_ptr().align_offset(LINE).min(values.len() - length);
+        let mut aligned = Self { values, begin };
+        aligned.values.truncate(begin + length);
+        aligned
+    }
+
+    fn numbers(&mut self) -> &mut [f32] {
+        &mut self.values[self.begin..]
+    }
+
+    /// Moves them back to where the memory begins.
+    fn into_vec(mut self) -> Vec<f32> {
+        let length = self.values.len() - self.begin;
+        self.values.copy_within(self.begin.., 0);
+        self.values.truncate(length);
+        self.values
+    }
 }
 
 impl From<Vec<f32>> for Aligned {
@@ -171,6 +193,9 @@ mod tests {
             let aligned = Aligned::from(values.clone());
             assert_eq!(*aligned, *values);
             assert_eq!(aligned.as_ptr().align_offset(LINE), 0);
+            assert_eq!(aligned.into_vec(), values);
+            let zeros = Aligned::zeros(length);
+            assert_eq!((zeros.as_ptr().align_offset(LINE), zeros.into_vec()), (0, vec![0.0; length]));
         }
     }
 }
