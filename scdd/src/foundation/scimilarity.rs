@@ -121,6 +121,13 @@ impl Scimilarity {
     }
 }
 
+impl Scimilarity {
+    /// Shows what it is in a notebook.
+    pub fn evcxr_display(&self) {
+        crate::notebook::show_text(&format!("{self:?}"));
+    }
+}
+
 impl FoundationModel for Scimilarity {
     fn name(&self) -> String {
         NAME.to_owned()

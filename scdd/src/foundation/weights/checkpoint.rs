@@ -4,7 +4,6 @@
 //! and an error: a file of weights has no use for one. A call whose result the pickle drops leaves no object and is
 //! passed over; it isn't executed either.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -12,7 +11,7 @@ use pytorch_reader::{DType, PickleValue, PytorchError, PytorchReader, Tensor};
 
 use super::error::{WeightsError, listed};
 use super::numbers::Kind;
-use super::tensor_file::{Entry, Place};
+use super::tensor_file::{Entries, Entry, Place};
 
 const FORMAT: &str = "a PyTorch checkpoint";
 const STATE_DICT: &str = "state_dict";
@@ -20,7 +19,7 @@ const STATE_DICT: &str = "state_dict";
 const VERSIONS: &str = "_metadata";
 
 /// The tensors of its `state_dict`.
-pub(super) fn open(path: &Path) -> Result<BTreeMap<String, Entry>, WeightsError> {
+pub(super) fn open(path: &Path) -> Result<Entries, WeightsError> {
     guarded(path, || {
         only_tensors(path)?;
         let reader = PytorchReader::with_top_level_key(path, STATE_DICT).map_err(|error| problem(path, error))?;

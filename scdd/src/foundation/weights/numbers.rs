@@ -47,7 +47,7 @@ impl Numbers {
         self.decode(&self.bytes)
     }
 
-    /// Of `[rows, columns]`: `[columns, rows]`. Holds `BLOCK` rows beside its input and output.
+    /// Of `[rows, columns]`, both at least 1: `[columns, rows]`. Holds `BLOCK` rows beside its input and output.
     pub(super) fn transposed(&self, rows: usize, columns: usize) -> Vec<f32> {
         let mut transposed = vec![0.0; rows * columns];
         let row_bytes = columns * self.kind.size();

@@ -2,7 +2,6 @@
 //!
 //! Layout: length of the header (u64, little-endian), header (JSON: name -> type, shape, bytes from and to), bytes.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -12,14 +11,14 @@ use safetensors::tensor::Metadata;
 
 use super::error::WeightsError;
 use super::numbers::Kind;
-use super::tensor_file::{Entry, Place};
+use super::tensor_file::{Entries, Entry, Place, Texts};
 
 const FORMAT: &str = "a .safetensors file";
 /// Longest header that the format allows.
 const LONGEST: u64 = 100_000_000;
 
 /// Its tensors, and the texts of its `__metadata__`.
-pub(super) fn open(path: &Path) -> Result<(BTreeMap<String, Entry>, BTreeMap<String, String>), WeightsError> {
+pub(super) fn open(path: &Path) -> Result<(Entries, Texts), WeightsError> {
     let damaged = |problem: String| WeightsError::damaged(path, FORMAT, problem);
     let mut file = File::open(path).map_err(|error| WeightsError::file(path, error))?;
     let size = file.metadata().map_err(|error| WeightsError::file(path, error))?.len();

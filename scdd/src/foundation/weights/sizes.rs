@@ -26,23 +26,16 @@ pub(super) fn check(
     let Some((path, known)) = object(directory, "hyperparameters.json")? else {
         return Ok([None, None]);
     };
-    let expected = [
-        ("latent_dim", serde_json::json!(latent)),
-        ("hidden_dim", serde_json::json!(hidden)),
-        // Residual connections, an option of scimilarity 0.1 to 0.3, leave no trace in the weights.
-        ("residual", Value::Bool(false)),
-    ];
-    for (key, expected) in expected {
+    // An option of scimilarity 0.1 that leaves no trace in the weights.
+    if known.get("residual").is_some_and(|residual| *residual != Value::Bool(false)) {
+        let problem = "these weights were trained with residual connections, which are not supported; SCimilarity's released \
+                       weights have none";
+        return Err(WeightsError::file(&path, problem));
+    }
+    for (key, expected) in [("latent_dim", serde_json::json!(latent)), ("hidden_dim", serde_json::json!(hidden))] {
         if let Some(found) = known.get(key).filter(|found| **found != expected) {
             let (found, expected) = (found.to_string(), expected.to_string());
-            let problem = if key == "residual" {
-                let problem = "residual connections were trained into these weights, which is not supported; SCimilarity's \
-                               released weights have none";
-                return Err(WeightsError::file(&path, problem));
-            } else {
-                WeightsError::Sizes { path, key: key.to_owned(), found, expected }
-            };
-            return Err(problem);
+            return Err(WeightsError::Sizes { path, key: key.to_owned(), found, expected });
         }
     }
     Ok(["input_dropout", "dropout"].map(|key| known.get(key).and_then(Value::as_f64)))

@@ -25,12 +25,17 @@ pub(super) enum Place {
     Safetensors { start: u64, length: usize },
 }
 
+/// Tensors by name.
+pub(super) type Entries = BTreeMap<String, Entry>;
+/// What `__metadata__` says.
+pub(super) type Texts = BTreeMap<String, String>;
+
 /// Tensors of one file by name, and the texts that a .safetensors file may carry.
 #[derive(Debug)]
 pub(super) struct TensorFile {
     pub(super) path: PathBuf,
-    pub(super) entries: BTreeMap<String, Entry>,
-    pub(super) texts: BTreeMap<String, String>,
+    pub(super) entries: Entries,
+    pub(super) texts: Texts,
 }
 
 impl TensorFile {
@@ -38,7 +43,7 @@ impl TensorFile {
     pub(super) fn open(path: &Path) -> Result<Self, WeightsError> {
         let (entries, texts) = match path.extension().is_some_and(|ending| ending == "safetensors") {
             true => safetensors::open(path)?,
-            false => (checkpoint::open(path)?, BTreeMap::new()),
+            false => (checkpoint::open(path)?, Texts::new()),
         };
         Ok(Self { path: path.to_path_buf(), entries, texts })
     }
