@@ -138,8 +138,8 @@ mod tests {
     #[test]
     fn products_equal_a_plain_loop_at_any_shape_and_on_any_processor() {
         let mut rng = seed::stream(3, "test");
-        let kernels: [fn(Rows, &[f32], usize, &mut [f32]); 3] =
-            [add_products, add_products_any::<true>, add_products_any::<false>];
+        type Kernel = fn(Rows, &[f32], usize, &mut [f32]);
+        let kernels: [Kernel; 3] = [add_products, add_products_any::<true>, add_products_any::<false>];
         for trial in 0..120 {
             let (cells, genes) = (rng.random_range(0..9), rng.random_range(1..90));
             // Now and then so wide that a block holds but a few rows.
