@@ -59,6 +59,8 @@ enum Verb {
 enum Bench {
     /// The demo notebook and the kernel.
     Demo,
+    /// Embedding cells through a foundation model, beside PyTorch (which is installed into .venv-torch).
+    Foundation,
 }
 
 fn main() -> ExitCode {
@@ -89,6 +91,7 @@ fn obey(asked: Asked) -> Result<()> {
             notebook::execute(&place, &notebook, &notebook, None)
         }
         Verb::Bench { what: Bench::Demo } => bench::demo(&place),
+        Verb::Bench { what: Bench::Foundation } => bench::foundation(&place),
     }
 }
 

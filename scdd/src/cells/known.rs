@@ -24,8 +24,12 @@ const SHA256: &str = "c0fca7f46d5ae82d8b5753ed5ce246cded66e2e870face389bd11084aa
 /// # Ok::<(), scdd::Error>(())
 /// ```
 pub fn demo_cells() -> Result<Cells<Counts>> {
-    let folder = data_folder(|name| std::env::var_os(name).filter(|value| !value.is_empty()));
-    demo_cells_from(folder.as_deref())
+    demo_cells_from(cache_folder().as_deref())
+}
+
+/// Where data sets and embeddings are kept, if anything says where.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    data_folder(|name| std::env::var_os(name).filter(|value| !value.is_empty()))
 }
 
 /// `$SCDD_DATA`, else `$XDG_CACHE_HOME/scdd`, else `~/.cache/scdd`.

@@ -23,6 +23,7 @@ pub use error::CellsError;
 pub use expression::Expression;
 pub use h5ad::{H5ad, read_h5ad};
 pub(crate) use h5ad::{Parts, write_h5ad};
+pub(crate) use known::cache_folder;
 pub use known::demo_cells;
 pub use labels::Labels;
 pub(crate) use obsm::Obsm;

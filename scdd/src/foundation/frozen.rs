@@ -8,6 +8,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation::prelu};
 
 use super::network::{Block, Stack};
+use super::sparse::Aligned;
 use crate::tensors;
 
 /// A layer on the host: `prelu(x W + b)`, or `x W + b` in the last one.
@@ -52,7 +53,7 @@ impl HostLayer {
 /// Weights `[inputs, outputs]` on a device, or on the host until a device needs them.
 #[derive(Debug)]
 struct Weight {
-    host: Vec<f32>,
+    host: Aligned,
     width: usize,
     device: Device,
     tensor: OnceLock<Tensor<2>>,
@@ -60,7 +61,7 @@ struct Weight {
 
 impl Weight {
     fn tensor(&self) -> Tensor<2> {
-        self.tensor.get_or_init(|| tensors::from_rows(self.host.clone(), self.width, &self.device)).clone()
+        self.tensor.get_or_init(|| tensors::from_rows(self.host.to_vec(), self.width, &self.device)).clone()
     }
 }
 
@@ -110,7 +111,7 @@ impl FrozenStack {
         });
         let rest = rest.collect::<Result<_, _>>()?;
         let width = first.bias.len();
-        let weight = Weight { host: first.weight, width, device: device.clone(), tensor: OnceLock::new() };
+        let weight = Weight { host: first.weight.into(), width, device: device.clone(), tensor: OnceLock::new() };
         let (first_bias, first_slope) = (row(first.bias), slope(first.slope));
         Ok(Self { first: Arc::new(weight), first_bias, first_slope, rest })
     }
@@ -118,8 +119,8 @@ impl FrozenStack {
     /// The stack of inputs of which only some, in the given order, are not zero.
     pub(crate) fn with_inputs(&self, inputs: &[usize]) -> Self {
         let (rows, width) = self.first_weights();
-        let host = inputs.iter().flat_map(|&input| &rows[input * width..][..width]).copied().collect();
-        let first = Weight { host, width, device: self.device(), tensor: OnceLock::new() };
+        let host: Vec<f32> = inputs.iter().flat_map(|&input| &rows[input * width..][..width]).copied().collect();
+        let first = Weight { host: host.into(), width, device: self.device(), tensor: OnceLock::new() };
         Self { first: Arc::new(first), ..self.clone() }
     }
 
@@ -159,7 +160,7 @@ impl FrozenStack {
     pub(crate) fn weight(&self, layer: usize) -> Cow<'_, [f32]> {
         match self.rest(layer) {
             Some(layer) => tensors::to_vec(layer.weight.clone()).into(),
-            None => self.first.host.as_slice().into(),
+            None => (&*self.first.host).into(),
         }
     }
 

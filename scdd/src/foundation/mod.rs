@@ -7,6 +7,7 @@
 //! [`Reference`] annotates cells by their nearest neighbours and finds similar ones.
 
 mod annotate;
+mod cache;
 mod components;
 mod error;
 mod frozen;
@@ -24,6 +25,7 @@ mod register;
 mod scimilarity;
 mod seen;
 mod sparse;
+mod sparse_kernel;
 mod weights;
 
 pub use annotate::{Annotate, Annotation};
@@ -42,4 +44,5 @@ pub use scimilarity::Scimilarity;
 pub use seen::SeenCells;
 pub use weights::WeightsError;
 
+pub(crate) use cache::EmbeddingCache;
 pub(crate) use neighbours::nearest_itself_first;

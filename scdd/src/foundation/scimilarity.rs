@@ -9,15 +9,19 @@ use ndarray::{Array2, Axis};
 use super::frozen::FrozenStack;
 use super::network::{Autoencoder, NetworkConfig, unit_length};
 use super::register::SharedGenes;
-use super::sparse::SparseBatch;
+use super::sparse::cells_times;
 use super::weights::{self, Origin, Weights};
 use super::{Card, Ended, FoundationError, FoundationModel, PretrainingHistory, Registered, SeenCells};
 use crate::cells::{Cells, Expression, LogNormalized};
+use crate::progress::Progress;
 use crate::tensors;
 use crate::text::grouped;
 
 /// Cells that are embedded at a time.
-const CHUNK: usize = 1024;
+const CHUNK: usize = 2048;
+
+/// Chunks from which on embedding shows its progress: two seconds of a model of SCimilarity's size.
+const SHOWN: usize = 10;
 
 /// What tables call it; part of the checksum.
 const NAME: &str = "SCimilarity";
@@ -187,13 +191,21 @@ impl FoundationModel for Scimilarity {
         }
         let (first_weights, first_width) = parts.encoder.first_weights();
         let mut latents = Array2::zeros((0, parts.config.latent));
-        let cells: Vec<usize> = (0..expression.cells()).collect();
-        for chunk in cells.chunks(CHUNK) {
-            let sums = SparseBatch::new(expression, chunk, |value| value).times(first_weights, first_width);
+        let cells = expression.cells();
+        let chunks = cells.div_ceil(CHUNK);
+        let mut progress = (chunks >= SHOWN).then(|| Progress::new("embedding cells", chunks));
+        for start in (0..cells).step_by(CHUNK) {
+            let sums = cells_times(expression, start..(start + CHUNK).min(cells), first_weights, first_width);
             let sums = tensors::from_rows(sums, first_width, &self.device());
             let chunk = tensors::array(unit_length(parts.encoder.after_first_layer(sums)));
             // Both have `latent` columns.
             let _ = latents.append(Axis(0), chunk.view());
+            if let Some(progress) = &mut progress {
+                progress.step(|| format!("{} of {cells} cells", latents.nrows()));
+            }
+        }
+        if let Some(progress) = progress {
+            progress.finish(|| format!("{cells} cells"));
         }
         Ok(latents)
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Parts, Study, StudyError};
 use crate::cells::{Cells, Labels, LogNormalized};
-use crate::foundation::{Foundation, PretrainingConfig, PretrainingHistory, Registered};
+use crate::foundation::{EmbeddingCache, Foundation, PretrainingConfig, PretrainingHistory, Registered};
 use crate::preprocess::{Split, TestCells, TrainingCells, highly_variable_genes, parts, stratified_split};
 use crate::seed;
 
@@ -36,6 +36,7 @@ pub struct StudyBuilder {
     pretraining: PretrainingConfig,
     foundation: Option<Foundation>,
     genes_chosen: bool,
+    cache_embeddings: bool,
     device: Option<Device>,
 }
 
@@ -63,6 +64,7 @@ impl Cells<LogNormalized> {
             pretraining: PretrainingConfig::default(),
             foundation: None,
             genes_chosen: false,
+            cache_embeddings: true,
             device: None,
         }
     }
@@ -119,6 +121,15 @@ impl StudyBuilder {
     /// Passes of the pretraining over the training cells; 30.
     pub fn foundation_epochs(mut self, epochs: usize) -> Self {
         self.pretraining.epochs = epochs;
+        self
+    }
+
+    /// Whether embeddings of large sets (20 million stored values and more, about 14,000 cells) are kept for the next study
+    /// of the same cells with the same weights; true. They lie in `embeddings` in the folder that `SCDD_DATA` names, else
+    /// in `$XDG_CACHE_HOME/scdd` or `~/.cache/scdd`, 512 bytes a cell, and may be deleted at any time. The environment
+    /// variable `SCDD_NO_CACHE` turns this off as well.
+    pub fn cache_embeddings(mut self, cache: bool) -> Self {
+        self.cache_embeddings = cache;
         self
     }
 
@@ -201,7 +212,8 @@ impl StudyBuilder {
         };
         let cells = training.cells().clone();
         let notes = training.notes().to_vec();
-        let embeddings = foundation.embed_cells(&cells)?;
+        let cache = if self.cache_embeddings { EmbeddingCache::of_user() } else { EmbeddingCache::none() };
+        let embeddings = cache.embed(&foundation, &cells)?;
         Ok(Study {
             parts: Arc::new(Parts {
                 cells,
