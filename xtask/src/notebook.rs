@@ -3,11 +3,22 @@
 use crate::command::{run, say};
 use crate::place::Place;
 use crate::{data, setup};
-use anyhow::Result;
-use std::path::Path;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// The demo's notebook.
 pub const QUICK_START: &str = "notebooks/quick_start.ipynb";
+
+/// Every notebook of the folder, sorted by name.
+pub fn all(place: &Place) -> Result<Vec<PathBuf>> {
+    let folder = place.root.join("notebooks");
+    let entries = fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
+    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "ipynb"));
+    found.sort();
+    Ok(found)
+}
 
 /// Sets up, executes the quick start in place, and says how to look at it.
 pub fn demo(place: &Place) -> Result<()> {

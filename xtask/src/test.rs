@@ -4,7 +4,7 @@
 //! build.rs. Clippy on the library runs once, with the `cuda` feature, so that it type-checks that as well.
 
 use crate::command::{output, run};
-use crate::notebook::{self, QUICK_START};
+use crate::notebook;
 use crate::place::Place;
 use crate::steps::{Count, Steps, counted};
 use crate::{data, python, setup};
@@ -28,7 +28,7 @@ pub fn test(place: &Place) -> Result<()> {
         counted(place.command("cargo").args(["test", "--package", "scdd", "--package", "scdd-tests", "--no-fail-fast"]))
     });
     steps.step("tests: kernel", || counted(&mut python_tests(place, "tests/kernel")));
-    steps.step("notebook: quick start", || quick_start(place, fetched));
+    steps.step("notebooks", || notebooks(place, fetched));
     // After the notebook, which writes one.
     steps.step("tests: Python reads our files", || counted(&mut python_tests(place, "tests/python")));
     steps.step("clippy: library, with cuda's types", || clippy_with_cuda(place));
@@ -76,12 +76,17 @@ fn python_tests(place: &Place, folder: &str) -> Command {
     command
 }
 
-/// Executed into the target folder, so that a test leaves the clone as it was.
-fn quick_start(place: &Place, fetched: bool) -> Result<Count> {
-    let out = place.target.join("quick_start.executed.ipynb");
-    notebook::execute(place, QUICK_START.as_ref(), &out, Some(&out.with_extension("html")))?;
-    if !fetched {
-        println!("without a network: the notebook ran on simulated cells");
+/// Executed into the target folder, so that a test leaves the clone's notebooks as they were.
+fn notebooks(place: &Place, fetched: bool) -> Result<Count> {
+    let mut count = Count::default();
+    for path in notebook::all(place)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().replace(".ipynb", ".executed.ipynb");
+        let out = place.target.join(name);
+        notebook::execute(place, &path, &out, Some(&out.with_extension("html")))?;
+        count.passed += 1;
     }
-    Ok(Count::ONE)
+    if !fetched {
+        println!("without a network: the notebooks ran on simulated cells");
+    }
+    Ok(count)
 }

@@ -8,6 +8,7 @@ use super::register::{Registered, all_genes};
 use super::{Corpus, FoundationModel, GeneSpace, PcaBuilder, Precomputed, Pretraining, Scimilarity};
 use crate::cells::{Cells, LogNormalized};
 use crate::preprocess::TrainingCells;
+use crate::text::grouped;
 
 /// A foundation model of any kind. Cheap to clone; has the methods of [`FoundationModel`].
 #[derive(Clone)]
@@ -128,7 +129,7 @@ impl<Model: FoundationModel> From<Model> for Foundation {
 
 impl std::fmt::Debug for Foundation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {} genes, latents of {}", self.name(), self.genes().len(), self.latent())
+        write!(f, "{}: {} genes, latents of {}", self.name(), grouped(self.genes().len()), self.latent())
     }
 }
 
