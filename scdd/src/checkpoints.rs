@@ -42,6 +42,9 @@ pub(crate) struct Checkpoints<Of, Progress> {
 impl<Of: Origin + Clone, Progress: Serialize + DeserializeOwned> Checkpoints<Of, Progress> {
     /// Makes the folder where it is not there, and checks that what is in it is of this training.
     pub(crate) fn open(folder: &Path, of: Of) -> Result<Self, CheckpointProblem> {
+        // Numbers may lose their last bit in JSON, so that only what was through it can be compared.
+        let through = serde_json::to_string(&of).and_then(|text| serde_json::from_str(&text));
+        let of = through.map_err(|problem| damaged(folder, &problem))?;
         let checkpoints = Self { folder: folder.to_owned(), of, progress: PhantomData };
         std::fs::create_dir_all(folder).map_err(|problem| checkpoints.problem("can't be made", &problem))?;
         if let Some((_, last)) = checkpoints.last()? {
@@ -135,6 +138,20 @@ fn saved<T: DeserializeOwned>(folder: &Path) -> Result<T, CheckpointProblem> {
     serde_json::from_str(&text).map_err(|problem| damaged(folder, &problem))
 }
 
+/// Numbers that come back from JSON bit for bit: as text, since a JSON number may lose its last bit.
+pub(crate) mod exact {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(numbers: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(numbers.iter().map(f64::to_string))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+        let numbers = Vec::<String>::deserialize(deserializer)?;
+        numbers.iter().map(|number| number.parse().map_err(D::Error::custom)).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,6 +190,18 @@ mod tests {
         assert!(open(1).err().unwrap().problem.contains("delete this folder"));
         checkpoints.done().unwrap();
         assert!(checkpoints.read().unwrap().is_none());
+    }
+
+    #[test]
+    fn numbers_come_back_bit_for_bit() {
+        #[derive(Serialize, Deserialize)]
+        struct Numbers(#[serde(with = "exact")] Vec<f64>);
+
+        let numbers = vec![0.9728801846504211, 0.1 + 0.2, 1e-300, -0.0, 5e22, f64::from(0.1_f32)];
+        let text = serde_json::to_string(&Numbers(numbers.clone())).unwrap();
+        let Numbers(back) = serde_json::from_str(&text).unwrap();
+        let bits = |numbers: &[f64]| numbers.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&back), bits(&numbers), "{text}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::ScdgError;
 use super::conditions::Condition;
 use super::config::{ScdgConfig, ScdgHistory};
 use super::train::State;
-use crate::checkpoints::{self, Origin, damaged};
+use crate::checkpoints::{self, Origin, damaged, exact};
 
 /// What a checkpoint is of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,7 +49,8 @@ impl Origin for Of {
 /// What a checkpoint holds beside weights.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Done {
-    history: ScdgHistory,
+    #[serde(with = "exact")]
+    loss: Vec<f64>,
     /// Words that were drawn from the random stream.
     drawn: u128,
 }
@@ -65,7 +66,7 @@ pub(super) fn open(folder: &Path, of: Of) -> Result<Checkpoints, ScdgError> {
 impl State {
     /// Writes the state after a step.
     pub(super) fn write(&self, checkpoints: &Checkpoints) -> Result<(), ScdgError> {
-        let done = Done { history: self.history.clone(), drawn: self.rng.get_word_pos() };
+        let done = Done { loss: self.history.loss.clone(), drawn: self.rng.get_word_pos() };
         Ok(checkpoints.write(self.steps(), done, |folder| {
             self.network.clone().into_record().save(folder.join("network.bpk"))?;
             self.average.clone().into_record().save(folder.join("average.bpk"))?;
@@ -75,9 +76,10 @@ impl State {
 
     /// The last state that was written, or this fresh one, which gives the form of networks and optimiser.
     pub(super) fn resume(mut self, checkpoints: &Checkpoints) -> Result<Self, ScdgError> {
-        let Some((folder, Done { history, drawn })) = checkpoints.read()? else { return Ok(self) };
+        let Some((folder, Done { loss, drawn })) = checkpoints.read()? else { return Ok(self) };
         let damaged = |problem: RecordError| damaged(&folder, &problem);
         self.rng.set_word_pos(drawn);
+        let history = ScdgHistory { loss, ..self.history };
         let network = self.network.try_load_file(folder.join("network.bpk")).map_err(damaged)?;
         let average = self.average.try_load_file(folder.join("average.bpk")).map_err(damaged)?;
         let record = OptimizerRecord::load(folder.join("optimizer.bpk")).map_err(damaged)?;

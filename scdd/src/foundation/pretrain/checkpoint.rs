@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::merged::Merged;
 use super::train::State;
 use super::{PretrainingConfig, PretrainingHistory};
-use crate::checkpoints::{self, CheckpointProblem, Origin, damaged};
+use crate::checkpoints::{self, CheckpointProblem, Origin, damaged, exact};
 use crate::foundation::FoundationError;
 
 /// What a checkpoint is of.
@@ -33,7 +33,13 @@ impl Origin for Of {
 #[derive(Serialize, Deserialize)]
 pub(super) struct Done {
     epochs: usize,
-    history: PretrainingHistory,
+    kept_epoch: usize,
+    #[serde(with = "exact")]
+    reconstruction: Vec<f64>,
+    #[serde(with = "exact")]
+    triplet: Vec<f64>,
+    #[serde(with = "exact")]
+    validation: Vec<f64>,
 }
 
 /// The checkpoints of one pretraining in one folder.
@@ -47,7 +53,8 @@ pub(super) fn open(folder: &Path, config: &PretrainingConfig, merged: &Merged) -
 impl State {
     /// Writes the state after an epoch.
     pub(super) fn write(&self, checkpoints: &Checkpoints) -> Result<(), FoundationError> {
-        let done = Done { epochs: self.epochs, history: self.history.clone() };
+        let PretrainingHistory { kept_epoch, reconstruction, triplet, validation, .. } = self.history.clone();
+        let done = Done { epochs: self.epochs, kept_epoch, reconstruction, triplet, validation };
         Ok(checkpoints.write(self.epochs, done, |folder| {
             self.network.clone().into_record().save(folder.join("network.bpk"))?;
             self.optimizer.to_record().save(folder.join("optimizer.bpk"))?;
@@ -60,7 +67,9 @@ impl State {
 
     /// The last state that was written, or this fresh one, which gives the form of network and optimiser.
     pub(super) fn resume(self, checkpoints: &Checkpoints) -> Result<Self, FoundationError> {
-        let Some((folder, Done { epochs, history })) = checkpoints.read()? else { return Ok(self) };
+        let Some((folder, done)) = checkpoints.read()? else { return Ok(self) };
+        let Done { epochs, kept_epoch, reconstruction, triplet, validation } = done;
+        let history = PretrainingHistory { kept_epoch, reconstruction, triplet, validation, ..self.history };
         let damaged = |problem: RecordError| damaged(&folder, &problem);
         let best = match folder.join("best.bpk") {
             path if path.exists() => Some(ModuleRecord::load(path).map_err(damaged)?),
