@@ -44,6 +44,7 @@
 #![recursion_limit = "256"]
 
 pub mod cells;
+mod checkpoints;
 pub mod device;
 pub mod distill;
 pub mod error;
@@ -65,7 +66,7 @@ pub use device::{default_device, device};
 pub use distill::{Distilled, DistributionMatching, GradientMatching, SmallClasses};
 pub use error::{Error, Result};
 pub use foundation::Foundation;
-pub use scdg::{Noise, Scdg};
+pub use scdg::{Noise, Sampler, Scdg};
 pub use study::Study;
 
 /// The crates whose types appear in the public API.

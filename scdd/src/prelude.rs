@@ -8,7 +8,7 @@ pub use crate::foundation::{
     Annotation, Corpus, Foundation, FoundationModel, Hits, NetworkConfig, Pca, Pretraining, PretrainingConfig,
     Reference,
 };
-pub use crate::scdg::{Noise, Scdg};
+pub use crate::scdg::{LossWeights, Noise, Sampler, Scdg, Schedule};
 pub use crate::study::Study;
 pub use crate::visualize::{Figure, Table};
 pub use crate::{Cells, Counts, Error, H5ad, Labels, LogNormalized, Result};

@@ -1,63 +1,20 @@
-//! Settings of SCDG's training, and the builder that a study opens: `study.train_scdg()`.
+//! The builder of SCDG's training, which a study opens: `study.train_scdg()`.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
 
 use super::ScdgError;
-use super::denoiser::DenoiserConfig;
+use super::checkpoint::{Of, open};
+use super::conditions::Condition;
+use super::config::ScdgConfig;
 use super::generator::Generator;
-use super::schedule::Schedule;
-use super::train::train;
+use super::schedule::{LossWeights, Schedule};
+use super::train::Training;
 use super::trained::{Parts, Scdg};
-use crate::seed;
+use crate::progress::Interrupt;
 use crate::study::Study;
-
-/// How SCDG is trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ScdgConfig {
-    /// Noise schedule.
-    pub schedule: Schedule,
-    /// Size of the network.
-    pub denoiser: DenoiserConfig,
-    /// Training steps; 2,000 (ours).
-    pub steps: usize,
-    /// Latents in a batch; 128 (scDiffusion).
-    pub batch: usize,
-    /// AdamW's learning rate; 0.001 (ours; scDiffusion 1e-4 for many more steps).
-    pub learning_rate: f64,
-    /// AdamW's weight decay; 1e-4 (scDiffusion).
-    pub weight_decay: f32,
-    /// Decay per step of the moving average of the weights, which is what is used; 0.995 (ours). Updated every 10 steps.
-    pub average_decay: f64,
-    /// Seed of weights, batches and noise.
-    pub seed: u64,
-}
-
-impl Default for ScdgConfig {
-    fn default() -> Self {
-        Self {
-            schedule: Schedule::default(),
-            denoiser: DenoiserConfig::default(),
-            steps: 2_000,
-            batch: 128,
-            learning_rate: 1e-3,
-            weight_decay: 1e-4,
-            average_decay: 0.995,
-            seed: seed::DEFAULT_SEED,
-        }
-    }
-}
-
-/// Losses of a training.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct ScdgHistory {
-    /// Mean squared error of the predicted latent, per coordinate at scale sqrt(latent), one entry per step.
-    pub loss: Vec<f64>,
-    /// Seconds that it took.
-    pub seconds: f64,
-}
 
 /// Opens the training: `study.train_scdg()`.
 #[derive(Clone)]
@@ -65,13 +22,15 @@ pub struct ScdgHistory {
 pub struct ScdgBuilder {
     study: Study,
     config: ScdgConfig,
+    checkpoints: Option<PathBuf>,
+    interrupt: Interrupt,
 }
 
 impl Study {
     /// Opens the training of SCDG on the training cells' latents, conditioned on their class.
     pub fn train_scdg(&self) -> ScdgBuilder {
         let config = ScdgConfig { seed: self.config().seed, ..ScdgConfig::default() };
-        ScdgBuilder { study: self.clone(), config }
+        ScdgBuilder { study: self.clone(), config, checkpoints: None, interrupt: Interrupt::default() }
     }
 }
 
@@ -88,15 +47,63 @@ impl ScdgBuilder {
         self
     }
 
+    /// Noise schedule; linear in 1,000 steps.
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.config.schedule = schedule;
+        self
+    }
+
+    /// How much the steps of the schedule count in the loss; all alike.
+    pub fn loss_weights(mut self, weights: LossWeights) -> Self {
+        self.config.loss_weights = weights;
+        self
+    }
+
+    /// One more column of obs to condition on, beside the class: text or categories. Each value gets an embedding of its
+    /// own, and the embeddings of all conditions are added.
+    ///
+    /// ```
+    /// use scdd::prelude::*;
+    /// let cells = simulate().cells(300).genes(200).classes(3).batches(2).run()?;
+    /// let study = cells.preprocess().min_genes(10).run()?.study("cell_type").foundation_epochs(1).run()?;
+    /// let scdg = study.train_scdg().condition("batch").steps(5).run()?;
+    /// let cells = scdg.generate(4).condition("batch", "batch_2").run()?;
+    /// assert_eq!(cells.only("batch", &["batch_2"])?.cells(), 4);
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    pub fn condition(mut self, column: &str) -> Self {
+        self.config.conditions.push(column.to_owned());
+        self
+    }
+
+    /// Share of the latents of a batch that are seen without class and conditions, which guidance needs; 0.
+    pub fn condition_dropout(mut self, share: f64) -> Self {
+        self.config.condition_dropout = share;
+        self
+    }
+
     /// Seed; the study's unless set.
     pub fn seed(mut self, seed: u64) -> Self {
         self.config.seed = seed;
         self
     }
 
-    /// Another config, seed included.
+    /// Another config, seed and conditions included.
     pub fn config(mut self, config: ScdgConfig) -> Self {
         self.config = config;
+        self
+    }
+
+    /// A folder that gets a checkpoint every 100 steps and when the training is stopped. When it has one already, the
+    /// training goes on from there, with the same result as if it had never stopped.
+    pub fn checkpoints(mut self, folder: impl AsRef<Path>) -> Self {
+        self.checkpoints = Some(folder.as_ref().to_owned());
+        self
+    }
+
+    /// Lets another thread stop it; the weights until then are kept.
+    pub fn stop_on(mut self, interrupt: &Interrupt) -> Self {
+        self.interrupt = interrupt.clone();
         self
     }
 
@@ -104,8 +111,10 @@ impl ScdgBuilder {
     pub fn plan(&self) -> String {
         let latents = self.study.training_cells().train().len();
         let passes = (self.config.steps * self.config.batch) as f64 / latents as f64;
+        let conditions: String = self.config.conditions.iter().map(|column| format!(" and '{column}'")).collect();
         format!(
-            "SCDG: {} steps of {} latents ({passes:.0} passes over {latents} training cells), conditioned on {} classes",
+            "SCDG: {} steps of {} latents ({passes:.0} passes over {latents} training cells), conditioned on {} classes\
+             {conditions}",
             self.config.steps,
             self.config.batch,
             self.study.classes().len()
@@ -115,50 +124,31 @@ impl ScdgBuilder {
     /// Trains.
     ///
     /// # Errors
-    /// When the foundation model has no decoder, a setting is out of range, or the loss becomes infinite.
+    /// When the foundation model has no decoder; when a setting is out of range; when a condition is missing, has missing
+    /// values or one value among the training cells; when the checkpoints are of another training or can't be written;
+    /// when the loss becomes infinite.
     pub fn run(&self) -> crate::Result<Scdg> {
         let (config, study) = (&self.config, &self.study);
-        check(config)?;
+        config.check()?;
         let foundation = study.foundation();
         if foundation.decode(Tensor::zeros([1, foundation.latent()], &foundation.device())).is_none() {
             return Err(ScdgError::NoDecoder(foundation.name()).into());
         }
+        let conditions = Condition::read_all(study, &config.conditions)?;
         let training = study.training_cells();
-        let (denoiser, history) = train(
-            &study.embeddings_of(training.train()),
-            &training.train_labels(),
-            study.classes().len(),
-            config,
-            study.device(),
-        )?;
-        let generator = Generator {
-            denoiser: Arc::new(denoiser),
-            foundation: foundation.clone(),
-            schedule: config.schedule.clone(),
-            embedding: config.denoiser.embedding,
+        let (latents, labels) = (study.embeddings_of(training.train()), training.train_labels());
+        let checkpoints = match &self.checkpoints {
+            Some(folder) => Some(open(folder, Of::new(config, &latents, &labels, &conditions))?),
+            None => None,
         };
-        Ok(Scdg { parts: Arc::new(Parts { study: study.clone(), config: config.clone(), generator, history }) })
+        let classes = study.classes().len();
+        let training = Training::new(&latents, &labels, classes, &conditions, config, study.device());
+        let (denoiser, history) = training.run(checkpoints.as_ref(), &self.interrupt)?;
+        if let (Some(checkpoints), false) = (&checkpoints, history.interrupted) {
+            checkpoints.done().map_err(ScdgError::from)?;
+        }
+        let generator = Generator::new(denoiser, foundation, config, &conditions, classes);
+        let parts = Parts { study: study.clone(), config: config.clone(), generator, conditions, history };
+        Ok(Scdg { parts: Arc::new(parts) })
     }
-}
-
-fn check(config: &ScdgConfig) -> Result<(), ScdgError> {
-    let fail = |setting, found: String, expected: &str| {
-        Err(ScdgError::Setting { setting, found, expected: expected.to_owned() })
-    };
-    if config.steps == 0 || config.batch == 0 {
-        return fail("steps x batch", format!("{} x {}", config.steps, config.batch), "at least 1 x 1");
-    }
-    if config.denoiser.widths.is_empty() || config.denoiser.embedding < 2 {
-        return fail("the denoiser", format!("{:?}", config.denoiser), "a width, and an embedding of at least 2");
-    }
-    let schedule = &config.schedule;
-    if schedule.steps == 0
-        || !(0.0 < schedule.beta_min && schedule.beta_min <= schedule.beta_max && schedule.beta_max < 1.0)
-    {
-        return fail("the schedule", format!("{schedule:?}"), "at least 1 step and 0 < beta_min <= beta_max < 1");
-    }
-    if !(0.0..1.0).contains(&config.average_decay) {
-        return fail("average_decay", config.average_decay.to_string(), "from 0 to below 1");
-    }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! The denoiser D(z_t, t, tau(c)): predicts the clean latent z0 in one call.
 //!
-//! Sinusoidal time embedding and a learned class embedding each shift and scale residual blocks of linear layers; the
-//! widths go down and up again with additive skips (ours, after scDiffusion and cfDiffusion).
+//! Sinusoidal time embedding and the learned embeddings of class and conditions, added, shift and scale residual blocks
+//! of linear layers; the widths go down and up again with additive skips (ours, after scDiffusion and cfDiffusion).
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
@@ -9,6 +9,7 @@ use burn::tensor::{Device, Int, Tensor, activation::silu};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::seed;
 use crate::tensors::{self, linear};
 
 /// Size of the denoiser.
@@ -16,7 +17,7 @@ use crate::tensors::{self, linear};
 pub struct DenoiserConfig {
     /// Widths on the way down; 512, 512, 256, 128 (scDiffusion), mirrored on the way up.
     pub widths: Vec<usize>,
-    /// Dimensions of the embeddings of time and class; 64 (ours).
+    /// Dimensions of the embeddings of time, class and conditions; 64 (ours).
     pub embedding: usize,
 }
 
@@ -59,34 +60,68 @@ impl Block {
 pub(crate) struct Denoiser {
     time: Vec<Linear>,
     classes: Param<Tensor<2>>,
+    /// A table of embeddings for each condition beside the class.
+    conditions: Vec<Param<Tensor<2>>>,
+    /// Stands for class and conditions where they are dropped, `[1, embedding]`.
+    null: Option<Param<Tensor<2>>>,
     down: Vec<Block>,
     up: Vec<Block>,
     output: Linear,
 }
 
+/// What the network is conditioned on.
+pub(crate) struct Conditioned<'a> {
+    /// Number of classes.
+    pub(crate) classes: usize,
+    /// Column and number of values of each further condition.
+    pub(crate) conditions: Vec<(&'a str, usize)>,
+    /// Whether they may be dropped.
+    pub(crate) dropped: bool,
+    /// Seed of the embeddings beside the class's, each of which has a stream of its own.
+    pub(crate) seed: u64,
+}
+
 impl Denoiser {
     pub(crate) fn new(
         latent: usize,
-        classes: usize,
+        conditioned: &Conditioned<'_>,
         config: &DenoiserConfig,
         rng: &mut ChaCha8Rng,
         device: &Device,
     ) -> Self {
         let (widths, embedding) = (&config.widths, config.embedding);
         let time = vec![linear(embedding, embedding, rng, device), linear(embedding, embedding, rng, device)];
-        let classes = Param::from_tensor(tensors::normal(classes, embedding, rng, device));
+        let classes = Param::from_tensor(tensors::normal(conditioned.classes, embedding, rng, device));
+        let table = |name: &str, values| {
+            let mut rng = seed::stream(conditioned.seed, &format!("scdg condition {name}"));
+            Param::from_tensor(tensors::normal(values, embedding, &mut rng, device))
+        };
+        let conditions = conditioned.conditions.iter().map(|&(column, values)| table(&format!("'{column}'"), values));
+        let (conditions, null) = (conditions.collect(), conditioned.dropped.then(|| table("null", 1)));
         let inputs = std::iter::once(&latent).chain(widths);
         let down = inputs.zip(widths).map(|(&from, &to)| Block::new(from, to, embedding, rng, device)).collect();
         let up = widths.iter().rev().zip(widths.iter().rev().skip(1));
         let up = up.map(|(&from, &to)| Block::new(from, to, embedding, rng, device)).collect();
-        Self { time, classes, down, up, output: linear(widths[0], latent, rng, device) }
+        Self { time, classes, conditions, null, down, up, output: linear(widths[0], latent, rng, device) }
     }
 
-    /// Noised latents `[rows, latent]`, their time embeddings `[rows, embedding]` (see [`time_embedding`]) and classes
-    /// `[rows]` to clean latents `[rows, latent]`.
-    pub(crate) fn forward(&self, noised: Tensor<2>, time: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<2> {
+    /// tau(c): the embeddings `[rows, embedding]` of classes `[rows]` and values `[rows]` of each condition, added.
+    pub(crate) fn tau(&self, classes: Tensor<1, Int>, conditions: Vec<Tensor<1, Int>>) -> Tensor<2> {
+        let class = self.classes.val().select(0, classes);
+        let tables = self.conditions.iter().zip(conditions);
+        tables.fold(class, |sum, (table, values)| sum + table.val().select(0, values))
+    }
+
+    /// The embedding `[1, embedding]` of no condition; None in a network that was trained without dropping them.
+    pub(crate) fn null(&self) -> Option<Tensor<2>> {
+        self.null.as_ref().map(Param::val)
+    }
+
+    /// Noised latents `[rows, latent]`, their time embeddings `[rows, embedding]` (see [`time_embedding`]) and conditions'
+    /// embeddings `[rows, embedding]` (see [`tau`](Self::tau)) to clean latents `[rows, latent]`.
+    pub(crate) fn forward(&self, noised: Tensor<2>, time: Tensor<2>, tau: Tensor<2>) -> Tensor<2> {
         let time = self.time[1].forward(silu(self.time[0].forward(time)));
-        let condition = silu(time + self.classes.val().select(0, classes));
+        let condition = silu(time + tau);
         let mut skips = Vec::with_capacity(self.down.len());
         let mut hidden = noised;
         for block in &self.down {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::conditions::Condition;
+use super::config::ScdgConfig;
 use super::denoiser::{Denoiser, time_embedding};
-use super::schedule::Schedule;
 use crate::foundation::Foundation;
 use crate::{seed, tensors};
 
@@ -24,13 +25,85 @@ pub enum Noise {
 /// The trained denoiser and the frozen decoder behind it. Cheap to clone.
 #[derive(Clone)]
 pub struct Generator {
-    pub(super) denoiser: Arc<Denoiser>,
-    pub(super) foundation: Foundation,
-    pub(super) schedule: Schedule,
-    pub(super) embedding: usize,
+    denoiser: Arc<Denoiser>,
+    foundation: Foundation,
+    alpha_bars: Arc<Vec<f64>>,
+    embedding: usize,
+    /// tau(c) of each class alone `[classes, embedding]`, with its most frequent value of each further condition.
+    tau_of_classes: Tensor<2>,
+    guidance: f64,
 }
 
 impl Generator {
+    pub(super) fn new(
+        denoiser: Denoiser,
+        foundation: &Foundation,
+        config: &ScdgConfig,
+        conditions: &[Condition],
+        classes: usize,
+    ) -> Self {
+        let device = foundation.device();
+        let usual = conditions.iter().map(|condition| tensors::indices(condition.usual.iter().copied(), &device));
+        let tau_of_classes = denoiser.tau(tensors::indices(0..classes, &device), usual.collect());
+        Self {
+            denoiser: Arc::new(denoiser),
+            foundation: foundation.clone(),
+            alpha_bars: Arc::new(config.schedule.alpha_bars()),
+            embedding: config.denoiser.embedding,
+            tau_of_classes,
+            guidance: 0.0,
+        }
+    }
+
+    /// The same with guidance w: D = D_null + (1 + w) (D_c - D_null) (Ho and Salimans 2022, written for z0). It does
+    /// nothing in a network that was trained without dropping its conditions.
+    pub(crate) fn guided(&self, guidance: f64) -> Self {
+        Self { guidance, ..self.clone() }
+    }
+
+    /// Whether guidance can do anything.
+    pub(crate) fn can_be_guided(&self) -> bool {
+        self.denoiser.null().is_some()
+    }
+
+    /// tau(c) `[rows, embedding]` of classes `[rows]` alone: each with the most frequent value that the further
+    /// conditions have among its training cells.
+    pub(crate) fn tau_of_classes(&self, classes: Tensor<1, Int>) -> Tensor<2> {
+        self.tau_of_classes.clone().select(0, classes)
+    }
+
+    /// tau(c) `[rows, embedding]` of classes `[rows]` and values `[rows]` of every further condition.
+    pub(crate) fn tau(&self, classes: Tensor<1, Int>, conditions: Vec<Tensor<1, Int>>) -> Tensor<2> {
+        self.denoiser.tau(classes, conditions)
+    }
+
+    /// alpha_bar of every step from 0 to T.
+    pub(crate) fn alpha_bars(&self) -> &[f64] {
+        &self.alpha_bars
+    }
+
+    /// Latents `[rows, latent]` at step t = 0 as the network predicts them from those at step t, both at scale
+    /// sqrt(latent), for conditions' embeddings `[rows, embedding]`.
+    pub(crate) fn predict(&self, noised: Tensor<2>, tau: Tensor<2>, step: usize) -> Tensor<2> {
+        let rows = noised.dims()[0];
+        let time = time_embedding(&vec![step; rows], self.embedding, &noised.device());
+        match self.denoiser.null() {
+            Some(null) if self.guidance != 0.0 => {
+                let null = null.expand(tau.dims());
+                let without = self.denoiser.forward(noised.clone(), time.clone(), null);
+                let with = self.denoiser.forward(noised, time, tau);
+                without.clone() + (with - without) * (1.0 + self.guidance)
+            }
+            _ => self.denoiser.forward(noised, time, tau),
+        }
+    }
+
+    /// The codes `[rows, latent]` at scale sqrt(latent), noised to a step of the schedule (equation 1).
+    pub(crate) fn noised(&self, codes: Tensor<2>, noise: Tensor<2>, step: usize) -> Tensor<2> {
+        let alpha_bar = self.alpha_bars[step.min(self.alpha_bars.len() - 1)];
+        codes * alpha_bar.sqrt() + noise * (1.0 - alpha_bar).sqrt()
+    }
+
     /// Clean latents `[rows, latent]` of length about one, from codes `[rows, latent]` at scale sqrt(latent).
     pub(crate) fn denoise(
         &self,
@@ -39,12 +112,9 @@ impl Generator {
         step: usize,
         noise: Tensor<2>,
     ) -> Tensor<2> {
-        let [rows, latent] = codes.dims();
-        let alpha_bar = self.schedule.alpha_bar(step);
-        let device = codes.device();
-        let noised = codes * alpha_bar.sqrt() + noise * (1.0 - alpha_bar).sqrt();
-        let time = time_embedding(&vec![step; rows], self.embedding, &device);
-        self.denoiser.forward(noised, time, classes) / (latent as f64).sqrt()
+        let latent = codes.dims()[1];
+        let tau = self.tau_of_classes(classes);
+        self.predict(self.noised(codes, noise, step), tau, step) / (latent as f64).sqrt()
     }
 
     /// Expression `[rows, genes]` (log1p of counts per 1e4), not negative, from codes at scale sqrt(latent).
@@ -56,6 +126,11 @@ impl Generator {
         noise: Tensor<2>,
     ) -> Tensor<2> {
         let latents = self.denoise(codes, classes, step, noise);
+        self.decode(latents)
+    }
+
+    /// Expression `[rows, genes]` of latents `[rows, latent]` of length about one.
+    pub(crate) fn decode(&self, latents: Tensor<2>) -> Tensor<2> {
         // That there is a decoder was checked when the generator was trained.
         self.foundation.decode(latents.clone()).unwrap_or(latents)
     }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::builder::{ScdgConfig, ScdgHistory};
+use super::conditions::Condition;
+use super::config::{ScdgConfig, ScdgHistory};
 use super::generator::Generator;
 use crate::study::Study;
 
@@ -16,6 +17,7 @@ pub(super) struct Parts {
     pub(super) study: Study,
     pub(super) config: ScdgConfig,
     pub(super) generator: Generator,
+    pub(super) conditions: Vec<Condition>,
     pub(super) history: ScdgHistory,
 }
 
@@ -31,7 +33,14 @@ impl std::fmt::Debug for Scdg {
             history.seconds,
             mean(&history.loss[..hundred]),
             mean(&history.loss[history.loss.len() - hundred..])
-        )
+        )?;
+        for condition in &self.parts.conditions {
+            write!(f, "; conditioned on '{}' ({} values)", condition.column(), condition.values().len())?;
+        }
+        if history.interrupted {
+            write!(f, "; interrupted, {} steps were planned", self.parts.config.steps)?;
+        }
+        Ok(())
     }
 }
 
@@ -44,6 +53,12 @@ impl Scdg {
     /// How it was trained.
     pub fn config(&self) -> &ScdgConfig {
         &self.parts.config
+    }
+
+    /// The values of a condition beside the class that it was trained with, sorted; None where it is no condition.
+    pub fn condition_values(&self, column: &str) -> Option<&[String]> {
+        let condition = self.parts.conditions.iter().find(|condition| condition.column() == column);
+        condition.map(Condition::values)
     }
 
     /// Its losses.

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use super::card::Card;
-use super::checkpoint::Checkpoints;
+use super::checkpoint;
 use super::corpus::Corpus;
 use super::merged::{Genes, Merged};
 use super::train::Training;
 use super::{Ended, PretrainingConfig, check};
+use crate::foundation::FoundationError;
 use crate::foundation::network::NetworkConfig;
 use crate::foundation::scimilarity::Scimilarity;
 use crate::foundation::weights::Origin;
@@ -170,7 +171,7 @@ impl Pretraining {
         };
         let merged = Merged::new(&self.corpus, &self.genes, self.config.seed)?;
         let checkpoints = match &self.checkpoints {
-            Some(folder) => Some(Checkpoints::open(folder, &self.config, &merged)?),
+            Some(folder) => Some(checkpoint::open(folder, &self.config, &merged)?),
             None => None,
         };
         let training = Training::new(&merged, &self.config, &device, &self.interrupt);
@@ -178,7 +179,7 @@ impl Pretraining {
         let interrupted = history.ended == Ended::Interrupted;
         let card = Card::new(&self.corpus, &merged, &self.config, history);
         if let (Some(checkpoints), false) = (&checkpoints, interrupted) {
-            checkpoints.done()?;
+            checkpoints.done().map_err(FoundationError::from)?;
         }
         let origin = Origin { card: Some(card), seen: Some(merged.seen()) };
         Ok(Scimilarity::freeze(&network, merged.genes.clone(), self.config.network.clone(), origin))

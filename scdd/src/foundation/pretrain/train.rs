@@ -59,7 +59,7 @@ impl<'a> Training<'a> {
     ) -> Result<(Autoencoder, PretrainingHistory), FoundationError> {
         let mut state = self.fresh();
         if let Some(checkpoints) = checkpoints {
-            state = checkpoints.read(state)?;
+            state = state.resume(checkpoints)?;
         }
         let steps = (self.config.epochs - state.epochs.min(self.config.epochs)) * self.batches();
         let mut progress = Progress::new("pretraining the foundation model", steps);
@@ -74,7 +74,7 @@ impl<'a> Training<'a> {
                 break;
             }
             if let Some(checkpoints) = checkpoints {
-                checkpoints.write(&state)?;
+                state.write(checkpoints)?;
             }
         }
         let history = &mut state.history;
