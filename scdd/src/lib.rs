@@ -63,7 +63,9 @@ pub mod visualize;
 
 pub use cells::{Cells, Counts, H5ad, Labels, LogNormalized, demo_cells, read_h5ad, simulate};
 pub use device::{default_device, device};
-pub use distill::{Distilled, DistributionMatching, GradientMatching, SmallClasses};
+pub use distill::{
+    Distilled, DistilledFeatures, DistributionMatching, GradientMatching, Optimizer, SmallClasses, Start,
+};
 pub use error::{Error, Result};
 pub use foundation::Foundation;
 pub use scdg::{Noise, Sampler, Scdg};

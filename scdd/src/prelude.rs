@@ -1,7 +1,8 @@
 //! What a notebook needs: `use scdd::prelude::*;`.
 
 pub use crate::distill::{
-    Distilled, DistributionMatching, GradientMatching, Matching, MatchingObjective, SmallClasses,
+    Distilled, DistilledFeatures, DistributionMatching, GradientMatching, Matching, MatchingObjective, Optimizer,
+    SmallClasses, Start,
 };
 pub use crate::evaluate::{ClassMean, Evaluation, EvaluationRow, Protocol, RandomCells, Scores, Selection};
 pub use crate::foundation::{

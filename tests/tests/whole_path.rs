@@ -45,8 +45,8 @@ fn a_distilled_set_trains_a_classifier_far_better_than_chance() {
     assert_eq!(
         names,
         [
-            ("scDD, gradient matching", Some(1)),
-            ("scDD, distribution matching", Some(2)),
+            ("scDD+SCDG, DC", Some(1)),
+            ("scDD+SCDG, DM", Some(2)),
             ("random cells", Some(1)),
             ("class mean", Some(1)),
             ("random cells", Some(2)),

@@ -48,6 +48,7 @@ impl Distilled {
             "scdd": {
                 "recipe": recipe.to_string(),
                 "method": recipe["method"],
+                "pipeline": recipe["pipeline"],
                 "objective": self.objective(),
                 "per_class": self.config().per_class,
                 "seed": self.config().seed,

@@ -1,85 +1,49 @@
-//! Settings of a distillation, and the builder that a generator opens: `scdg.distill(objective)`.
+//! The builder of a distillation: `scdg.distill(objective)`, `study.distill_expression(objective)` and the others.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use ndarray::Array2;
 
 use super::codes::{Codes, SmallClasses};
-use super::distilled::Distilled;
+use super::config::{DistillConfig, DistillHistory, RateTried};
+use super::distillation::Distillation;
 use super::engine::Run;
 use super::error::DistillError;
 use super::matching::MatchingObjective;
-use crate::scdg::{Noise, Scdg};
-use crate::seed;
+use super::optimizer::Optimizer;
+use super::path::GeneratorPath;
+use super::start::{self, Start};
+use super::validation::{EarlyStopping, Validation, ValidationScore};
+use super::{Distilled, DistilledFeatures};
+use crate::Error;
+use crate::evaluate::EvaluateError;
+use crate::scdg::Noise;
 
-/// How cells are distilled.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DistillConfig {
-    /// Synthetic cells per class; 1.
-    pub per_class: usize,
-    /// What is done about classes with fewer training cells; refuse (ours).
-    pub small_classes: SmallClasses,
-    /// Steps K; 50 (the axis of the paper's table VII).
-    pub steps: usize,
-    /// Learning rate of the codes (Adam, at scale sqrt(latent)); None takes the objective's (ours).
-    pub learning_rate: Option<f64>,
-    /// Real cells of each class in a step's batch; 256 (Zhao and Bilen), or all where there are fewer.
-    pub real_batch: usize,
-    /// Step t of the noise schedule that codes are noised to; 100 of 1,000, alpha_bar 0.90 (ours).
-    pub noise_step: usize,
-    /// Which noise; fixed for each code (ours).
-    pub noise: Noise,
-    /// Synthetic cells in a chunk of the second pass; 256 (ours).
-    pub chunk: usize,
-    /// Seed of codes, batches, heads and noise.
-    pub seed: u64,
-}
-
-impl Default for DistillConfig {
-    fn default() -> Self {
-        Self {
-            per_class: 1,
-            small_classes: SmallClasses::Refuse,
-            steps: 50,
-            learning_rate: None,
-            real_batch: 256,
-            noise_step: 100,
-            noise: Noise::Fixed,
-            chunk: 256,
-            seed: seed::DEFAULT_SEED,
-        }
-    }
-}
-
-/// What happened in each step.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct DistillHistory {
-    /// The objective's loss.
-    pub loss: Vec<f64>,
-    /// Length of the gradient of all codes.
-    pub gradient: Vec<f64>,
-    /// Seconds that all steps took.
-    pub seconds: f64,
-}
-
-/// Opens a distillation: `scdg.distill(GradientMatching::default())`.
-#[derive(Clone)]
+/// Opens a distillation of one pipeline: `scdg.distill(GradientMatching::default())`. `Set` is what it makes: cells, or
+/// features that are no cells.
 #[must_use = "call .run()"]
-pub struct DistillBuilder {
-    scdg: Scdg,
+pub struct DistillBuilder<Set = Distilled> {
+    path: Arc<dyn GeneratorPath>,
     objective: Arc<dyn MatchingObjective>,
     config: DistillConfig,
+    noise_set: bool,
+    set: PhantomData<fn() -> Set>,
 }
 
-impl Scdg {
-    /// Opens a distillation with a matching objective; the seed is the study's unless set.
-    pub fn distill(&self, objective: impl MatchingObjective) -> DistillBuilder {
-        let config = DistillConfig { seed: self.study().config().seed, ..DistillConfig::default() };
-        DistillBuilder { scdg: self.clone(), objective: Arc::new(objective), config }
+impl<Set> Clone for DistillBuilder<Set> {
+    fn clone(&self) -> Self {
+        let (path, objective) = (self.path.clone(), self.objective.clone());
+        Self { path, objective, config: self.config.clone(), noise_set: self.noise_set, set: PhantomData }
     }
 }
 
-impl DistillBuilder {
+impl<Set> DistillBuilder<Set> {
+    pub(super) fn new(path: Arc<dyn GeneratorPath>, objective: impl MatchingObjective) -> Self {
+        let config = DistillConfig { seed: path.study().config().seed, ..DistillConfig::default() };
+        Self { path, objective: Arc::new(objective), config, noise_set: false, set: PhantomData }
+    }
+
     /// Synthetic cells per class; 1.
     pub fn per_class(mut self, per_class: usize) -> Self {
         self.config.per_class = per_class;
@@ -92,22 +56,50 @@ impl DistillBuilder {
         self
     }
 
+    /// Where codes start; random real cells.
+    pub fn start(mut self, start: Start) -> Self {
+        self.config.start = start;
+        self
+    }
+
     /// Steps; 50.
     pub fn steps(mut self, steps: usize) -> Self {
         self.config.steps = steps;
         self
     }
 
-    /// Learning rate of the codes; the objective's unless set.
-    pub fn learning_rate(mut self, rate: f64) -> Self {
-        self.config.learning_rate = Some(rate);
+    /// What moves the codes; Adam.
+    pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
+        self.config.optimizer = optimizer;
         self
     }
 
-    /// Which noise codes get, and to which step of the schedule; fixed, 100.
+    /// Learning rate of the codes; the objective's for this optimiser unless set.
+    pub fn learning_rate(mut self, rate: f64) -> Self {
+        self.config.learning_rate = Some(rate);
+        self.config.candidate_rates = None;
+        self
+    }
+
+    /// Tries each learning rate, and takes the one whose set trains the best linear head on the validation cells
+    /// (macro-F1). Rates that diverge are left out.
+    pub fn choose_learning_rate(mut self, rates: &[f64]) -> Self {
+        self.config.candidate_rates = Some(rates.to_vec());
+        self
+    }
+
+    /// Trains a linear head on the set at the start, at the end and each `every` steps, scores it on the validation cells,
+    /// and delivers the best of these steps. Stops after `patience` scores that are no better.
+    pub fn early_stopping(mut self, every: usize, patience: usize) -> Self {
+        self.config.early_stopping = Some(EarlyStopping { every, patience });
+        self
+    }
+
+    /// Which noise codes get, and to which step of the schedule; fixed, 100. Only SCDG has noise.
     pub fn noise(mut self, noise: Noise, step: usize) -> Self {
         self.config.noise = noise;
         self.config.noise_step = step;
+        self.noise_set = true;
         self
     }
 
@@ -126,62 +118,139 @@ impl DistillBuilder {
     /// What would run, and what it costs.
     ///
     /// # Errors
-    /// As [`run`](Self::run), for the number of cells.
+    /// As `run`, for the number of cells and the start.
     pub fn plan(&self) -> crate::Result<String> {
-        let codes = self.codes()?;
-        let study = self.scdg.study();
-        let (rows, genes) = (codes.labels.len(), study.cells().genes());
+        let codes = start::codes(&*self.path, &self.config)?;
+        let study = self.path.study();
+        let (rows, width) = codes.values.dim();
         let training = study.training_cells().train().len();
-        Ok(format!(
-            "{}: {rows} synthetic cells of {} classes, {:.1} permille of {training} training cells, {:.0} kB of \
-             expression; {} steps",
+        let mut plan = format!(
+            "{} ({}): {rows} synthetic cells of {} classes, {:.1} permille of {training} training cells, codes of {width}; \
+             {} steps",
+            self.path.pipeline().name(&self.objective.short_name()),
             self.objective.name(),
             study.classes().len(),
             1_000.0 * rows as f64 / training as f64,
-            (rows * genes * 4) as f64 / 1_000.0,
             self.config.steps
-        ))
+        );
+        if let Some(rates) = &self.config.candidate_rates {
+            plan += &format!(" with each of {} learning rates", rates.len());
+        }
+        Ok(plan)
     }
 
-    fn codes(&self) -> Result<Codes, DistillError> {
-        let config = &self.config;
-        Codes::random_real(self.scdg.study(), config.per_class, config.small_classes, config.seed)
+    fn made(&self) -> crate::Result<(Distillation, Array2<f32>)> {
+        let (path, config) = (&*self.path, &self.config);
+        let rates = config.candidate_rates.clone().unwrap_or_else(|| vec![self.rate()]);
+        let codes = start::codes(path, config)?;
+        config.check(&rates)?;
+        if self.noise_set && path.scdg().is_none() {
+            let pipeline = path.pipeline().name(&self.objective.short_name());
+            let found = format!("set, and {pipeline} adds none");
+            let expected = "it to be left out: only scdg.distill(...) has noise".to_owned();
+            return Err(DistillError::Setting { setting: "noise", found, expected }.into());
+        }
+        path.check(config)?;
+        let validation = config.chooses().then(|| Validation::new(path.study(), config.seed)).transpose()?;
+        let run =
+            |rate| Run::new(path, &*self.objective, config, rate, &codes.labels, validation.as_ref()).descend(&codes);
+        let (rate, made, history) = match &config.candidate_rates {
+            Some(rates) => best_of(rates, run)?,
+            None => {
+                let (made, history) = run(rates[0])?;
+                (rates[0], made, history)
+            }
+        };
+        Ok((self.distillation(rate, codes, history), made))
     }
 
-    /// Distils.
-    ///
-    /// # Errors
-    /// When no cells are asked for, or more per class than there are training cells; when a setting is out of range;
-    /// when the loss does not stay finite.
-    pub fn run(&self) -> crate::Result<Distilled> {
-        let codes = self.codes()?;
-        let rate = self.config.learning_rate.unwrap_or(self.objective.learning_rate());
-        check(&self.config, rate, self.scdg.config().schedule.steps)?;
-        let run = Run::new(&self.scdg, &*self.objective, &self.config, rate, &codes.labels);
-        let (expression, history) = run.descend(&codes)?;
-        Ok(Distilled::new(
-            &self.scdg,
-            self.objective.name(),
-            self.config.clone(),
-            rate,
-            expression,
-            codes.labels,
+    /// The learning rate without a choice.
+    fn rate(&self) -> f64 {
+        let usual = match self.config.optimizer {
+            Optimizer::Adam => self.objective.learning_rate(),
+            Optimizer::Sgd { .. } => self.objective.sgd_learning_rate(),
+        };
+        self.config.learning_rate.unwrap_or(usual)
+    }
+
+    fn distillation(&self, rate: f64, codes: Codes, history: DistillHistory) -> Distillation {
+        Distillation {
+            pipeline: self.path.pipeline(),
+            study: self.path.study().clone(),
+            scdg: self.path.scdg().cloned(),
+            objective: self.objective.name(),
+            short_name: self.objective.short_name(),
+            config: self.config.clone(),
+            learning_rate: Some(rate),
+            labels: codes.labels,
             history,
-        ))
+        }
     }
 }
 
-fn check(config: &DistillConfig, rate: f64, schedule_steps: usize) -> Result<(), DistillError> {
-    let fail = |setting, found: String, expected: String| Err(DistillError::Setting { setting, found, expected });
-    if config.noise_step > schedule_steps {
-        return fail("noise_step", config.noise_step.to_string(), format!("0 to {schedule_steps}"));
+impl DistillBuilder<Distilled> {
+    /// Distils.
+    ///
+    /// # Errors
+    /// When no cells are asked for, or more per class than there are training cells; when a setting is out of range, or
+    /// a choice is asked for and there are no validation cells; when the foundation model lacks what the pipeline needs;
+    /// when the loss is not one value or does not stay finite.
+    pub fn run(&self) -> crate::Result<Distilled> {
+        let (made, expression) = self.made()?;
+        Ok(Distilled::new(made, expression))
     }
-    if !(rate.is_finite() && rate > 0.0) {
-        return fail("learning_rate", rate.to_string(), "a number above 0".to_owned());
+}
+
+impl DistillBuilder<DistilledFeatures> {
+    /// Distils.
+    ///
+    /// # Errors
+    /// As for cells; also when the objective compares expression, of which there is none.
+    pub fn run(&self) -> crate::Result<DistilledFeatures> {
+        let (made, features) = self.made()?;
+        Ok(DistilledFeatures::new(made, features))
     }
-    if config.chunk == 0 || config.real_batch == 0 {
-        let found = format!("{} and {}", config.chunk, config.real_batch);
-        return fail("chunk and real_batch", found, "at least 1 cell each".to_owned());
+}
+
+/// The learning rate with the best validation score, the first of equals, and its run.
+fn best_of(
+    rates: &[f64],
+    run: impl Fn(f64) -> crate::Result<(Array2<f32>, DistillHistory)>,
+) -> crate::Result<(f64, Array2<f32>, DistillHistory)> {
+    let (mut tried, mut seconds) = (Vec::new(), 0.0);
+    let mut best: Option<(ValidationScore, f64, Array2<f32>, DistillHistory)> = None;
+    let mut failed = None;
+    for &learning_rate in rates {
+        match run(learning_rate) {
+            Ok((made, history)) => {
+                seconds += history.seconds;
+                let score = history.validation.iter().find(|score| score.step == history.kept_step).copied();
+                tried.push(RateTried { learning_rate, score });
+                if let Some(score) = score
+                    && best.as_ref().is_none_or(|(best, ..)| score.is_better_than(best))
+                {
+                    best = Some((score, learning_rate, made, history));
+                }
+            }
+            Err(problem) if diverged(&problem) => {
+                tried.push(RateTried { learning_rate, score: None });
+                failed = Some(problem);
+            }
+            Err(problem) => return Err(problem),
+        }
     }
-    Ok(())
+    match (best, failed) {
+        (Some((_, rate, made, history)), _) => Ok((rate, made, DistillHistory { rates: tried, seconds, ..history })),
+        (None, Some(problem)) => Err(problem),
+        (None, None) => Err(DistillError::NoValidation.into()),
+    }
+}
+
+/// Whether a lower learning rate may mend it.
+fn diverged(problem: &Error) -> bool {
+    matches!(
+        problem,
+        Error::Distill(DistillError::Diverged { .. } | DistillError::Gradient { .. })
+            | Error::Evaluate(EvaluateError::NotFinite { .. } | EvaluateError::Diverged { .. })
+    )
 }

@@ -1,13 +1,10 @@
-//! Where codes start: latents of random real training cells of each class (algorithm 1, line 1).
+//! Codes and how many each class gets.
 
 use itertools::Itertools;
-use ndarray::{Array2, Axis};
-use rand::seq::index::sample;
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::DistillError;
-use crate::seed;
-use crate::study::Study;
 
 /// What is done about classes with fewer training cells than synthetic ones are asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,39 +16,25 @@ pub enum SmallClasses {
     TakeAll,
 }
 
-/// Codes `[rows, latent]` at scale sqrt(latent) and their classes, sorted by class.
+/// Codes `[rows, width]` and their classes, sorted by class.
 #[derive(Clone, Debug)]
-pub(crate) struct Codes {
-    pub(crate) values: Array2<f32>,
-    pub(crate) labels: Vec<u32>,
+pub(super) struct Codes {
+    pub(super) values: Array2<f32>,
+    pub(super) labels: Vec<u32>,
 }
 
-impl Codes {
-    /// Latents of random training cells, none twice.
-    pub(crate) fn random_real(
-        study: &Study,
-        per_class: usize,
-        small: SmallClasses,
-        seed: u64,
-    ) -> Result<Self, DistillError> {
-        let training = study.training_cells();
-        check(per_class, small, &training.train_counts(), training.classes())?;
-        let mut rng = seed::stream(seed, "codes");
-        let (mut cells, mut labels) = (Vec::new(), Vec::new());
-        for (class, members) in training.train_per_class().into_iter().enumerate() {
-            let chosen = sample(&mut rng, members.len(), per_class.min(members.len()));
-            cells.extend(chosen.iter().map(|index| members[index]));
-            labels.resize(cells.len(), class as u32);
-        }
-        let latents = study.embeddings_of(&cells);
-        let scale = (latents.len_of(Axis(1)) as f32).sqrt();
-        Ok(Self { values: latents * scale, labels })
-    }
-}
-
-fn check(per_class: usize, small: SmallClasses, counts: &[usize], classes: &[String]) -> Result<(), DistillError> {
+/// Codes of each class: `per_class`, or all where a class has fewer training cells and that is allowed.
+pub(super) fn budget(
+    per_class: usize,
+    small: SmallClasses,
+    counts: &[usize],
+    classes: &[String],
+) -> Result<Vec<usize>, DistillError> {
     if per_class == 0 {
         return Err(DistillError::NoCells);
+    }
+    if let Some((_, class)) = counts.iter().zip(classes).find(|(count, _)| **count == 0) {
+        return Err(DistillError::EmptyClass(class.clone()));
     }
     let too_small: Vec<_> = counts.iter().zip(classes).filter(|(count, _)| **count < per_class).collect();
     if small == SmallClasses::Refuse && !too_small.is_empty() {
@@ -62,5 +45,20 @@ fn check(per_class: usize, small: SmallClasses, counts: &[usize], classes: &[Str
             smallest: counts.iter().copied().min().unwrap_or(0),
         });
     }
-    Ok(())
+    Ok(counts.iter().map(|&count| per_class.min(count)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_without_training_cells_is_refused_by_name_whatever_is_done_about_small_ones() {
+        let classes = ["T".to_owned(), "B".to_owned()];
+        for small in [SmallClasses::Refuse, SmallClasses::TakeAll] {
+            let message = budget(1, small, &[3, 0], &classes).unwrap_err().to_string();
+            assert!(message.contains("'B' has no training cells"), "{message}");
+        }
+        assert_eq!(budget(5, SmallClasses::TakeAll, &[3, 9], &classes).unwrap(), [3, 5]);
+    }
 }

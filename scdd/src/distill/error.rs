@@ -13,6 +13,46 @@ pub enum DistillError {
          synthetic cells' latents; distil with a model that has one, such as Foundation::pretrain(...)"
     )]
     NoEncoder(String),
+    /// Latents can't become expression.
+    #[error(
+        "the foundation model '{0}' has no decoder, and latents need one to become expression; take a model that has \
+         one, such as Foundation::pretrain(...), or study.distill_features(...), which makes no expression"
+    )]
+    NoDecoder(String),
+    /// A start that needs a generator.
+    #[error(
+        "Start::Generated draws codes from SCDG, and this pipeline has none; use scdg.distill(...), or start at \
+         Start::RandomReal, ClassMean, Medoid or KMeans"
+    )]
+    NothingGenerated,
+    /// A class that nothing can be learned of.
+    #[error("class '{0}' has no training cells; drop it with cells.without(...), or lower the test fraction")]
+    EmptyClass(String),
+    /// Choices were asked for, and there is nothing to choose on.
+    #[error(
+        "there are no validation cells to choose on; set .validation_fraction(0.1) on the study, or leave \
+         choose_learning_rate and early_stopping out"
+    )]
+    NoValidation,
+    /// A loss that is not one value.
+    #[error("the loss of {objective} has {found} values; give one, such as a .sum() or .mean()")]
+    LossShape {
+        /// Which objective.
+        objective: String,
+        /// How many values the loss had.
+        found: usize,
+    },
+    /// An objective that compares what is not there.
+    #[error(
+        "{objective} compares expression, and {pipeline} makes none; use study.distill_expression(...), \
+         study.distill_decoder(...) or scdg.distill(...)"
+    )]
+    NoExpression {
+        /// Which objective.
+        objective: String,
+        /// Which pipeline.
+        pipeline: String,
+    },
     /// More synthetic cells than real ones.
     #[error(
         "per_class is {per_class}, and {classes} of the classes have fewer training cells: {list}. Ask for at most \
@@ -37,6 +77,23 @@ pub enum DistillError {
         found: String,
         /// What it may be.
         expected: String,
+    },
+    /// The objective's gradient did not stay finite, though its loss did.
+    #[error(
+        "the gradient of {objective} became {length} in step {step} of {steps}; lower the learning rate (it is \
+         {learning_rate}), or look for a square root or a division at 0 in the objective"
+    )]
+    Gradient {
+        /// Which objective.
+        objective: String,
+        /// The length of the gradient that was found.
+        length: f64,
+        /// The step that it was found in.
+        step: usize,
+        /// How many steps there were to be.
+        steps: usize,
+        /// The rate that was used.
+        learning_rate: f64,
     },
     /// The objective did not stay finite.
     #[error(

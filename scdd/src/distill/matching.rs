@@ -1,5 +1,7 @@
 //! What a matching objective is given, and the trait that one implements.
 
+use std::cell::Cell;
+
 use burn::tensor::{Device, Tensor};
 
 use crate::tensors;
@@ -37,16 +39,30 @@ pub trait MatchingObjective: Send + Sync + 'static {
     /// The distance, a tensor of one value that is differentiable in the synthetic cells.
     fn loss(&self, matching: &Matching) -> Tensor<1>;
 
-    /// The learning rate of the codes (at scale sqrt(latent)) that suits its gradients; 0.05 unless an objective says
-    /// otherwise.
+    /// What tables call it behind the name of a pipeline: "DC"; the whole name unless an objective says otherwise.
+    fn short_name(&self) -> String {
+        self.name()
+    }
+
+    /// The learning rate of the codes for Adam (latents at scale sqrt(latent), or expression); 0.05 unless an objective
+    /// says otherwise.
     fn learning_rate(&self) -> f64 {
         0.05
+    }
+
+    /// The learning rate of the codes for [`Optimizer::Sgd`](super::Optimizer::Sgd), which depends on the size of the
+    /// objective's gradients; 1 unless an objective says otherwise.
+    fn sgd_learning_rate(&self) -> f64 {
+        1.0
     }
 }
 
 /// One step's synthetic cells beside a batch of real ones. Rows of both are sorted by class.
 pub struct Matching<'a> {
-    pub(crate) synthetic_expression: Tensor<2>,
+    /// What the pipeline made, where that is expression.
+    pub(crate) synthetic_expression: Option<Tensor<2>>,
+    /// Set when expression is asked for.
+    pub(crate) expression_asked: Cell<bool>,
     pub(crate) synthetic_features: Tensor<2>,
     pub(crate) synthetic_labels: &'a [u32],
     pub(crate) real_features: Tensor<2>,
@@ -58,9 +74,15 @@ pub struct Matching<'a> {
 }
 
 impl Matching<'_> {
-    /// Expression of the synthetic cells `[rows, genes]`, with gradients.
+    /// Expression of the synthetic cells `[rows, genes]`, with gradients. The pipeline "FeatDistill" has none: there this
+    /// is all zeros, and the distillation ends with an error once the loss is back.
     pub fn synthetic_expression(&self) -> Tensor<2> {
-        self.synthetic_expression.clone()
+        self.expression_asked.set(true);
+        let none = || {
+            let genes = self.real_expression().dims()[1];
+            Tensor::zeros([self.synthetic_labels.len(), genes], &self.synthetic_features.device())
+        };
+        self.synthetic_expression.clone().unwrap_or_else(none)
     }
 
     /// Latents of the synthetic cells `[rows, latent]` through the frozen foundation model, with gradients.

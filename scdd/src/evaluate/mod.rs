@@ -12,6 +12,7 @@ mod linear_head;
 mod metrics;
 mod protocol;
 mod run;
+mod set;
 mod sgd;
 mod table;
 
@@ -22,6 +23,7 @@ pub use linear_head::{LinearHead, train_heads};
 pub use metrics::Scores;
 pub use protocol::Protocol;
 pub use run::EvaluateBuilder;
+pub use set::TrainingSet;
 pub use table::{EvaluationRow, mean, sample_deviation, table};
 
 pub(crate) use error::check_labels;

@@ -10,11 +10,12 @@ use itertools::Itertools;
 use ndarray::Array2;
 
 use super::{
-    ClassMean, EvaluateError, Evaluation, EvaluationRow, Protocol, RandomCells, Scores, Selection, train_heads,
+    ClassMean, EvaluateError, Evaluation, EvaluationRow, Protocol, RandomCells, Scores, Selection, TrainingSet,
+    train_heads,
 };
 use crate::Error;
 use crate::cells::Expression;
-use crate::distill::Distilled;
+use crate::distill::{Distilled, DistilledFeatures};
 use crate::foundation::FoundationError;
 use crate::progress::Progress;
 use crate::seed;
@@ -28,7 +29,7 @@ const MODEL: &str = "linear head";
 #[must_use = "call .run()"]
 pub struct EvaluateBuilder {
     study: Study,
-    sets: Vec<Distilled>,
+    sets: Vec<TrainingSet>,
     budgets: Vec<usize>,
     controls: Vec<Control>,
     protocol: Protocol,
@@ -67,12 +68,19 @@ impl Study {
 impl Distilled {
     /// Opens an evaluation on the study's test cells, beside random cells, class means and all training cells.
     pub fn evaluate(&self) -> EvaluateBuilder {
-        EvaluateBuilder::new(self.study(), vec![self.clone()])
+        EvaluateBuilder::new(self.study(), vec![self.into()])
+    }
+}
+
+impl DistilledFeatures {
+    /// Opens an evaluation on the study's test cells: heads are trained on these features as they are.
+    pub fn evaluate(&self) -> EvaluateBuilder {
+        EvaluateBuilder::new(self.study(), vec![self.into()])
     }
 }
 
 impl EvaluateBuilder {
-    fn new(study: &Study, sets: Vec<Distilled>) -> Self {
+    fn new(study: &Study, sets: Vec<TrainingSet>) -> Self {
         let always: [Arc<dyn Selection>; 2] = [Arc::new(RandomCells), Arc::new(ClassMean)];
         let controls = always.into_iter().map(|selection| Control { selection, asked: false }).collect();
         let protocol = Protocol { seed: study.config().seed, ..Protocol::default() };
@@ -85,9 +93,9 @@ impl EvaluateBuilder {
         self
     }
 
-    /// Another distilled set of the same study, in the same table.
-    pub fn beside(mut self, other: &Distilled) -> Self {
-        self.sets.push(other.clone());
+    /// Another distilled set of the same study, of any pipeline, in the same table: `&Distilled` or `&DistilledFeatures`.
+    pub fn beside(mut self, other: impl Into<TrainingSet>) -> Self {
+        self.sets.push(other.into());
         self
     }
 
@@ -118,12 +126,18 @@ impl EvaluateBuilder {
         let judge = Judge::new(study, &self.protocol)?;
         let (mut rows, mut notes) = (Vec::new(), Vec::new());
         for set in &self.sets {
-            let expression = Expression::from_array(set.expression())?;
-            let scores = judge.score(&expression, set.labels(), &self.protocol)?;
-            let seconds = set.history().seconds + set.scdg().history().seconds;
-            let row = judge.row(format!("scDD, {}", set.objective()), set.labels().len(), &scores)?;
+            let scores = match set {
+                TrainingSet::Cells(cells) => {
+                    judge.score(&Expression::from_array(cells.expression())?, set.labels(), &self.protocol)?
+                }
+                TrainingSet::Features(features) => {
+                    judge.score_embedded(features.features(), set.labels(), &self.protocol)?
+                }
+            };
+            let seconds = set.history().seconds + set.scdg().map_or(0.0, |scdg| scdg.history().seconds);
+            let row = judge.row(set.method(), set.labels().len(), &scores)?;
             rows.push(row.per_class(set.config().per_class).seconds(seconds));
-            progress.step(|| set.objective().to_owned());
+            progress.step(|| set.method());
         }
         for per_class in budgets {
             for control in &self.controls {

@@ -22,7 +22,7 @@ use super::{EvaluateError, Scores};
 /// ```
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EvaluationRow {
-    /// How the training set was made: "class mean", "scDD, gradient matching", "all training cells".
+    /// How the training set was made: "class mean", "scDD+SCDG, DC", "all training cells".
     pub method: String,
     /// Cells asked for per class; `None` for all training cells.
     pub per_class: Option<usize>,

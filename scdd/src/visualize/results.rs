@@ -7,7 +7,7 @@ use super::{
     Figure, Table, VisualizeError, class_profiles, correlation_figure, curves, expression_heatmap, umap_figure,
 };
 use crate::cells::Expression;
-use crate::distill::Distilled;
+use crate::distill::{Distillation, Distilled};
 use crate::evaluate::{Evaluation, EvaluationRow};
 use crate::foundation::{PretrainingHistory, Scimilarity};
 use crate::preprocess::top_variable_genes_per_class;
@@ -68,7 +68,9 @@ impl Distilled {
         let synthetic = class_profiles(&Expression::from_array(self.expression())?, self.labels(), classes.len())?;
         Ok(correlation_figure(&real, &synthetic, classes)?)
     }
+}
 
+impl Distillation {
     /// The objective's loss over the steps.
     ///
     /// # Errors

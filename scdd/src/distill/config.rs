@@ -1,0 +1,125 @@
+//! Settings of a distillation, and what happened in one.
+
+use serde::{Deserialize, Serialize};
+
+use super::codes::SmallClasses;
+use super::error::DistillError;
+use super::optimizer::Optimizer;
+use super::start::Start;
+use super::validation::{EarlyStopping, ValidationScore};
+use crate::scdg::Noise;
+use crate::seed;
+
+/// How cells are distilled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DistillConfig {
+    /// Synthetic cells per class; 1.
+    pub per_class: usize,
+    /// What is done about classes with fewer training cells; refuse (ours).
+    pub small_classes: SmallClasses,
+    /// Where codes start; random real cells (the paper).
+    pub start: Start,
+    /// Steps K; 50 (the axis of the paper's table VII).
+    pub steps: usize,
+    /// What moves the codes; Adam (ours).
+    pub optimizer: Optimizer,
+    /// Learning rate of the codes; None takes the objective's for this optimiser (ours). For Adam that is 0.05 on every
+    /// pipeline: on Baron's validation cells, 1 and 5 per class, rates from 0.01 to 0.2 differ by a cell or two.
+    pub learning_rate: Option<f64>,
+    /// Learning rates of which the best on validation cells is taken; None takes the one above.
+    pub candidate_rates: Option<Vec<f64>>,
+    /// When to look at validation cells and to keep the best step; None keeps the last.
+    pub early_stopping: Option<EarlyStopping>,
+    /// Real cells of each class in a step's batch; 256 (Zhao and Bilen), or all where there are fewer.
+    pub real_batch: usize,
+    /// Step t of the noise schedule that codes are noised to; 100 of 1,000, alpha_bar 0.90 (ours). SCDG only.
+    pub noise_step: usize,
+    /// Which noise; fixed for each code (ours). SCDG only.
+    pub noise: Noise,
+    /// Synthetic cells in a chunk of the second pass; 256 (ours).
+    pub chunk: usize,
+    /// Seed of codes, batches, heads and noise.
+    pub seed: u64,
+}
+
+impl Default for DistillConfig {
+    fn default() -> Self {
+        Self {
+            per_class: 1,
+            small_classes: SmallClasses::Refuse,
+            start: Start::RandomReal,
+            steps: 50,
+            optimizer: Optimizer::Adam,
+            learning_rate: None,
+            candidate_rates: None,
+            early_stopping: None,
+            real_batch: 256,
+            noise_step: 100,
+            noise: Noise::Fixed,
+            chunk: 256,
+            seed: seed::DEFAULT_SEED,
+        }
+    }
+}
+
+impl DistillConfig {
+    /// Checks what no pipeline can run with, and the learning rates.
+    pub(super) fn check(&self, rates: &[f64]) -> Result<(), DistillError> {
+        let fail = |setting, found: String, expected: &str| {
+            Err(DistillError::Setting { setting, found, expected: expected.to_owned() })
+        };
+        if rates.is_empty() {
+            return fail("choose_learning_rate", "an empty list".to_owned(), "at least 1 learning rate");
+        }
+        if let Some(rate) = rates.iter().find(|rate| !(rate.is_finite() && **rate > 0.0)) {
+            return fail("learning_rate", rate.to_string(), "a number above 0");
+        }
+        if self.chunk == 0 || self.real_batch == 0 {
+            let found = format!("{} and {}", self.chunk, self.real_batch);
+            return fail("chunk and real_batch", found, "at least 1 cell each");
+        }
+        if let Optimizer::Sgd { momentum } = self.optimizer
+            && !(0.0..1.0).contains(&momentum)
+        {
+            return fail("momentum", momentum.to_string(), "from 0 to below 1");
+        }
+        if let Some(EarlyStopping { every, patience }) = self.early_stopping
+            && (every == 0 || patience == 0)
+        {
+            let found = format!("every {every} steps with patience {patience}");
+            return fail("early_stopping", found, "at least 1 each");
+        }
+        Ok(())
+    }
+
+    /// Whether validation cells are needed.
+    pub(super) fn chooses(&self) -> bool {
+        self.candidate_rates.is_some() || self.early_stopping.is_some()
+    }
+}
+
+/// What happened in each step.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct DistillHistory {
+    /// The objective's loss.
+    pub loss: Vec<f64>,
+    /// Length of the gradient of all codes.
+    pub gradient: Vec<f64>,
+    /// Scores on validation cells, of the steps that were looked at; empty when nothing was chosen.
+    pub validation: Vec<ValidationScore>,
+    /// Steps that had been taken when the delivered set was made.
+    pub kept_step: usize,
+    /// The learning rates that were tried, when one was chosen.
+    pub rates: Vec<RateTried>,
+    /// Seconds that all steps took, of all learning rates.
+    pub seconds: f64,
+}
+
+/// A learning rate that was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RateTried {
+    /// The rate.
+    pub learning_rate: f64,
+    /// The best score that it reached; None when it diverged.
+    pub score: Option<ValidationScore>,
+}

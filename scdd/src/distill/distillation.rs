@@ -1,0 +1,133 @@
+//! How a set was made: what [`Distilled`](super::Distilled) and [`DistilledFeatures`](super::DistilledFeatures) share.
+
+use super::config::{DistillConfig, DistillHistory};
+use super::path::Pipeline;
+use crate::scdg::Scdg;
+use crate::study::Study;
+use crate::text::grouped;
+
+/// Labels, recipe and history of a distilled set.
+#[derive(Clone)]
+pub struct Distillation {
+    pub(super) pipeline: Pipeline,
+    pub(super) study: Study,
+    pub(super) scdg: Option<Scdg>,
+    pub(super) objective: String,
+    pub(super) short_name: String,
+    pub(super) config: DistillConfig,
+    /// None when nothing was moved.
+    pub(super) learning_rate: Option<f64>,
+    pub(super) labels: Vec<u32>,
+    pub(super) history: DistillHistory,
+}
+
+impl Distillation {
+    /// Class of each synthetic cell, as its number in [`Study::classes`].
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// What tables call it, as the paper does: "DC", "scDD+Decoder, DM", "scDD+SCDG, DC", "FeatDistill+DM",
+    /// "TextDistill+DC", "generation only".
+    pub fn method(&self) -> String {
+        self.pipeline.name(&self.short_name)
+    }
+
+    /// The pipeline that made it.
+    pub fn pipeline(&self) -> Pipeline {
+        self.pipeline
+    }
+
+    /// Name of the objective that made it; "none" for generation only.
+    pub fn objective(&self) -> &str {
+        &self.objective
+    }
+
+    /// How it was made.
+    pub fn config(&self) -> &DistillConfig {
+        &self.config
+    }
+
+    /// The learning rate that was used, after any choice; None when nothing was moved.
+    pub fn learning_rate(&self) -> Option<f64> {
+        self.learning_rate
+    }
+
+    /// Loss, gradient and validation scores of its steps.
+    pub fn history(&self) -> &DistillHistory {
+        &self.history
+    }
+
+    /// The generator that made it; None for pipelines without one.
+    pub fn scdg(&self) -> Option<&Scdg> {
+        self.scdg.as_ref()
+    }
+
+    /// The study that it condenses.
+    pub fn study(&self) -> &Study {
+        &self.study
+    }
+
+    /// Synthetic cells for each 1,000 training cells.
+    pub fn permille(&self) -> f64 {
+        1_000.0 * self.labels.len() as f64 / self.study.training_cells().train().len() as f64
+    }
+
+    /// Everything that made it, for `uns["scdd"]`.
+    pub fn recipe(&self) -> serde_json::Value {
+        let study = &self.study;
+        let training = study.training_cells();
+        let provenance = study.cells().provenance();
+        serde_json::json!({
+            "method": self.method(),
+            "pipeline": self.pipeline,
+            "objective": self.objective,
+            "distillation": self.config,
+            "learning_rate": self.learning_rate,
+            "learning_rates_tried": self.history.rates,
+            "validation": self.history.validation,
+            "kept_step": self.history.kept_step,
+            "scdg": self.scdg.as_ref().map(Scdg::config),
+            "study": study.config(),
+            "foundation": { "name": study.foundation().name(), "pretraining": study.pretraining() },
+            "split": {
+                "training_cells": training.train().len(),
+                "validation_cells": training.validation().len(),
+                "test_cells": study.test_cells().count(),
+                "training_cells_per_class": training.train_counts(),
+                "notes": study.notes(),
+            },
+            "classes": study.classes(),
+            "genes": study.cells().genes(),
+            "normalisation": "log1p of counts per 10,000 of each cell",
+            "source": provenance.source,
+            "source_sha256": provenance.sha256,
+            "steps": provenance.steps,
+            "version": env!("CARGO_PKG_VERSION"),
+        })
+    }
+
+    /// Some lines on rows of `width` values of a kind.
+    pub(super) fn summary(&self, rows: &str, width: usize, values: &str) -> String {
+        let history = &self.history;
+        let mut text = format!(
+            "{} synthetic {rows} x {} {values}, {} per class, {:.1} permille of the training cells\n{}: ",
+            grouped(self.labels.len()),
+            grouped(width),
+            self.config.per_class,
+            self.permille(),
+            self.method(),
+        );
+        match (history.loss.first(), history.loss.last()) {
+            (Some(first), Some(last)) => {
+                let (steps, seconds) = (history.loss.len(), history.seconds);
+                text += &format!("{} in {steps} steps, {seconds:.1} s: loss {first:.4} -> {last:.4}", self.objective);
+                if history.kept_step != steps {
+                    text += &format!(", step {} kept", history.kept_step);
+                }
+            }
+            _ => text += "no steps",
+        }
+        text
+    }
+}

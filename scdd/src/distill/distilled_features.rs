@@ -1,0 +1,76 @@
+//! A distilled set that has no expression: FeatDistill of Yu et al. 2025.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use super::Distilled;
+use super::distillation::Distillation;
+use super::path::{Pipeline, decoded};
+
+/// Features of each class that a head on latents is trained on; has the methods of [`Distillation`]. Cheap to clone.
+///
+/// They are no cells: there is no expression to show or to write, and asking for it doesn't compile.
+/// [`decoded`](Self::decoded) makes cells of them.
+///
+/// ```compile_fail,E0599
+/// # fn skip(features: scdd::distill::DistilledFeatures) {
+/// features.write_h5ad("distilled.h5ad");
+/// # }
+/// ```
+///
+/// ```compile_fail,E0599
+/// # fn skip(features: scdd::distill::DistilledFeatures) {
+/// features.heatmap();
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct DistilledFeatures {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    made: Distillation,
+    features: Array2<f32>,
+}
+
+impl std::fmt::Debug for DistilledFeatures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.parts.made.summary("feature vectors", self.parts.features.ncols(), "coordinates"))
+    }
+}
+
+impl Deref for DistilledFeatures {
+    type Target = Distillation;
+
+    fn deref(&self) -> &Distillation {
+        &self.parts.made
+    }
+}
+
+impl DistilledFeatures {
+    pub(super) fn new(made: Distillation, features: Array2<f32>) -> Self {
+        Self { parts: Arc::new(Parts { made, features }) }
+    }
+
+    /// Features `[synthetic cells, latent]`, at the scale of the foundation model's latents; of any length (ours).
+    pub fn features(&self) -> &Array2<f32> {
+        &self.parts.features
+    }
+
+    /// TextDistill: these features, pushed once through the foundation model's decoder. Nothing is moved any more.
+    ///
+    /// # Errors
+    /// When the foundation model has no decoder.
+    pub fn decoded(&self) -> crate::Result<Distilled> {
+        let expression = decoded(self.study(), &self.parts.features)?;
+        let made = Distillation { pipeline: Pipeline::DecodedFeatures, ..self.parts.made.clone() };
+        Ok(Distilled::new(made, expression))
+    }
+
+    /// Shows the summary in a notebook.
+    pub fn evcxr_display(&self) {
+        crate::notebook::show_text(&format!("{self:?}"));
+    }
+}

@@ -1,0 +1,157 @@
+//! Generator paths: what codes are, and how they become what is delivered.
+//!
+//! The engine knows codes `[rows, width]`, an objective and an optimiser. A path says what a code is (a profile, a latent),
+//! what is made of it, and what the objective sees of that: the pipelines of Yu et al. 2025, section 5, differ in nothing
+//! else.
+
+mod decoder;
+mod expression;
+mod features;
+mod generation;
+mod scdg;
+
+use burn::tensor::{Int, Tensor};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+pub use generation::SampleBuilder;
+
+use super::config::DistillConfig;
+use super::error::DistillError;
+use crate::scdg::Scdg;
+use crate::study::Study;
+use crate::tensors;
+
+/// A pipeline of the paper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pipeline {
+    /// Expression itself is moved: "DC" and "DM".
+    Expression,
+    /// Latents are moved and decoded, as GLaD does (Cazenavette et al. 2023): "scDD+Decoder".
+    Decoder,
+    /// Latents are moved, denoised by SCDG and decoded: "scDD+SCDG".
+    Scdg,
+    /// The vectors that the classifier is fed are moved; there is no expression: "FeatDistill".
+    Features,
+    /// Those vectors, decoded once when they are done: "TextDistill".
+    DecodedFeatures,
+    /// SCDG is sampled; nothing is moved (the counterpart of the paper's SDXL-Turbo).
+    Generation,
+}
+
+impl Pipeline {
+    /// The paper's name with an objective's short one: "scDD+SCDG, DC".
+    ///
+    /// ```
+    /// use scdd::distill::Pipeline;
+    /// assert_eq!(Pipeline::Decoder.name("DM"), "scDD+Decoder, DM");
+    /// assert_eq!(Pipeline::Features.name("DC"), "FeatDistill+DC");
+    /// ```
+    pub fn name(self, objective: &str) -> String {
+        match self {
+            Self::Expression => objective.to_owned(),
+            Self::Decoder => format!("scDD+Decoder, {objective}"),
+            Self::Scdg => format!("scDD+SCDG, {objective}"),
+            Self::Features => format!("FeatDistill+{objective}"),
+            Self::DecodedFeatures => format!("TextDistill+{objective}"),
+            Self::Generation => "generation only".to_owned(),
+        }
+    }
+}
+
+/// What a code is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Space {
+    /// A latent at scale sqrt(latent), so that one learning rate suits models of any width.
+    Latents,
+    /// A profile, log1p of counts per 1e4, not negative.
+    Expression,
+}
+
+/// How codes become cells or features.
+pub(super) trait GeneratorPath: Send + Sync {
+    fn pipeline(&self) -> Pipeline;
+
+    fn study(&self) -> &Study;
+
+    /// The generator, where there is one.
+    fn scdg(&self) -> Option<&Scdg> {
+        None
+    }
+
+    fn space(&self) -> Space;
+
+    /// Whether this path can run on this study with this config.
+    fn check(&self, _config: &DistillConfig) -> Result<(), DistillError> {
+        Ok(())
+    }
+
+    /// What is made of codes `[rows, width]` of these classes: expression `[rows, genes]`, or features.
+    fn make(
+        &self,
+        codes: Tensor<2>,
+        classes: Tensor<1, Int>,
+        noise: Option<Tensor<2>>,
+        config: &DistillConfig,
+    ) -> Result<Tensor<2>, DistillError>;
+
+    /// Noise `[rows, latent]` of a step, where the path has any.
+    fn noise(&self, _rows: usize, _step: usize, _config: &DistillConfig) -> Option<Tensor<2>> {
+        None
+    }
+
+    /// Latents of what was made, as the objective sees them.
+    fn features(&self, made: Tensor<2>) -> Result<Tensor<2>, DistillError> {
+        let foundation = self.study().foundation();
+        foundation.encode(made).ok_or_else(|| DistillError::NoEncoder(foundation.name()))
+    }
+
+    /// Where the optimiser's step is put back to, when codes may not be anything.
+    fn constrain(&self, _codes: &Tensor<2>) -> Option<Tensor<2>> {
+        None
+    }
+
+    /// Codes that a trained generator draws for these classes.
+    fn generated(&self, _labels: &[u32], _seed: u64) -> Option<Array2<f32>> {
+        None
+    }
+}
+
+/// Expression `[rows, genes]` of codes at scale sqrt(latent), through the decoder alone.
+fn decode(study: &Study, codes: Tensor<2>) -> Result<Tensor<2>, DistillError> {
+    let foundation = study.foundation();
+    let scale = (codes.dims()[1] as f64).sqrt();
+    foundation.decode(codes / scale).ok_or_else(|| DistillError::NoDecoder(foundation.name()))
+}
+
+/// Refuses a model that can't decode, before anything runs.
+fn check_decoder(study: &Study) -> Result<(), DistillError> {
+    let foundation = study.foundation();
+    decode(study, Tensor::zeros([1, foundation.latent()], &foundation.device())).map(|_| ())
+}
+
+/// Refuses a model that the objective can't look through, before anything runs.
+fn check_encoder(study: &Study) -> Result<(), DistillError> {
+    let foundation = study.foundation();
+    let none = Tensor::zeros([1, study.cells().genes()], &foundation.device());
+    foundation.encode(none).map(|_| ()).ok_or_else(|| DistillError::NoEncoder(foundation.name()))
+}
+
+/// Expression of decoded features `[rows, latent]`, for TextDistill.
+pub(super) fn decoded(study: &Study, features: &Array2<f32>) -> Result<Array2<f32>, DistillError> {
+    let foundation = study.foundation();
+    let made = foundation.decode(tensors::tensor(features, study.device()));
+    made.map(tensors::array).ok_or_else(|| DistillError::NoDecoder(foundation.name()))
+}
+
+/// One of each path whose codes are moved, SCDG's last.
+#[cfg(test)]
+pub(super) fn test_paths(study: &Study, scdg: &Scdg) -> Vec<Box<dyn GeneratorPath>> {
+    let study = || study.clone();
+    vec![
+        Box::new(expression::ExpressionPath { study: study() }),
+        Box::new(decoder::DecoderPath { study: study() }),
+        Box::new(features::FeaturesPath { study: study() }),
+        Box::new(scdg::ScdgPath { scdg: scdg.clone() }),
+    ]
+}

@@ -1,0 +1,132 @@
+//! Where codes start: algorithm 1, line 1 of Yu et al. 2025 takes random real cells; the others are ours.
+
+use ndarray::{Array1, Array2, ArrayView1, Axis, concatenate};
+use rand::seq::index::sample;
+use serde::{Deserialize, Serialize};
+
+use super::codes::{Codes, budget};
+use super::config::DistillConfig;
+use super::error::DistillError;
+use super::kmeans::{distance, kmeans};
+use super::path::{GeneratorPath, Space};
+use crate::seed;
+use crate::study::Study;
+
+/// Where codes start. What is near is decided among latents; the code is then the latent or the expression, whichever the
+/// pipeline moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Start {
+    /// Random training cells of the class, none twice (the paper's algorithm 1).
+    #[default]
+    RandomReal,
+    /// The mean of the class's training cells. Several codes of a class start equal, and where the pipeline adds no noise
+    /// they stay equal: for more than one per class take [`KMeans`](Self::KMeans).
+    ClassMean,
+    /// The training cells nearest to the mean latent of their class.
+    Medoid,
+    /// Means of the clusters that k-means finds in a class, one for each code (Lloyd with k-means++, seeded).
+    KMeans,
+    /// Latents that SCDG draws for the class from noise; only where there is an SCDG.
+    Generated,
+}
+
+/// The codes that a distillation starts from, at the scale of the path's space.
+pub(super) fn codes(path: &dyn GeneratorPath, config: &DistillConfig) -> Result<Codes, DistillError> {
+    let study = path.study();
+    let training = study.training_cells();
+    let budget = budget(config.per_class, config.small_classes, &training.train_counts(), training.classes())?;
+    let labels: Vec<u32> =
+        budget.iter().enumerate().flat_map(|(class, &count)| std::iter::repeat_n(class as u32, count)).collect();
+    if config.start == Start::Generated {
+        let generated = path.generated(&labels, config.seed).ok_or(DistillError::NothingGenerated)?;
+        return Ok(Codes { values: generated, labels });
+    }
+    let mut rng = seed::stream(config.seed, "codes");
+    let mut parts = Vec::new();
+    for (members, &count) in training.train_per_class().iter().zip(&budget) {
+        parts.push(match config.start {
+            Start::RandomReal | Start::Generated => {
+                let chosen: Vec<usize> = sample(&mut rng, members.len(), count).iter().map(|i| members[i]).collect();
+                in_space(study, path.space(), &chosen)
+            }
+            Start::ClassMean => {
+                let mean = mean_in_space(study, path.space(), members);
+                let rows = vec![mean.insert_axis(Axis(0)); count];
+                stack(&rows)
+            }
+            Start::Medoid => {
+                let nearest = nearest_to_mean(&study.embeddings_of(members), count);
+                let chosen: Vec<usize> = nearest.into_iter().map(|index| members[index]).collect();
+                in_space(study, path.space(), &chosen)
+            }
+            Start::KMeans => {
+                let clusters = kmeans(&study.embeddings_of(members), count, &mut rng);
+                let mean = |cluster| {
+                    let belongs = members.iter().zip(&clusters).filter(|(_, of)| **of == cluster);
+                    let cells: Vec<usize> = belongs.map(|(&cell, _)| cell).collect();
+                    mean_in_space(study, path.space(), &cells).insert_axis(Axis(0))
+                };
+                stack(&(0..count).map(mean).collect::<Vec<_>>())
+            }
+        });
+    }
+    Ok(Codes { values: stack(&parts), labels })
+}
+
+fn stack(parts: &[Array2<f32>]) -> Array2<f32> {
+    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+    // All parts have the width of one space.
+    concatenate(Axis(0), &views).unwrap_or_default()
+}
+
+fn in_space(study: &Study, space: Space, cells: &[usize]) -> Array2<f32> {
+    match space {
+        Space::Latents => {
+            let latents = study.embeddings_of(cells);
+            let scale = (latents.len_of(Axis(1)) as f32).sqrt();
+            latents * scale
+        }
+        Space::Expression => {
+            let genes = study.cells().genes();
+            let dense = study.cells().expression().dense_rows(cells);
+            Array2::from_shape_vec((cells.len(), genes), dense).unwrap_or_default()
+        }
+    }
+}
+
+/// The mean of cells, summed in f64 and, for expression, without making all of them dense at once.
+fn mean_in_space(study: &Study, space: Space, cells: &[usize]) -> Array1<f32> {
+    let mut sum: Vec<f64> = Vec::new();
+    for some in cells.chunks(256) {
+        for row in in_space(study, space, some).rows() {
+            sum.resize(row.len(), 0.0);
+            sum.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+        }
+    }
+    sum.into_iter().map(|sum| (sum / cells.len().max(1) as f64) as f32).collect()
+}
+
+/// Indices of the rows nearest to the mean of all rows, nearest first.
+fn nearest_to_mean(latents: &Array2<f32>, count: usize) -> Vec<usize> {
+    let mean = latents.mean_axis(Axis(0)).unwrap_or_default();
+    let far = |row: ArrayView1<f32>| distance(row, mean.view());
+    let distances: Vec<f64> = latents.rows().into_iter().map(far).collect();
+    let mut order: Vec<usize> = (0..distances.len()).collect();
+    order.sort_by(|&a, &b| distances[a].total_cmp(&distances[b]));
+    order.truncate(count);
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn the_medoid_is_the_real_cell_nearest_to_the_mean() {
+        // Mean (2, 1): squared distances 5, 1, 10 and 2.
+        let latents = array![[0.0, 0.0], [2.0, 2.0], [5.0, 2.0], [1.0, 0.0]];
+        assert_eq!(nearest_to_mean(&latents, 1), [1]);
+        assert_eq!(nearest_to_mean(&latents, 3), [1, 3, 0]);
+    }
+}
