@@ -170,6 +170,7 @@ fn generated_codes_come_from_scdg_and_nowhere_else() {
     let moved = scdg.distill(DistributionMatching::default()).start(Start::Generated).steps(2).run().unwrap();
     let sampled = scdg.sample().per_class(2).run().unwrap();
     assert_eq!((moved.labels().len(), sampled.labels().len()), (4, 8));
+    assert!(scdg.sample().per_class(2).plan().unwrap().contains("8 synthetic cells of 4 classes"));
     assert_eq!(sampled.pipeline(), Pipeline::Generation);
     assert!(sampled.history().loss.is_empty() && sampled.learning_rate().is_none());
     assert_eq!(sampled.recipe()["pipeline"], "Generation");

@@ -101,3 +101,33 @@ fn steps_of_sgd_are_those_of_pytorch() {
         assert!((found - expected).abs() < 1e-6, "{found} and {expected}");
     }
 }
+
+#[test]
+fn codes_of_latents_start_at_the_mean_the_nearest_cell_or_the_clusters_of_their_class() {
+    let study = small_study();
+    let scdg = small_scdg(&study);
+    let scale = 6f32.sqrt();
+    let members = study.training_cells().train_per_class();
+    for path in test_paths(&study, &scdg).into_iter().skip(1) {
+        let start = |start, per_class| {
+            let config = DistillConfig { start, per_class, ..DistillConfig::default() };
+            crate::distill::start::codes(&*path, &config).unwrap().values / scale
+        };
+        let (means, medoids, clusters) = (start(Start::ClassMean, 2), start(Start::Medoid, 1), start(Start::KMeans, 2));
+        assert_eq!(start(Start::KMeans, 1), start(Start::ClassMean, 1));
+        for (class, members) in members.iter().enumerate() {
+            let latents = study.embeddings_of(members);
+            let far = |row: ndarray::ArrayView1<f32>, from: ndarray::ArrayView1<f32>| {
+                row.iter().zip(from).map(|(a, b)| (a - b).powi(2)).sum::<f32>()
+            };
+            let mean = latents.mean_axis(ndarray::Axis(0)).unwrap();
+            assert!(far(means.row(2 * class), mean.view()) < 1e-10 && means.row(2 * class) == means.row(2 * class + 1));
+            let nearest = latents.rows().into_iter().map(|row| far(row, mean.view())).fold(f32::INFINITY, f32::min);
+            assert!((far(medoids.row(class), mean.view()) - nearest).abs() < 1e-6, "no cell is nearer than the medoid");
+            let from_clusters = |row| far(row, clusters.row(2 * class)).min(far(row, clusters.row(2 * class + 1)));
+            let inertia: f32 = latents.rows().into_iter().map(from_clusters).sum();
+            let spread: f32 = latents.rows().into_iter().map(|row| far(row, mean.view())).sum();
+            assert!(inertia < spread, "two clusters are nearer to their cells than one mean: {inertia} and {spread}");
+        }
+    }
+}

@@ -10,7 +10,8 @@ pub enum DistillError {
     /// The foundation model can't be differentiated.
     #[error(
         "the foundation model '{0}' has no encoder that can be differentiated, and matching needs the gradient of the \
-         synthetic cells' latents; distil with a model that has one, such as Foundation::pretrain(...)"
+         synthetic cells' latents; distil with a model that has one, such as Foundation::pretrain(...), or take \
+         study.distill_features(...), which needs none"
     )]
     NoEncoder(String),
     /// Latents can't become expression.

@@ -19,7 +19,8 @@ use crate::text::grouped;
 
 /// Labelled cells, split, and embedded by a foundation model. Cheap to clone.
 ///
-/// There is no distilling without a generator:
+/// Which pipeline distils stands in the call (`distill_expression`, `distill_decoder`, `distill_features`, or
+/// `train_scdg` and then `distill`), so there is no plain one:
 ///
 /// ```compile_fail,E0599
 /// # fn skip(study: scdd::Study) {

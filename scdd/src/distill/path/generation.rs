@@ -59,6 +59,16 @@ impl SampleBuilder {
         self
     }
 
+    /// What would run.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn plan(&self) -> crate::Result<String> {
+        let codes = start::codes(&ScdgPath { scdg: self.scdg.clone() }, &self.config)?;
+        let (rows, study) = (codes.labels.len(), self.scdg.study());
+        Ok(format!("generation only: {rows} synthetic cells of {} classes, no steps", study.classes().len()))
+    }
+
     /// Samples.
     ///
     /// # Errors
