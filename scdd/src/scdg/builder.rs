@@ -147,7 +147,7 @@ impl ScdgBuilder {
         if let (Some(checkpoints), false) = (&checkpoints, history.interrupted) {
             checkpoints.done().map_err(ScdgError::from)?;
         }
-        let generator = Generator::new(denoiser, foundation, config, &conditions, classes);
+        let generator = Generator::new(denoiser, study, config, &conditions);
         let parts = Parts { study: study.clone(), config: config.clone(), generator, conditions, history };
         Ok(Scdg { parts: Arc::new(parts) })
     }

@@ -9,6 +9,7 @@ use super::conditions::Condition;
 use super::config::ScdgConfig;
 use super::denoiser::{Denoiser, time_embedding};
 use crate::foundation::Foundation;
+use crate::study::Study;
 use crate::{seed, tensors};
 
 /// Which noise a latent gets before it is denoised. The paper does not say; this is ours.
@@ -35,19 +36,13 @@ pub struct Generator {
 }
 
 impl Generator {
-    pub(super) fn new(
-        denoiser: Denoiser,
-        foundation: &Foundation,
-        config: &ScdgConfig,
-        conditions: &[Condition],
-        classes: usize,
-    ) -> Self {
-        let device = foundation.device();
-        let usual = conditions.iter().map(|condition| tensors::indices(condition.usual.iter().copied(), &device));
-        let tau_of_classes = denoiser.tau(tensors::indices(0..classes, &device), usual.collect());
+    pub(super) fn new(denoiser: Denoiser, study: &Study, config: &ScdgConfig, conditions: &[Condition]) -> Self {
+        let device = study.device();
+        let usual = conditions.iter().map(|condition| tensors::indices(condition.usual.iter().copied(), device));
+        let tau_of_classes = denoiser.tau(tensors::indices(0..study.classes().len(), device), usual.collect());
         Self {
             denoiser: Arc::new(denoiser),
-            foundation: foundation.clone(),
+            foundation: study.foundation().clone(),
             alpha_bars: Arc::new(config.schedule.alpha_bars()),
             embedding: config.denoiser.embedding,
             tau_of_classes,
@@ -144,5 +139,59 @@ impl Generator {
             Noise::Fresh => format!("generator noise {step}"),
         };
         tensors::normal(rows, latent, &mut seed::stream(seed, &purpose), device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::foundation::{NetworkConfig, PretrainingConfig};
+    use crate::scdg::{DenoiserConfig, Scdg};
+
+    /// Two classes, of which "type_1" is mostly in the first batch and "type_2" in the second.
+    fn scdg() -> Scdg {
+        crate::progress::quiet(true);
+        let cells = crate::simulate().cells(120).genes(60).classes(2).smallest_class(40).seed(2).run().unwrap();
+        let cells = cells.preprocess().min_genes(1).run().unwrap();
+        let labels = cells.labels("cell_type").unwrap();
+        let site = |cell: usize| if cell.is_multiple_of(5) == (labels.of_cell[cell] == 0) { "b" } else { "a" };
+        let sites: Vec<&str> = (0..cells.cells()).map(site).collect();
+        let cells = cells.with_obs(polars::prelude::Column::new("site".into(), sites)).unwrap();
+        let network = NetworkConfig { latent: 6, hidden: vec![16; 3], ..NetworkConfig::default() };
+        let pretraining = PretrainingConfig { network, epochs: 1, batch: 32, ..PretrainingConfig::default() };
+        let study = cells.study("cell_type").pretraining(pretraining).run().unwrap();
+        let denoiser = DenoiserConfig { widths: vec![16, 8], embedding: 8 };
+        let config = ScdgConfig { denoiser, steps: 30, batch: 32, condition_dropout: 0.3, ..ScdgConfig::default() };
+        study.train_scdg().config(config).condition("site").run().unwrap()
+    }
+
+    #[test]
+    fn a_class_alone_is_seen_with_its_most_frequent_condition() {
+        let (scdg, device) = (scdg(), Device::flex());
+        let generator = scdg.generator();
+        let classes = || tensors::indices([0, 1], &device);
+        let alone = tensors::to_vec(generator.tau_of_classes(classes()));
+        let with = |sites| tensors::to_vec(generator.tau(classes(), vec![tensors::indices(sites, &device)]));
+        assert_eq!(scdg.condition_values("site").unwrap(), ["a", "b"]);
+        assert_eq!(alone, with([0, 1]));
+        assert_ne!(alone, with([1, 0]));
+    }
+
+    #[test]
+    fn guidance_goes_from_no_condition_through_the_condition_and_beyond() {
+        let (scdg, device) = (scdg(), Device::flex());
+        let noised = tensors::normal(2, 6, &mut seed::stream(1, "test"), &device);
+        let with = |guidance: f64, classes: [usize; 2]| {
+            let generator = scdg.generator().guided(guidance);
+            let tau = generator.tau_of_classes(tensors::indices(classes, &device));
+            tensors::to_vec(generator.predict(noised.clone(), tau, 700))
+        };
+        let (none, plain, beyond) = (with(-1.0, [0, 1]), with(0.0, [0, 1]), with(0.5, [0, 1]));
+        assert_ne!(none, plain);
+        for ((none, plain), beyond) in none.iter().zip(&plain).zip(&beyond) {
+            assert!((none + 1.5 * (plain - none) - beyond).abs() < 1e-4);
+        }
+        let other = with(-1.0, [1, 0]);
+        assert!(none.iter().zip(other).all(|(a, b)| (a - b).abs() < 1e-5), "without conditions the class is nothing");
     }
 }

@@ -92,7 +92,7 @@ impl Schedule {
     pub(super) fn problem(&self) -> Option<&'static str> {
         let holds = match self.curve {
             Curve::Linear { beta_min, beta_max } => 0.0 < beta_min && beta_min <= beta_max && beta_max < 1.0,
-            Curve::Cosine { offset, beta_max } => offset >= 0.0 && offset < 1.0 && 0.0 < beta_max && beta_max < 1.0,
+            Curve::Cosine { offset, beta_max } => (0.0..1.0).contains(&offset) && 0.0 < beta_max && beta_max < 1.0,
         };
         let expected = match self.curve {
             Curve::Linear { .. } => "at least 1 step and 0 < beta_min <= beta_max < 1",
