@@ -112,7 +112,7 @@ fn checkpoints_of_another_pretraining_are_refused_and_a_damaged_one_says_what_to
     let with = |run: Pretraining| run.checkpoints(folder.path()).run().unwrap_err().to_string();
     let message = with(pretraining(&corpus).seed(8));
     assert!(message.contains("another config or seed") && message.contains("choose another folder"), "{message}");
-    let message = with(pretraining(&Corpus::labelled(&cells(2), "cell_type").unwrap()));
+    let message = with(pretraining(Corpus::labelled(&cells(2), "cell_type").unwrap()));
     assert!(message.contains("other cells, genes or labels"), "{message}");
 
     let checkpoint = std::fs::read_dir(folder.path()).unwrap().flatten().next().unwrap().path();
@@ -181,7 +181,7 @@ fn sets_with_and_without_labels_and_with_other_genes_train_one_model() {
     );
     assert_eq!((card.training_cells, card.validation_cells), (720, 80));
 
-    let unlabelled = pretraining(&Corpus::unlabelled(&a)).run().unwrap();
+    let unlabelled = pretraining(Corpus::unlabelled(&a)).run().unwrap();
     assert!(unlabelled.history().unwrap().triplet.iter().all(|loss| *loss == 0.0));
 }
 
@@ -189,7 +189,7 @@ fn sets_with_and_without_labels_and_with_other_genes_train_one_model() {
 fn a_study_refuses_a_model_that_has_seen_its_test_cells() {
     scdd::progress::quiet(true);
     let cells = cells(1);
-    let leaky = pretraining(&Corpus::labelled(&cells, "cell_type").unwrap()).epochs(1).run().unwrap();
+    let leaky = pretraining(Corpus::labelled(&cells, "cell_type").unwrap()).epochs(1).run().unwrap();
     let message = cells.study("cell_type").foundation(leaky.clone()).run().unwrap_err().to_string();
     assert!(message.contains("79 of the 79 test cells") && message.contains("Pretrain it without them"), "{message}");
     // Nor does a file forget what the model has seen.
@@ -214,7 +214,7 @@ fn a_study_refuses_a_model_that_has_seen_its_test_cells() {
 fn a_study_keeps_the_genes_that_cells_and_model_share() {
     scdd::progress::quiet(true);
     let atlas = cells(1);
-    let model = pretraining(&Corpus::labelled(&atlas, "cell_type").unwrap()).epochs(1).run().unwrap();
+    let model = pretraining(Corpus::labelled(&atlas, "cell_type").unwrap()).epochs(1).run().unwrap();
     // Other cells, without the model's first 60 genes, in another order.
     let kept: Vec<usize> = (60..200).rev().collect();
     let other = cells(2).select_genes(&kept).unwrap();
