@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor, activation::relu};
 use ndarray::{Array2, Axis};
+use rayon::prelude::*;
 
 use super::frozen::FrozenStack;
 use super::network::{Autoencoder, NetworkConfig, unit_length};
@@ -19,6 +20,10 @@ use crate::text::grouped;
 
 /// Cells that are embedded at a time.
 const CHUNK: usize = 2048;
+
+/// Cells that go through the later layers at a time: their activations stay in the second cache, and memory of this size
+/// is used again instead of being asked of the system anew.
+const DENSE_ROWS: usize = 256;
 
 /// Chunks from which on embedding shows its progress: two seconds of a model of SCimilarity's size.
 const SHOWN: usize = 10;
@@ -196,10 +201,15 @@ impl FoundationModel for Scimilarity {
         let mut progress = (chunks >= SHOWN).then(|| Progress::new("embedding cells", chunks));
         for start in (0..cells).step_by(CHUNK) {
             let sums = cells_times(expression, start..(start + CHUNK).min(cells), first_weights, first_width);
-            let sums = tensors::from_rows(sums, first_width, &self.device());
-            let chunk = tensors::array(unit_length(parts.encoder.after_first_layer(sums)));
-            // Both have `latent` columns.
-            let _ = latents.append(Axis(0), chunk.view());
+            let later_layers = |sums: &[f32]| {
+                let sums = tensors::from_rows(sums.to_vec(), first_width, &self.device());
+                tensors::array(unit_length(parts.encoder.after_first_layer(sums)))
+            };
+            let parts: Vec<_> = sums.par_chunks(DENSE_ROWS * first_width).map(later_layers).collect();
+            for part in parts {
+                // Both have `latent` columns.
+                let _ = latents.append(Axis(0), part.view());
+            }
             if let Some(progress) = &mut progress {
                 progress.step(|| format!("{} of {cells} cells", latents.nrows()));
             }
