@@ -55,7 +55,7 @@ pub trait FoundationModel: Send + Sync + 'static {
     }
 
     /// Identifies the weights: two models with one checksum give the same latents. None, the default: embeddings aren't
-    /// cached.
+    /// cached. A model whose [`embed_cells`](Self::embed_cells) reads more than expression and gene names must leave it so.
     fn checksum(&self) -> Option<String> {
         None
     }
