@@ -66,6 +66,11 @@ pub fn default_device() -> crate::Result<Device> {
     device(std::env::var("BURN_DEVICE").as_deref().unwrap_or("cpu"))
 }
 
+/// The device that was asked for, else [`default_device`].
+pub(crate) fn or_default(asked: Option<&Device>) -> crate::Result<Device> {
+    asked.map_or_else(default_device, |device| Ok(device.clone()))
+}
+
 /// The devices of this machine that this build can use, by name.
 pub fn present() -> Vec<String> {
     let mut names = vec!["cpu".to_owned()];

@@ -1,4 +1,6 @@
-//! How numbers and lists of names look in messages.
+//! How numbers, checksums and lists of names look in messages.
+
+use sha2::{Digest, Sha256};
 
 /// A count with commas: `88,210`.
 pub(crate) fn grouped(number: usize) -> String {
@@ -21,6 +23,11 @@ pub(crate) fn count(number: usize, one: &str) -> String {
         (_, None) => format!("{one}s"),
     };
     format!("{} {plural}", grouped(number))
+}
+
+/// A checksum in 64 hexadecimal digits.
+pub(crate) fn hexadecimal(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A measured number: whole numbers and large ones with commas, small ones with three digits after the point.

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Foundation, FoundationError};
 use crate::cells::{Cells, Expression, LogNormalized, cache_folder};
+use crate::text::hexadecimal;
 
 /// Fewest stored values of cells whose embeddings are kept: about 14,000 cells, 1.5 seconds of a model of
 /// SCimilarity's size on two cores (ours).
@@ -114,10 +115,6 @@ fn add<Number: Copy + Sync, const N: usize>(
     for digest in pieces.collect::<Vec<_>>() {
         hash.update(digest);
     }
-}
-
-fn hexadecimal(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What is kept, if it is whole and of the shape that is expected.

@@ -4,6 +4,8 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
+use burn::tensor::Tensor;
+
 use super::register::{Registered, all_genes};
 use super::{Corpus, FoundationModel, GeneSpace, PcaBuilder, Precomputed, Pretraining, Scimilarity};
 use crate::cells::{Cells, LogNormalized};
@@ -98,6 +100,11 @@ impl Foundation {
     /// As [`scimilarity`](Self::scimilarity).
     pub fn read(path: impl AsRef<Path>) -> crate::Result<Self> {
         Ok(Scimilarity::read(path)?.into())
+    }
+
+    /// Whether it has a decoder.
+    pub(crate) fn can_decode(&self) -> bool {
+        self.decode(Tensor::zeros([1, self.latent()], &self.device())).is_some()
     }
 
     /// The cells with the genes that they and the model know, in the order of the cells, and the model for these genes.

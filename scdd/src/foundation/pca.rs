@@ -15,6 +15,7 @@ use super::register::SharedGenes;
 use super::sparse::SparseBatch;
 use super::{FoundationError, FoundationModel, Registered, SeenCells};
 use crate::cells::{Cells, Expression, LogNormalized};
+use crate::device::or_default;
 use crate::preprocess::TrainingCells;
 use crate::{seed, tensors};
 
@@ -60,10 +61,7 @@ impl PcaBuilder {
     /// # Errors
     /// When there are not more training cells and genes than components, or the cells are all equal.
     pub fn run(&self) -> crate::Result<Pca> {
-        let device = match &self.device {
-            Some(device) => device.clone(),
-            None => crate::default_device()?,
-        };
+        let device = or_default(self.device.as_ref())?;
         let cells = self.cells.cells();
         let training = cells.expression().select_cells(self.cells.train());
         let found = fit(&training, self.components, seed::number(self.seed, "principal components"))?;

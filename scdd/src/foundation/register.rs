@@ -32,18 +32,9 @@ impl SharedGenes {
     /// Finds them; fewer than 5,000 (SCimilarity), or than half of a model's genes if that is less (ours), are too few.
     pub(crate) fn find(model: &str, model_genes: &[String], cell_genes: &[String]) -> Result<Self, FoundationError> {
         let shared = Self::of(model_genes, cell_genes);
-        let of_cells = &shared.of_cells;
         let expected = LEAST.min(model_genes.len().div_ceil(2));
-        if of_cells.len() < expected {
-            return Err(FoundationError::Overlap {
-                model: model.to_owned(),
-                found: of_cells.len(),
-                cell_genes: cell_genes.len(),
-                model_genes: model_genes.len(),
-                expected,
-                of_cells: first(cell_genes),
-                of_model: first(model_genes),
-            });
+        if shared.of_cells.len() < expected {
+            return Err(too_few(model, model_genes, cell_genes, shared.of_cells.len(), expected));
         }
         Ok(shared)
     }
@@ -66,26 +57,35 @@ impl SharedGenes {
     }
 }
 
+fn too_few(
+    model: &str,
+    model_genes: &[String],
+    cell_genes: &[String],
+    found: usize,
+    expected: usize,
+) -> FoundationError {
+    FoundationError::Overlap {
+        model: model.to_owned(),
+        found,
+        cell_genes: cell_genes.len(),
+        model_genes: model_genes.len(),
+        expected,
+        of_cells: first(cell_genes),
+        of_model: first(model_genes),
+    }
+}
+
 fn first(genes: &[String]) -> String {
     genes.iter().take(3).map(|gene| format!("'{gene}'")).collect::<Vec<_>>().join(", ")
 }
 
 /// For a model that can't be cut: the cells in its own gene order, which needs all of its genes.
 pub(super) fn all_genes(foundation: &Foundation, cells: &Cells<LogNormalized>) -> crate::Result<Registered> {
-    let places: HashMap<&str, usize> =
-        cells.gene_names().iter().enumerate().map(|(place, gene)| (gene.as_str(), place)).collect();
-    let found: Vec<usize> = foundation.genes().iter().filter_map(|gene| places.get(gene.as_str()).copied()).collect();
-    if found.len() < foundation.genes().len() {
-        return Err(FoundationError::Overlap {
-            model: foundation.name(),
-            found: found.len(),
-            cell_genes: cells.genes(),
-            model_genes: foundation.genes().len(),
-            expected: foundation.genes().len(),
-            of_cells: first(cells.gene_names()),
-            of_model: first(foundation.genes()),
-        }
-        .into());
+    let (genes, names) = (foundation.genes(), cells.gene_names());
+    // The other way round, so that they rise in the model.
+    let found = SharedGenes::of(names, genes).of_model;
+    if found.len() < genes.len() {
+        return Err(too_few(&foundation.name(), genes, names, found.len(), genes.len()).into());
     }
     Ok(Registered { cells: cells.select_genes(&found)?, foundation: foundation.clone() })
 }

@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor, activation::relu};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
+use super::error::check_genes;
 use super::frozen::FrozenStack;
 use super::network::{Autoencoder, NetworkConfig, unit_length};
 use super::register::SharedGenes;
@@ -128,7 +129,6 @@ impl Scimilarity {
         );
         if let Some(card) = self.card() {
             let (history, epochs) = (&card.history, card.history.reconstruction.len());
-            let errors = if history.validation.is_empty() { &history.reconstruction } else { &history.validation };
             let ended = match history.ended {
                 Ended::AllEpochs => "all epochs done",
                 Ended::Early => "stopped early",
@@ -139,7 +139,7 @@ impl Scimilarity {
                 grouped(card.training_cells),
                 history.seconds,
                 history.kept_epoch + 1,
-                errors.get(history.kept_epoch).copied().unwrap_or(f64::NAN)
+                history.kept_error().unwrap_or(f64::NAN)
             );
         }
         text
@@ -191,9 +191,7 @@ impl FoundationModel for Scimilarity {
 
     fn embed(&self, expression: &Expression) -> Result<Array2<f32>, FoundationError> {
         let parts = self.weights();
-        if expression.genes() != parts.genes.len() {
-            return Err(FoundationError::Genes { found: expression.genes(), expected: parts.genes.len() });
-        }
+        check_genes(expression, &parts.genes)?;
         let (first_weights, first_width) = parts.encoder.first_weights();
         let mut latents = Array2::zeros((0, parts.config.latent));
         let cells = expression.cells();

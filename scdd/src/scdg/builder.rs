@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
-
 use super::ScdgError;
 use super::checkpoint::{Of, open};
 use super::conditions::Condition;
@@ -131,7 +129,7 @@ impl ScdgBuilder {
         let (config, study) = (&self.config, &self.study);
         config.check()?;
         let foundation = study.foundation();
-        if foundation.decode(Tensor::zeros([1, foundation.latent()], &foundation.device())).is_none() {
+        if !foundation.can_decode() {
             return Err(ScdgError::NoDecoder(foundation.name()).into());
         }
         let conditions = Condition::read_all(study, &config.conditions)?;

@@ -14,6 +14,7 @@ use super::conditions::Condition;
 use super::config::{ScdgConfig, ScdgHistory};
 use super::train::State;
 use crate::checkpoints::{self, Origin, damaged, exact};
+use crate::text::hexadecimal;
 
 /// What a checkpoint is of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,8 +33,7 @@ impl Of {
             hash.update(format!("{:?}\n", condition.values()));
             condition.labels.of_cell.iter().for_each(|value| hash.update(value.to_le_bytes()));
         }
-        let latents_sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { config: config.clone(), latents_sha256 }
+        Self { config: config.clone(), latents_sha256: hexadecimal(hash) }
     }
 }
 

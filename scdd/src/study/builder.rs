@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Parts, Study, StudyError};
 use crate::cells::{Cells, Labels, LogNormalized};
+use crate::device::or_default;
 use crate::foundation::{EmbeddingCache, Foundation, PretrainingConfig, PretrainingHistory, Registered};
 use crate::preprocess::{Split, TestCells, TrainingCells, highly_variable_genes, parts, stratified_split};
 use crate::seed;
@@ -197,10 +198,7 @@ impl StudyBuilder {
                 (None, training, test)
             }
         };
-        let device = match &self.device {
-            Some(device) => device.clone(),
-            None => crate::default_device()?,
-        };
+        let device = or_default(self.device.as_ref())?;
         let (foundation, history) = match registered {
             Some(model) => (model, PretrainingHistory::default()),
             None => {

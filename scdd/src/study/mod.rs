@@ -153,7 +153,7 @@ impl Study {
             grouped(training.validation().len()),
             grouped(parts.test.count()),
         );
-        if let Some(error) = parts.history.validation.last().or(parts.history.reconstruction.last()) {
+        if let Some(error) = parts.history.kept_error() {
             text += &format!(
                 "\n{} pretrained in {:.0} s: reconstruction error {error:.3}",
                 parts.foundation.name(),

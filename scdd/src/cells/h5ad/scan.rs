@@ -12,6 +12,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::hdf5::Problem;
+use crate::text::hexadecimal;
 
 /// Signature, version 1, three reserved bytes.
 const HEAP: &[u8; 8] = b"GCOL\x01\0\0\0";
@@ -58,7 +59,7 @@ fn read_through(file: &mut File) -> std::io::Result<(String, Vec<u64>)> {
         buffer.copy_within(filled - kept..filled, 0);
         position += (filled - kept) as u64;
     }
-    Ok((hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), heaps))
+    Ok((hexadecimal(hash), heaps))
 }
 
 /// Walks a heap as the library does, and tells whether it would stay at one object.

@@ -127,7 +127,7 @@ fn decode(study: &Study, codes: Tensor<2>) -> Result<Tensor<2>, DistillError> {
 /// Refuses a model that can't decode, before anything runs.
 fn check_decoder(study: &Study) -> Result<(), DistillError> {
     let foundation = study.foundation();
-    decode(study, Tensor::zeros([1, foundation.latent()], &foundation.device())).map(|_| ())
+    if foundation.can_decode() { Ok(()) } else { Err(DistillError::NoDecoder(foundation.name())) }
 }
 
 /// Refuses a model that the objective can't look through, before anything runs.

@@ -10,6 +10,7 @@ use super::corpus::Corpus;
 use super::merged::{Genes, Merged};
 use super::train::Training;
 use super::{Ended, PretrainingConfig, check};
+use crate::device::or_default;
 use crate::foundation::FoundationError;
 use crate::foundation::network::NetworkConfig;
 use crate::foundation::scimilarity::Scimilarity;
@@ -165,10 +166,7 @@ impl Pretraining {
     /// the checkpoints are of another pretraining or can't be written; when the loss does not stay finite.
     pub fn run(&self) -> crate::Result<Scimilarity> {
         check(&self.config)?;
-        let device = match &self.device {
-            Some(device) => device.clone(),
-            None => crate::default_device()?,
-        };
+        let device = or_default(self.device.as_ref())?;
         let merged = Merged::new(&self.corpus, &self.genes, self.config.seed)?;
         let checkpoints = match &self.checkpoints {
             Some(folder) => Some(checkpoint::open(folder, &self.config, &merged)?),

@@ -11,6 +11,7 @@ use crate::cells::Expression;
 use crate::foundation::register::SharedGenes;
 use crate::foundation::{FoundationError, SeenCells};
 use crate::preprocess::highly_variable_genes;
+use crate::text::hexadecimal;
 use crate::{seed, tensors};
 
 /// Share of the cells of a set without a split that are chosen on.
@@ -160,7 +161,7 @@ impl Merged {
             hash.update(format!("{:?} {}\n", self.labels[cell], self.studies[cell]));
         }
         hash.update(format!("{:?} {:?}", self.train, self.validation));
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(hash)
     }
 }
 

@@ -89,6 +89,15 @@ pub struct PretrainingHistory {
     pub seconds: f64,
 }
 
+impl PretrainingHistory {
+    /// Reconstruction error of the epoch whose weights were kept, on validation cells where there are any; None before
+    /// the first epoch is done.
+    pub(crate) fn kept_error(&self) -> Option<f64> {
+        let errors = if self.validation.is_empty() { &self.reconstruction } else { &self.validation };
+        errors.get(self.kept_epoch).copied()
+    }
+}
+
 fn check(config: &PretrainingConfig) -> Result<(), FoundationError> {
     let fail = |setting, found: String, expected| Err(FoundationError::Setting { setting, found, expected });
     let network = &config.network;

@@ -78,8 +78,7 @@ impl<'a> Training<'a> {
             }
         }
         let history = &mut state.history;
-        let errors = if history.validation.is_empty() { &history.reconstruction } else { &history.validation };
-        let kept = errors.get(history.kept_epoch).copied().unwrap_or(f64::NAN);
+        let kept = history.kept_error().unwrap_or(f64::NAN);
         history.seconds = progress.finish(|| format!("reconstruction error {kept:.3}"));
         let network = match state.best {
             Some(best) => state.network.try_load_record(best).map_err(|problem| FoundationError::Checkpoint {

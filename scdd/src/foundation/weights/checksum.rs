@@ -7,6 +7,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::foundation::frozen::FrozenStack;
+use crate::text::hexadecimal;
 
 pub(in crate::foundation) fn checksum(
     name: &str,
@@ -26,11 +27,6 @@ pub(in crate::foundation) fn checksum(
         None => number(&mut hash, 0),
     }
     hexadecimal(hash)
-}
-
-/// The digest in 64 hexadecimal digits.
-pub(super) fn hexadecimal(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn number(hash: &mut Sha256, value: usize) {

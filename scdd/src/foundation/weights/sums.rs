@@ -3,12 +3,10 @@
 //! The format is that of `sha256sum`: 64 hexadecimal digits, two spaces (or a space and `*`), the name. Files that are
 //! listed and not read, or read and not listed, are passed over.
 
-use std::io::Read;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 use super::error::WeightsError;
+use crate::cells::h5ad::sha256;
 
 const SUMS: &str = "SHA256SUMS";
 
@@ -51,16 +49,5 @@ fn is_sum(text: &str) -> bool {
 }
 
 fn sum(path: &Path) -> Result<String, WeightsError> {
-    let read = || {
-        let mut file = std::fs::File::open(path)?;
-        let (mut hash, mut part) = (Sha256::new(), vec![0; 1 << 20]);
-        loop {
-            match file.read(&mut part)? {
-                0 => return Ok(hash),
-                bytes => hash.update(&part[..bytes]),
-            }
-        }
-    };
-    let hash = read().map_err(|error: std::io::Error| WeightsError::file(path, error))?;
-    Ok(super::checksum::hexadecimal(hash))
+    sha256(path).map_err(|error| WeightsError::file(path, error))
 }
