@@ -64,7 +64,8 @@ pub mod visualize;
 pub use cells::{Cells, Counts, H5ad, Labels, LogNormalized, demo_cells, read_h5ad, simulate};
 pub use device::{default_device, device};
 pub use distill::{
-    Distilled, DistilledFeatures, DistributionMatching, GradientMatching, Optimizer, SmallClasses, Start,
+    CovarianceMatching, Distilled, DistilledFeatures, DistributionMatching, GradientMatching, KernelMatching, Mixture,
+    Optimizer, SmallClasses, Start, TrajectoryMatching,
 };
 pub use error::{Error, Result};
 pub use foundation::Foundation;

@@ -1,8 +1,9 @@
 //! What a notebook needs: `use scdd::prelude::*;`.
 
 pub use crate::distill::{
-    Distilled, DistilledFeatures, DistributionMatching, GradientMatching, Matching, MatchingObjective, Optimizer,
-    SmallClasses, Start,
+    ClassWeights, CovarianceMatching, Distilled, DistilledFeatures, DistributionMatching, GradientMatching,
+    KernelMatching, Matching, MatchingObjective, Mixture, Optimizer, SmallClasses, Start, Student, Students,
+    TrajectoryMatching,
 };
 pub use crate::evaluate::{ClassMean, Evaluation, EvaluationRow, Protocol, RandomCells, Scores, Selection};
 pub use crate::foundation::{

@@ -10,7 +10,7 @@ use super::config::{DistillConfig, DistillHistory, RateTried};
 use super::distillation::Distillation;
 use super::engine::Run;
 use super::error::DistillError;
-use super::matching::MatchingObjective;
+use super::objective::MatchingObjective;
 use super::optimizer::Optimizer;
 use super::path::GeneratorPath;
 use super::start::{self, Start};
@@ -151,6 +151,7 @@ impl<Set> DistillBuilder<Set> {
             return Err(DistillError::Setting { setting: "noise", found, expected }.into());
         }
         path.check(config)?;
+        self.objective.check(path.study())?;
         let validation = config.chooses().then(|| Validation::new(path.study(), config.seed)).transpose()?;
         let run =
             |rate| Run::new(path, &*self.objective, config, rate, &codes.labels, validation.as_ref()).descend(&codes);

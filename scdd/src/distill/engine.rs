@@ -15,7 +15,7 @@ use rand::seq::index::sample;
 use super::codes::Codes;
 use super::config::{DistillConfig, DistillHistory};
 use super::error::DistillError;
-use super::matching::{Matching, MatchingObjective};
+use super::objective::{Matching, MatchingObjective};
 use super::path::{GeneratorPath, Pipeline};
 use super::validation::{Validation, Watch};
 use crate::progress::Progress;
@@ -155,10 +155,12 @@ impl<'a> Run<'a> {
         let study = self.path.study();
         let (cells, labels) = self.real_batch(step);
         let made = made.autodiff().require_grad();
-        let real_expression = || {
+        let real_expression = |rows: &[usize]| {
+            let cells: Vec<usize> = rows.iter().map(|&row| cells[row]).collect();
             let dense = study.cells().expression().dense_rows(&cells);
             tensors::from_rows(dense, study.cells().genes(), &self.device)
         };
+        let class_counts: Vec<usize> = self.members.iter().map(Vec::len).collect();
         let matching = Matching {
             synthetic_features: self.path.features(made.clone())?,
             synthetic_expression: (self.path.pipeline() != Pipeline::Features).then(|| made.clone()),
@@ -167,7 +169,9 @@ impl<'a> Run<'a> {
             real_features: tensors::tensor(&study.embeddings_of(&cells), &self.device),
             real_labels: &labels,
             real_expression: &real_expression,
-            classes: self.members.len(),
+            genes: study.cells().genes(),
+            class_counts: &class_counts,
+            encoder: &|| study.foundation().encoder_layers(),
             step,
             seed: self.config.seed,
         };

@@ -20,6 +20,12 @@ pub enum DistillError {
          one, such as Foundation::pretrain(...), or study.distill_features(...), which makes no expression"
     )]
     NoDecoder(String),
+    /// Gradients by the encoder's weights were asked for, and the model doesn't give its layers.
+    #[error(
+        "the foundation model '{0}' doesn't give its encoder's layers, and GradientMatching::unfrozen() matches gradients \
+         by their weights; take a model of SCimilarity's form, such as Foundation::pretrain(...), or leave .unfrozen() out"
+    )]
+    NoEncoderLayers(String),
     /// A start that needs a generator.
     #[error(
         "Start::Generated draws codes from SCDG, and this pipeline has none; use scdg.distill(...), or start at \

@@ -23,12 +23,10 @@ mod config;
 mod distillation;
 mod distilled;
 mod distilled_features;
-mod distribution;
 mod engine;
 mod error;
-mod gradient;
 mod kmeans;
-mod matching;
+mod objective;
 mod optimizer;
 mod path;
 mod start;
@@ -40,10 +38,11 @@ pub use config::{DistillConfig, DistillHistory, RateTried};
 pub use distillation::Distillation;
 pub use distilled::Distilled;
 pub use distilled_features::DistilledFeatures;
-pub use distribution::DistributionMatching;
 pub use error::DistillError;
-pub use gradient::GradientMatching;
-pub use matching::{Matching, MatchingObjective};
+pub use objective::{
+    ClassWeights, CovarianceMatching, DistributionMatching, GradientMatching, KernelMatching, Matching,
+    MatchingObjective, Mixture, Student, Students, TrajectoryMatching, loops,
+};
 pub use optimizer::Optimizer;
 pub use path::{Pipeline, SampleBuilder};
 pub use start::Start;

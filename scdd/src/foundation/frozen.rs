@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation::prelu};
 
+use super::EncoderLayer;
 use super::network::{Block, Stack};
 use super::sparse::Aligned;
 use crate::tensors;
@@ -178,6 +179,19 @@ impl FrozenStack {
     /// A layer after the first.
     fn rest(&self, layer: usize) -> Option<&Layer> {
         self.rest.get(layer.checked_sub(1)?)
+    }
+
+    /// The layers as tensors on the device.
+    pub(crate) fn layers(&self) -> Vec<EncoderLayer> {
+        let tensors = |layer| match self.rest(layer) {
+            Some(layer) => (layer.weight.clone(), layer.bias.clone()),
+            None => (self.first.tensor(), self.first_bias.clone()),
+        };
+        let layer = |place| {
+            let (weight, bias) = tensors(place);
+            EncoderLayer { weight, bias, slope: self.slope(place).map(f64::from) }
+        };
+        (0..self.len()).map(layer).collect()
     }
 
     /// `[rows, inputs]` to `[rows, outputs]`.

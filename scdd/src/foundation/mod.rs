@@ -32,7 +32,7 @@ pub use annotate::{Annotate, Annotation};
 pub use error::FoundationError;
 pub use gene_space::GeneSpace;
 pub use handle::Foundation;
-pub use model::FoundationModel;
+pub use model::{EncoderLayer, FoundationModel};
 pub use network::NetworkConfig;
 pub use pca::{Pca, PcaBuilder};
 pub use precomputed::Precomputed;

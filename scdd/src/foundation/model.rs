@@ -6,6 +6,17 @@ use ndarray::Array2;
 use super::{FoundationError, Registered, SeenCells};
 use crate::cells::{Cells, Expression, LogNormalized};
 
+/// A layer of an encoder: x W + b, and PReLU in all but the last. Batch normalisation is folded into both.
+#[derive(Clone, Debug)]
+pub struct EncoderLayer {
+    /// Weights W `[inputs, outputs]`, without a graph.
+    pub weight: Tensor<2>,
+    /// What is added to the sums, `[1, outputs]`.
+    pub bias: Tensor<2>,
+    /// The slope below zero; none in the last layer.
+    pub slope: Option<f64>,
+}
+
 /// A frozen model of cells: an encoder, and a decoder where there is one.
 ///
 /// Encoding and decoding are differentiable in their input and never in the weights.
@@ -33,6 +44,13 @@ pub trait FoundationModel: Send + Sync + 'static {
 
     /// Latents `[cells, latent]` to expression `[cells, genes]`, not negative. None when there is no decoder.
     fn decode(&self, latents: Tensor<2>) -> Option<Tensor<2>>;
+
+    /// The encoder's layers, each with the weights that it has in use: their output scaled to length one is what
+    /// [`encode`](Self::encode) gives. None, the default, where a model is not of that form; gradients by the encoder's
+    /// weights then can't be matched.
+    fn encoder_layers(&self) -> Option<Vec<EncoderLayer>> {
+        None
+    }
 
     /// Latents `[cells, latent]` of many cells, a chunk at a time, without a graph.
     ///

@@ -13,7 +13,7 @@ use super::network::{Autoencoder, NetworkConfig, unit_length};
 use super::register::SharedGenes;
 use super::sparse::cells_times;
 use super::weights::{self, Origin, Weights};
-use super::{Card, Ended, FoundationError, FoundationModel, PretrainingHistory, Registered, SeenCells};
+use super::{Card, EncoderLayer, Ended, FoundationError, FoundationModel, PretrainingHistory, Registered, SeenCells};
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::progress::Progress;
 use crate::tensors;
@@ -187,6 +187,10 @@ impl FoundationModel for Scimilarity {
     fn decode(&self, latents: Tensor<2>) -> Option<Tensor<2>> {
         let decoder = self.weights().decoder.as_ref()?;
         Some(relu(decoder.forward(latents)))
+    }
+
+    fn encoder_layers(&self) -> Option<Vec<EncoderLayer>> {
+        Some(self.weights().encoder.layers())
     }
 
     fn embed(&self, expression: &Expression) -> Result<Array2<f32>, FoundationError> {

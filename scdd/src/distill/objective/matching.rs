@@ -4,6 +4,10 @@ use std::cell::Cell;
 
 use burn::tensor::{Device, Tensor};
 
+use super::students::Students;
+use super::weights::ClassWeights;
+use crate::foundation::EncoderLayer;
+use crate::study::Study;
 use crate::tensors;
 
 /// A matching objective: how far synthetic cells are from a batch of real ones.
@@ -50,10 +54,19 @@ pub trait MatchingObjective: Send + Sync + 'static {
         0.05
     }
 
-    /// The learning rate of the codes for [`Optimizer::Sgd`](super::Optimizer::Sgd), which depends on the size of the
+    /// The learning rate of the codes for [`Optimizer::Sgd`](crate::Optimizer::Sgd), which depends on the size of the
     /// objective's gradients; 1 unless an objective says otherwise.
     fn sgd_learning_rate(&self) -> f64 {
         1.0
+    }
+
+    /// Whether it can run on a study, asked before anything does: the place to refuse a setting, or a foundation model.
+    ///
+    /// # Errors
+    /// What the objective can't do; never unless an objective says otherwise.
+    fn check(&self, study: &Study) -> crate::Result<()> {
+        let _ = study;
+        Ok(())
     }
 }
 
@@ -67,8 +80,13 @@ pub struct Matching<'a> {
     pub(crate) synthetic_labels: &'a [u32],
     pub(crate) real_features: Tensor<2>,
     pub(crate) real_labels: &'a [u32],
-    pub(crate) real_expression: &'a dyn Fn() -> Tensor<2>,
-    pub(crate) classes: usize,
+    /// Expression of some rows of the real batch.
+    pub(crate) real_expression: &'a dyn Fn(&[usize]) -> Tensor<2>,
+    pub(crate) genes: usize,
+    /// Training cells of each class.
+    pub(crate) class_counts: &'a [usize],
+    /// The foundation model's layers, where it gives them.
+    pub(crate) encoder: &'a dyn Fn() -> Option<Vec<EncoderLayer>>,
     pub(crate) step: usize,
     pub(crate) seed: u64,
 }
@@ -78,10 +96,7 @@ impl Matching<'_> {
     /// is all zeros, and the distillation ends with an error once the loss is back.
     pub fn synthetic_expression(&self) -> Tensor<2> {
         self.expression_asked.set(true);
-        let none = || {
-            let genes = self.real_expression().dims()[1];
-            Tensor::zeros([self.synthetic_labels.len(), genes], &self.synthetic_features.device())
-        };
+        let none = || Tensor::zeros([self.synthetic_labels.len(), self.genes], &self.synthetic_features.device());
         self.synthetic_expression.clone().unwrap_or_else(none)
     }
 
@@ -102,7 +117,12 @@ impl Matching<'_> {
 
     /// Expression of the real batch `[cells, genes]`; made dense when it is asked for.
     pub fn real_expression(&self) -> Tensor<2> {
-        (self.real_expression)()
+        self.real_expression_of(&(0..self.real_labels.len()).collect::<Vec<_>>())
+    }
+
+    /// Expression of some rows of the real batch `[rows, genes]`, where all would take too much memory.
+    pub(super) fn real_expression_of(&self, rows: &[usize]) -> Tensor<2> {
+        (self.real_expression)(rows)
     }
 
     /// Classes of the real batch.
@@ -112,7 +132,71 @@ impl Matching<'_> {
 
     /// Number of classes.
     pub fn classes(&self) -> usize {
-        self.classes
+        self.class_counts.len()
+    }
+
+    /// Number of genes.
+    pub fn genes(&self) -> usize {
+        self.genes
+    }
+
+    /// Training cells of each class, of which the real batch has at most `real_batch`.
+    pub fn class_counts(&self) -> &[usize] {
+        self.class_counts
+    }
+
+    /// Weights of the classes, 1 on average; `[classes, 1]`, so that rows of class means can be multiplied by it.
+    pub fn class_weights(&self, weights: ClassWeights) -> Tensor<2> {
+        let weights = weights.of(self.class_counts).iter().map(|&weight| weight as f32).collect();
+        tensors::from_rows(weights, 1, &self.device())
+    }
+
+    /// Synthetic cells per class: the most that any class has.
+    pub fn per_class(&self) -> usize {
+        let mut counts = vec![0; self.classes()];
+        for &label in self.synthetic_labels {
+            counts[label as usize] += 1;
+        }
+        counts.into_iter().max().unwrap_or(0)
+    }
+
+    /// Small networks drawn anew in each step, the same for one seed: linear and on latents unless asked otherwise.
+    ///
+    /// ```
+    /// use scdd::burn::tensor::Tensor;
+    /// use scdd::prelude::*;
+    ///
+    /// /// Matches the class means of what four random networks make of expression.
+    /// struct RandomFeatures;
+    ///
+    /// impl MatchingObjective for RandomFeatures {
+    ///     fn name(&self) -> String {
+    ///         "random features".to_owned()
+    ///     }
+    ///     fn loss(&self, matching: &Matching) -> Tensor<1> {
+    ///         let mut loss = Tensor::zeros([1], &matching.device());
+    ///         for student in matching.students().hidden(&[64]).on_expression().draw(4) {
+    ///             let real = matching.real_means().matmul(student.features(matching.real_expression()));
+    ///             let made = matching.synthetic_means().matmul(student.features(matching.synthetic_expression()));
+    ///             loss = loss + (real - made).powi_scalar(2).sum();
+    ///         }
+    ///         loss
+    ///     }
+    /// }
+    ///
+    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+    /// let study = cells.study("cell_type").foundation_epochs(2).run()?;
+    /// let loss = study.distill_expression(RandomFeatures).steps(20).run()?.history().loss.clone();
+    /// assert!(loss[19] < loss[0]);
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    pub fn students(&self) -> Students {
+        Students::new(self.real_features.dims()[1], self.genes, self.classes(), self.step, self.seed, self.device())
+    }
+
+    /// Layers of the foundation model's encoder; None where it gives none.
+    pub fn encoder(&self) -> Option<Vec<EncoderLayer>> {
+        (self.encoder)()
     }
 
     /// The step, from 0.
@@ -132,12 +216,12 @@ impl Matching<'_> {
 
     /// `[classes, rows]`: its product with the synthetic cells' rows gives class means.
     pub fn synthetic_means(&self) -> Tensor<2> {
-        averaging(self.synthetic_labels, self.classes, &self.device())
+        averaging(self.synthetic_labels, self.classes(), &self.device())
     }
 
     /// `[classes, cells]`: its product with the real batch's rows gives class means.
     pub fn real_means(&self) -> Tensor<2> {
-        averaging(self.real_labels, self.classes, &self.device())
+        averaging(self.real_labels, self.classes(), &self.device())
     }
 }
 
@@ -152,16 +236,4 @@ fn averaging(labels: &[u32], classes: usize, device: &Device) -> Tensor<2> {
         values[label as usize * labels.len() + row] = 1.0 / counts[label as usize];
     }
     tensors::from_rows(values, labels.len(), device)
-}
-
-/// First row and number of rows of each class that has any; rows are sorted by class.
-pub(crate) fn class_rows(labels: &[u32]) -> Vec<(u32, usize, usize)> {
-    let mut rows = Vec::new();
-    for (row, &label) in labels.iter().enumerate() {
-        match rows.last_mut() {
-            Some((class, _, count)) if *class == label => *count += 1,
-            _ => rows.push((label, row, 1)),
-        }
-    }
-    rows
 }

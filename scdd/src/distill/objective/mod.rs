@@ -1,0 +1,38 @@
+//! Matching objectives: how far synthetic cells are from real ones, one file each.
+//!
+//! | objective | short name | matches | source |
+//! |---|---|---|---|
+//! | [`DistributionMatching`] | DM | class means of latents | Yu et al. 2025, after Zhao and Bilen 2023 |
+//! | [`GradientMatching`] | DC | gradients of a head, linear or deeper, and of the encoder if asked | Yu et al. 2025, after Zhao, Mopuri and Bilen 2021 |
+//! | [`CovarianceMatching`] | MeanCov | class means and covariances of latents | ours, after CORAL (Sun and Saenko 2016) |
+//! | [`KernelMatching`] | MMD | class distributions by Gaussian kernels | Gretton et al. 2012 |
+//! | [`TrajectoryMatching`] | MTT | where training leads a head | Cazenavette et al. 2022 |
+//! | [`Mixture`] | sum of its parts' | a weighted sum of objectives | ours |
+//!
+//! One of your own is one `impl` of [`MatchingObjective`]; [`Matching`] gives it the cells, and [`Students`] small
+//! networks drawn anew in each step.
+
+mod covariance;
+mod distance;
+mod distribution;
+mod gradient;
+mod kernel;
+mod matching;
+mod mixture;
+mod network;
+mod rows;
+mod students;
+#[cfg(test)]
+mod testing;
+mod trajectory;
+mod weights;
+
+pub use covariance::CovarianceMatching;
+pub use distribution::DistributionMatching;
+pub use gradient::{GradientMatching, loops};
+pub use kernel::KernelMatching;
+pub use matching::{Matching, MatchingObjective};
+pub use mixture::Mixture;
+pub use students::{Student, Students};
+pub use trajectory::TrajectoryMatching;
+pub use weights::ClassWeights;

@@ -1,0 +1,71 @@
+//! Rows of cells with their labels as tensors: what networks are trained on.
+
+use burn::tensor::Tensor;
+
+use super::network::Data;
+use crate::tensors;
+
+/// Rows `[rows, width]` with their labels, sorted by class.
+#[derive(Clone)]
+pub(super) struct Rows {
+    pub(super) data: Data,
+    of_class: Vec<Option<(usize, usize)>>,
+}
+
+impl Rows {
+    /// Rows that all count alike: the mean over rows.
+    pub(super) fn new(values: Tensor<2>, labels: &[u32], classes: usize) -> Self {
+        Self::with_shares(values, labels, classes, |_, _| 1.0 / labels.len() as f64)
+    }
+
+    /// Rows of which each class has a given share, whatever the number of its rows.
+    pub(super) fn balanced(values: Tensor<2>, labels: &[u32], weights: &[f64]) -> Self {
+        let of_class = class_rows(labels);
+        let sum: f64 = of_class.iter().map(|&(class, ..)| weights[class as usize]).sum();
+        Self::with_shares(values, labels, weights.len(), |class, count| weights[class] / sum / count as f64)
+    }
+
+    fn with_shares(values: Tensor<2>, labels: &[u32], classes: usize, share: impl Fn(usize, usize) -> f64) -> Self {
+        let device = values.device().inner();
+        let mut of_class = vec![None; classes];
+        let mut shares = vec![0.0; labels.len()];
+        for (class, first, count) in class_rows(labels) {
+            of_class[class as usize] = Some((first, count));
+            shares[first..first + count].fill(share(class as usize, count) as f32);
+        }
+        let one_hot = one_hot(labels, classes, &device);
+        Self { data: Data { values, one_hot, shares: tensors::from_rows(shares, 1, &device) }, of_class }
+    }
+
+    /// The same without a graph.
+    pub(super) fn fixed(&self) -> Self {
+        let data = Data { values: self.data.values.clone().inner(), ..self.data.clone() };
+        Self { data, of_class: self.of_class.clone() }
+    }
+
+    /// First row and number of rows of a class; None when it has none.
+    pub(super) fn of_class(&self, class: usize) -> Option<(usize, usize)> {
+        self.of_class[class]
+    }
+}
+
+/// `[rows, classes]` with 1 where row and class belong together.
+pub(super) fn one_hot(labels: &[u32], classes: usize, device: &burn::tensor::Device) -> Tensor<2> {
+    let mut values = vec![0.0; labels.len() * classes];
+    for (row, &label) in labels.iter().enumerate() {
+        values[row * classes + label as usize] = 1.0;
+    }
+    tensors::from_rows(values, classes, device)
+}
+
+/// First row and number of rows of each class that has any; rows are sorted by class.
+pub(super) fn class_rows(labels: &[u32]) -> Vec<(u32, usize, usize)> {
+    let mut rows = Vec::new();
+    for (row, &label) in labels.iter().enumerate() {
+        match rows.last_mut() {
+            Some((class, _, count)) if *class == label => *count += 1,
+            _ => rows.push((label, row, 1)),
+        }
+    }
+    rows
+}

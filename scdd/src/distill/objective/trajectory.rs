@@ -1,0 +1,170 @@
+//! Trajectory matching (MTT): where training on synthetic cells leads a head, after Cazenavette et al. 2022, equation 2.
+//!
+//! || theta_N(S) - theta_M(T) ||^2 / || theta_0 - theta_M(T) ||^2: both start at theta_0, a head that has trained on real
+//! cells for a while; theta_M(T) has taken M more steps on real cells, theta_N(S) N steps on synthetic ones. The gradient of
+//! each step is written out (`network.rs`), so that autodiff goes through all N.
+
+use burn::tensor::Tensor;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+use super::matching::{Matching, MatchingObjective};
+use super::network::Network;
+use super::rows::Rows;
+use super::weights::ClassWeights;
+use crate::distill::DistillError;
+use crate::seed;
+use crate::study::Study;
+
+/// Matches where a head is led that trains on latents.
+///
+/// The original trains its experts once, on all data, and stores them. Steps of a head on latents cost little, so here each
+/// step draws a new head and trains it on the step's batch of real cells, with whole-batch gradient descent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrajectoryMatching {
+    /// Widths of the head's hidden layers, with ReLU; none: a linear head (ours, the classifier that evaluation trains).
+    pub hidden: Vec<usize>,
+    /// The most steps on real cells that theta_0 has taken, drawn from 0 to this in each step; 50 (ours).
+    pub start_steps: usize,
+    /// Steps M on real cells that lead to the aim; 20 (ours).
+    pub expert_steps: usize,
+    /// Steps N on synthetic cells; 10 (ours).
+    pub student_steps: usize,
+    /// Learning rate on real cells, on latents at scale sqrt(latent); 0.05 (ours).
+    pub expert_learning_rate: f64,
+    /// Learning rate on synthetic cells; 0.1 (ours: both go as far, as N of these steps are M of those. The original learns
+    /// it).
+    pub student_learning_rate: f64,
+    /// Weights of the classes in both cross-entropies; equal (ours: synthetic cells are as many of each class).
+    pub class_weights: ClassWeights,
+}
+
+impl Default for TrajectoryMatching {
+    fn default() -> Self {
+        Self {
+            hidden: Vec::new(),
+            start_steps: 50,
+            expert_steps: 20,
+            student_steps: 10,
+            expert_learning_rate: 0.05,
+            student_learning_rate: 0.1,
+            class_weights: ClassWeights::Equal,
+        }
+    }
+}
+
+impl TrajectoryMatching {
+    /// Widths of the head's hidden layers.
+    #[must_use]
+    pub fn hidden(mut self, widths: &[usize]) -> Self {
+        self.hidden = widths.to_vec();
+        self
+    }
+
+    /// The most steps that the start of a trajectory has behind it, steps on real cells, and steps on synthetic ones.
+    #[must_use]
+    pub fn lengths(mut self, start: usize, expert: usize, student: usize) -> Self {
+        (self.start_steps, self.expert_steps, self.student_steps) = (start, expert, student);
+        self
+    }
+
+    /// Learning rates on real and on synthetic cells.
+    #[must_use]
+    pub fn head_learning_rates(mut self, expert: f64, student: f64) -> Self {
+        (self.expert_learning_rate, self.student_learning_rate) = (expert, student);
+        self
+    }
+
+    /// Weights of the classes in both cross-entropies; equal unless set.
+    #[must_use]
+    pub fn class_weights(mut self, weights: ClassWeights) -> Self {
+        self.class_weights = weights;
+        self
+    }
+}
+
+impl MatchingObjective for TrajectoryMatching {
+    fn name(&self) -> String {
+        "trajectory matching".to_owned()
+    }
+
+    fn short_name(&self) -> String {
+        "MTT".to_owned()
+    }
+
+    fn check(&self, _study: &Study) -> crate::Result<()> {
+        let fail = |setting, found: String, expected: &str| {
+            Err(DistillError::Setting { setting, found, expected: expected.to_owned() }.into())
+        };
+        if self.hidden.contains(&0) {
+            return fail("hidden", format!("{:?}", self.hidden), "widths of at least 1");
+        }
+        if self.expert_steps == 0 || self.student_steps == 0 {
+            let found = format!("{} and {}", self.expert_steps, self.student_steps);
+            return fail("expert_steps and student_steps", found, "at least 1 each");
+        }
+        let rates = [self.expert_learning_rate, self.student_learning_rate];
+        if !rates.iter().all(|rate| rate.is_finite() && *rate > 0.0) {
+            return fail("head_learning_rates", format!("{rates:?}"), "two numbers above 0");
+        }
+        Ok(())
+    }
+
+    fn loss(&self, matching: &Matching) -> Tensor<1> {
+        let latent = matching.real_features().dims()[1];
+        let scale = (latent as f64).sqrt();
+        let weights = self.class_weights.of(matching.class_counts());
+        let real = Rows::balanced(matching.real_features() * scale, matching.real_labels(), &weights);
+        let synthetic = Rows::balanced(matching.synthetic_features() * scale, matching.synthetic_labels(), &weights);
+        let mut rng = seed::stream(matching.seed(), &format!("trajectory of step {}", matching.step()));
+        let mut widths = vec![latent];
+        widths.extend(&self.hidden);
+        widths.push(matching.classes());
+        let mut start = Network::random(&widths, &mut rng, &matching.device());
+        let walk = |network: &mut Network, rows: &Rows, steps: usize, rate: f64| {
+            let rates = network.rates(rate, rate);
+            for _ in 0..steps {
+                network.descend(&rows.data, &rates);
+            }
+        };
+        walk(&mut start, &real, rng.random_range(0..=self.start_steps), self.expert_learning_rate);
+        let (mut expert, mut student) = (start.clone(), start.clone());
+        walk(&mut expert, &real, self.expert_steps, self.expert_learning_rate);
+        walk(&mut student, &synthetic, self.student_steps, self.student_learning_rate);
+        // A trajectory that doesn't move would be divided by zero.
+        student.squared_distance(&expert) / start.squared_distance(&expert).add_scalar(1e-12)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Case, matching_of};
+    use super::*;
+    use crate::{seed, tensors};
+    use burn::tensor::Device;
+
+    #[test]
+    fn its_gradient_equals_finite_differences_through_all_unrolled_steps() {
+        let linear = TrajectoryMatching::default().lengths(5, 8, 4).head_learning_rates(0.1, 0.2);
+        for objective in [linear.clone(), linear.clone().hidden(&[16]), linear.class_weights(ClassWeights::Frequency)] {
+            for per_class in [1, 2] {
+                let share = Case::new(per_class).gradient_error(&objective);
+                assert!(share < 3e-3, "{objective:?}, {per_class} per class: {share}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_cells_lead_to_the_same_place_and_cells_that_lead_nowhere_are_at_distance_one() {
+        let device = Device::flex();
+        let cells = tensors::normal(4, 3, &mut seed::stream(1, "cells"), &device);
+        let labels = [0, 0, 1, 1];
+        let objective = TrajectoryMatching::default().lengths(10, 6, 6).head_learning_rates(0.1, 0.1);
+        let loss = |synthetic: &Tensor<2>| {
+            let loss = |matching: &Matching| tensors::scalar(objective.loss(matching));
+            matching_of(synthetic, &labels, &cells, &labels, loss)
+        };
+        assert!(loss(&cells) < 1e-9, "{}", loss(&cells));
+        assert!((loss(&cells.zeros_like()) - 1.0).abs() < 1e-6);
+    }
+}
