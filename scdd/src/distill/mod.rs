@@ -12,12 +12,14 @@
 //! | DC, DM | `study.distill_expression(objective)` | expression |
 //! | scDD+Decoder | `study.distill_decoder(objective)` | latents, decoded |
 //! | scDD+SCDG | `scdg.distill(objective)` | latents, denoised and decoded |
+//! | LD3M, to compare with | `scdg.distill_chain(objective)` | latents, denoised in a chain of steps and decoded |
 //! | FeatDistill | `study.distill_features(objective)` | features; no expression |
 //! | TextDistill | `study.distill_features(objective).run()?.decoded()` | features, decoded once |
 //! | SDXL-Turbo's counterpart | `scdg.sample()` | latents drawn from SCDG, not moved |
 
 mod as_cells;
 mod builder;
+mod checkpoint;
 mod codes;
 mod config;
 mod distillation;
@@ -30,6 +32,7 @@ mod gradient;
 mod kmeans;
 mod matching;
 mod optimizer;
+mod passes;
 mod path;
 mod start;
 mod validation;
@@ -44,7 +47,7 @@ pub use distribution::DistributionMatching;
 pub use error::DistillError;
 pub use gradient::GradientMatching;
 pub use matching::{Matching, MatchingObjective};
-pub use optimizer::Optimizer;
-pub use path::{Pipeline, SampleBuilder};
+pub use optimizer::{Optimizer, Steps};
+pub use path::{Chain, Pipeline, SampleBuilder};
 pub use start::Start;
 pub use validation::{EarlyStopping, ValidationScore};
