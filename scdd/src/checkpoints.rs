@@ -21,8 +21,23 @@ pub(crate) trait Origin: PartialEq + Serialize + DeserializeOwned {
     /// What is counted: "epoch".
     const UNIT: &'static str;
 
-    /// In what an origin that is not equal differs: "another config or seed".
-    fn difference(&self, found: &Self) -> &'static str;
+    /// In what an origin that is not equal differs: "another config or seed (steps 50 there, 60 here)".
+    fn difference(&self, found: &Self) -> String;
+}
+
+/// The settings in which two configs differ: " (steps 50 there, 60 here)"; nothing where none does.
+pub(crate) fn differing(here: &impl Serialize, there: &impl Serialize) -> String {
+    use serde_json::{Value, to_value};
+    let (Ok(Value::Object(here)), Ok(Value::Object(there))) = (to_value(here), to_value(there)) else {
+        return String::new();
+    };
+    let none = Value::Null;
+    let differs = here.iter().filter_map(|(name, value)| {
+        let there = there.get(name).unwrap_or(&none);
+        (value != there).then(|| format!("{name} {there} there, {value} here"))
+    });
+    let differs: Vec<String> = differs.collect();
+    if differs.is_empty() { String::new() } else { format!(" ({})", differs.join("; ")) }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,7 +67,7 @@ impl<Of: Origin + Clone, Progress: Serialize + DeserializeOwned> Checkpoints<Of,
             let differs = if found.of != checkpoints.of {
                 Some(checkpoints.of.difference(&found.of))
             } else {
-                (found.version != env!("CARGO_PKG_VERSION")).then_some("another version of scdd")
+                (found.version != env!("CARGO_PKG_VERSION")).then(|| "another version of scdd".to_owned())
             };
             if let Some(differs) = differs {
                 let problem =
@@ -163,8 +178,8 @@ mod tests {
         const TASK: &'static str = "a training";
         const UNIT: &'static str = "step";
 
-        fn difference(&self, _: &Self) -> &'static str {
-            "another number"
+        fn difference(&self, _: &Self) -> String {
+            "another number".to_owned()
         }
     }
 
@@ -190,6 +205,13 @@ mod tests {
         assert!(open(1).err().unwrap().problem.contains("delete this folder"));
         checkpoints.done().unwrap();
         assert!(checkpoints.read().unwrap().is_none());
+    }
+
+    #[test]
+    fn settings_that_differ_are_named_with_both_values() {
+        let config = |steps: usize| serde_json::json!({ "steps": steps, "seed": 7 });
+        assert_eq!(differing(&config(60), &config(50)), " (steps 50 there, 60 here)");
+        assert_eq!(differing(&config(50), &config(50)), "");
     }
 
     #[test]

@@ -223,7 +223,7 @@ fn columns_that_can_not_be_conditions_are_refused() {
 
 #[test]
 fn a_distillation_by_class_alone_works_with_further_conditions() {
-    let config = DistillConfig { steps: 5, noise_step: 5, ..DistillConfig::default() };
+    let config = DistillConfig { steps: 5, noise_step: Some(5), ..DistillConfig::default() };
     let distilled = scdg().distill(DistributionMatching::default()).config(config).run().unwrap();
     assert_eq!(distilled.labels(), [0, 1, 2, 3]);
     assert!(distilled.expression().iter().all(|value| value.is_finite()));

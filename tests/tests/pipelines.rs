@@ -1,7 +1,7 @@
 //! Every pipeline of the paper as a run of one engine: names, losses, starts, choices, and one table of all.
 
 use scdd::burn::tensor::Tensor;
-use scdd::distill::{DistillBuilder, Distillation, Pipeline};
+use scdd::distill::{Chain, DistillBuilder, Distillation, Pipeline};
 use scdd::foundation::{NetworkConfig, PretrainingConfig};
 use scdd::ndarray::{Array2, Axis};
 use scdd::prelude::*;
@@ -56,6 +56,8 @@ fn every_pipeline_lowers_its_loss_with_either_optimiser_and_all_stand_in_one_tab
             run(study.distill_decoder(dm()), "scDD+Decoder, DM"),
             run(scdg.distill(dc()), "scDD+SCDG, DC"),
             run(scdg.distill(dm()), "scDD+SCDG, DM"),
+            run(scdg.distill_chain(dc()), "LD3M, DC"),
+            run(scdg.distill_chain(dm()), "LD3M, DM"),
         ];
         let features = [
             study.distill_features(dc()).optimizer(optimizer).run().unwrap(),
@@ -83,6 +85,8 @@ fn every_pipeline_lowers_its_loss_with_either_optimiser_and_all_stand_in_one_tab
             "scDD+Decoder, DM",
             "scDD+SCDG, DC",
             "scDD+SCDG, DM",
+            "LD3M, DC",
+            "LD3M, DM",
             "TextDistill+DC",
             "TextDistill+DM",
             "generation only",
@@ -104,10 +108,11 @@ fn one_seed_gives_one_result_on_every_pipeline_and_another_seed_another() {
     let scdg = small_scdg(&study);
     let objective = DistributionMatching::default;
     type Make<'a> = Box<dyn Fn(u64) -> Array2<f32> + 'a>;
-    let pipelines: [Make; 4] = [
+    let pipelines: [Make; 5] = [
         Box::new(|seed| study.distill_expression(objective()).steps(3).seed(seed).run().unwrap().expression().clone()),
         Box::new(|seed| study.distill_decoder(objective()).steps(3).seed(seed).run().unwrap().expression().clone()),
         Box::new(|seed| study.distill_features(objective()).steps(3).seed(seed).run().unwrap().features().clone()),
+        Box::new(|seed| scdg.distill_chain(objective()).steps(3).seed(seed).run().unwrap().expression().clone()),
         Box::new(|seed| scdg.sample().seed(seed).run().unwrap().expression().clone()),
     ];
     for make in &pipelines {
@@ -275,4 +280,73 @@ fn wrong_objectives_and_settings_are_errors_with_numbers_and_the_mend() {
     assert!(momentum.contains("momentum is 1; expected from 0 to below 1"), "{momentum}");
     let every = setting(builder().early_stopping(0, 1));
     assert!(every.contains("every 0 steps"), "{every}");
+    let guidance = setting(builder().guidance(1.5));
+    assert!(guidance.contains("guidance is set, and DM has none"), "{guidance}");
+    let chain = setting(builder().chain(Chain::default()));
+    assert!(chain.contains("only scdg.distill_chain(...) has a chain"), "{chain}");
+    // Which expression is not made for, and asks for it all the same.
+    let silent = study.distill_expression(SaysItDoesNot).run().unwrap_err().to_string();
+    assert!(silent.contains("compares_expression is false, and says it does not asked for expression"), "{silent}");
+}
+
+/// An objective that says it compares no expression, and does.
+struct SaysItDoesNot;
+
+impl MatchingObjective for SaysItDoesNot {
+    fn name(&self) -> String {
+        "says it does not".to_owned()
+    }
+    fn compares_expression(&self) -> bool {
+        false
+    }
+    fn loss(&self, matching: &Matching) -> Tensor<1> {
+        matching.synthetic_expression().mean()
+    }
+}
+
+#[test]
+fn settings_that_the_generator_can_not_do_are_refused_with_what_it_was_trained_with() {
+    let study = small_study();
+    let scdg = small_scdg(&study);
+    let dm = DistributionMatching::default;
+    let refused = |builder: DistillBuilder| builder.run().unwrap_err().to_string();
+    let message = refused(scdg.distill(dm()).guidance(1.5));
+    assert!(message.contains("guidance is 1.5") && message.contains(".condition_dropout(0.1)"), "{message}");
+    let message = refused(scdg.distill(dm()).guidance(-1.5));
+    assert!(message.contains("guidance is -1.5; expected a finite number, -1"), "{message}");
+    let message = refused(scdg.distill(dm()).noise(Noise::Fixed, 1_001));
+    assert!(message.contains("noise_step is 1001; expected 0 to 1000"), "{message}");
+    let message = refused(scdg.distill_chain(dm()).chain(Chain { steps: 101, skips: true }));
+    assert!(message.contains("steps of the chain is 101 from noise step 100; expected 1 to 100"), "{message}");
+    let message = refused(scdg.distill_chain(dm()).chain(Chain { steps: 0, skips: true }));
+    assert!(message.contains("is 0 from noise step 100"), "{message}");
+    let message = scdg.generate(2).condition("donor", "a").run().unwrap_err().to_string();
+    assert!(message.contains("'donor' is no condition of the training cells"), "{message}");
+}
+
+#[test]
+fn guidance_changes_what_is_distilled_and_the_noise_step_follows_the_schedule() {
+    let study = small_study();
+    let denoiser = DenoiserConfig { widths: vec![64, 32], embedding: 16 };
+    let schedule = Schedule::linear(50);
+    let config =
+        ScdgConfig { denoiser, schedule, steps: 100, batch: 64, condition_dropout: 0.2, ..ScdgConfig::default() };
+    let scdg = study.train_scdg().config(config).run().unwrap();
+    let builder = scdg.distill(DistributionMatching::default()).steps(5);
+    let (plain, guided) = (builder.run().unwrap(), builder.clone().guidance(2.0).run().unwrap());
+    assert_ne!(plain.expression(), guided.expression());
+    assert_eq!(guided.recipe()["distillation"]["guidance"], 2.0);
+    // A schedule shorter than 100 steps is none to trip over.
+    assert_eq!(plain.recipe()["distillation"]["noise_step"], 5);
+    assert_eq!(plain.expression(), builder.noise(Noise::Fixed, 5).run().unwrap().expression());
+}
+
+#[test]
+fn the_loss_curve_of_a_choice_shows_the_validation_scores_too() {
+    let study = small_study();
+    let made = study.distill_features(DistributionMatching::default()).steps(6).early_stopping(2, 9).run().unwrap();
+    let plot = made.loss_curve().unwrap().to_json();
+    assert!(plot.contains("macro-F1 of validation cells"), "{plot}");
+    assert_eq!(made.history().validation.len(), 4);
+    assert_eq!(made.recipe()["foundation"]["latent"], 32);
 }

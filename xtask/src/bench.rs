@@ -1,5 +1,5 @@
-//! `cargo xtask bench demo`: the figures of the demo and of the kernel, and `cargo xtask bench foundation`: those of
-//! embedding cells, beside PyTorch; as JSON lines.
+//! `cargo xtask bench demo`: the figures of the demo and of the kernel; `cargo xtask bench foundation` and `distill`: those of
+//! embedding cells and of distilling them, beside PyTorch; as JSON lines.
 //!
 //! ```text
 //! {"bench": "demo", "case": "...", "figure": "...", "value": 1.0, "unit": "s"}
@@ -14,9 +14,6 @@ use crate::place::Place;
 use crate::{data, needs, python, setup};
 use anyhow::Result;
 
-/// The program that embeds; scdd/examples.
-const FOUNDATION: &str = "bench_foundation";
-
 /// Sets up, then measures. Only lines that begin with `{` are figures.
 pub fn demo(place: &Place) -> Result<()> {
     setup(place)?;
@@ -28,14 +25,25 @@ pub fn demo(place: &Place) -> Result<()> {
     run(&mut command)
 }
 
-/// Sets up what builds the library, and PyTorch in an environment of its own; then measures.
+/// Embedding cells.
 pub fn foundation(place: &Place) -> Result<()> {
+    beside_pytorch(place, "bench_foundation", "bench-foundation")
+}
+
+/// Steps of distilling and of SCDG's training.
+pub fn distill(place: &Place) -> Result<()> {
+    beside_pytorch(place, "bench_distill", "bench-distill")
+}
+
+/// Sets up what builds the library, and PyTorch in an environment of its own; then a script in xtask/py measures an example
+/// of scdd of the same name.
+fn beside_pytorch(place: &Place, name: &str, scratch: &str) -> Result<()> {
     needs::check(place)?;
     python::ready(place)?;
     let python = python::torch(place)?;
-    run(place.command("cargo").args(["build", "--package", "scdd", "--example", FOUNDATION]))?;
-    let scratch = place.target.join("bench-foundation");
+    run(place.command("cargo").args(["build", "--package", "scdd", "--example", name]))?;
+    let scratch = place.target.join(scratch);
     std::fs::create_dir_all(&scratch)?;
-    let program = place.built().join("examples").join(FOUNDATION);
-    run(place.command(python).arg(place.script("bench_foundation.py")).arg(program).arg(&scratch))
+    let program = place.built().join("examples").join(name);
+    run(place.command(python).arg(place.script(&format!("{name}.py"))).arg(program).arg(&scratch))
 }

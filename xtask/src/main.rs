@@ -61,6 +61,8 @@ enum Bench {
     Demo,
     /// Embedding cells through a foundation model, beside PyTorch (which is installed into .venv-torch).
     Foundation,
+    /// A step of distilling and one of SCDG's training, beside PyTorch.
+    Distill,
 }
 
 fn main() -> ExitCode {
@@ -92,6 +94,7 @@ fn obey(asked: Asked) -> Result<()> {
         }
         Verb::Bench { what: Bench::Demo } => bench::demo(&place),
         Verb::Bench { what: Bench::Foundation } => bench::foundation(&place),
+        Verb::Bench { what: Bench::Distill } => bench::distill(&place),
     }
 }
 

@@ -1,23 +1,26 @@
 //! The builder of a distillation: `scdg.distill(objective)`, `study.distill_expression(objective)` and the others.
 
 use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::Array2;
 
+use super::checkpoint;
 use super::codes::{Codes, SmallClasses};
 use super::config::{DistillConfig, DistillHistory, RateTried};
 use super::distillation::Distillation;
 use super::engine::Run;
 use super::error::DistillError;
 use super::objective::MatchingObjective;
-use super::optimizer::Optimizer;
-use super::path::GeneratorPath;
+use super::optimizer::{Optimizer, Steps};
+use super::path::{Chain, GeneratorPath, Pipeline};
 use super::start::{self, Start};
 use super::validation::{EarlyStopping, Validation, ValidationScore};
 use super::{Distilled, DistilledFeatures};
 use crate::Error;
 use crate::evaluate::EvaluateError;
+use crate::progress::Interrupt;
 use crate::scdg::Noise;
 
 /// Opens a distillation of one pipeline: `scdg.distill(GradientMatching::default())`. `Set` is what it makes: cells, or
@@ -28,20 +31,40 @@ pub struct DistillBuilder<Set = Distilled> {
     objective: Arc<dyn MatchingObjective>,
     config: DistillConfig,
     noise_set: bool,
+    chain_set: bool,
+    checkpoints: Option<PathBuf>,
+    interrupt: Interrupt,
     set: PhantomData<fn() -> Set>,
 }
 
 impl<Set> Clone for DistillBuilder<Set> {
     fn clone(&self) -> Self {
-        let (path, objective) = (self.path.clone(), self.objective.clone());
-        Self { path, objective, config: self.config.clone(), noise_set: self.noise_set, set: PhantomData }
+        Self {
+            path: self.path.clone(),
+            objective: self.objective.clone(),
+            config: self.config.clone(),
+            noise_set: self.noise_set,
+            chain_set: self.chain_set,
+            checkpoints: self.checkpoints.clone(),
+            interrupt: self.interrupt.clone(),
+            set: PhantomData,
+        }
     }
 }
 
 impl<Set> DistillBuilder<Set> {
     pub(super) fn new(path: Arc<dyn GeneratorPath>, objective: impl MatchingObjective) -> Self {
         let config = DistillConfig { seed: path.study().config().seed, ..DistillConfig::default() };
-        Self { path, objective: Arc::new(objective), config, noise_set: false, set: PhantomData }
+        Self {
+            path,
+            objective: Arc::new(objective),
+            config,
+            noise_set: false,
+            chain_set: false,
+            checkpoints: None,
+            interrupt: Interrupt::default(),
+            set: PhantomData,
+        }
     }
 
     /// Synthetic cells per class; 1.
@@ -74,6 +97,12 @@ impl<Set> DistillBuilder<Set> {
         self
     }
 
+    /// Whether a step moves the codes of all classes at once or one class after the other; at once.
+    pub fn step_order(mut self, order: Steps) -> Self {
+        self.config.step_order = order;
+        self
+    }
+
     /// Learning rate of the codes; the objective's for this optimiser unless set.
     pub fn learning_rate(mut self, rate: f64) -> Self {
         self.config.learning_rate = Some(rate);
@@ -95,11 +124,51 @@ impl<Set> DistillBuilder<Set> {
         self
     }
 
-    /// Which noise codes get, and to which step of the schedule; fixed, 100. Only SCDG has noise.
+    /// Which noise codes get, and to which step of the schedule; fixed, a tenth of its steps. Only SCDG has noise.
     pub fn noise(mut self, noise: Noise, step: usize) -> Self {
         self.config.noise = noise;
-        self.config.noise_step = step;
+        self.config.noise_step = Some(step);
         self.noise_set = true;
+        self
+    }
+
+    /// Guidance w of the denoiser: latents are D_null + (1 + w) (D_c - D_null); 0, which is none. Needs an SCDG that was
+    /// trained with [`condition_dropout`](crate::scdg::ScdgBuilder::condition_dropout).
+    pub fn guidance(mut self, w: f64) -> Self {
+        self.config.guidance = w;
+        self
+    }
+
+    /// The chain of [`scdg.distill_chain`](crate::Scdg::distill_chain); 10 steps with skips.
+    pub fn chain(mut self, chain: Chain) -> Self {
+        self.config.chain = chain;
+        self.chain_set = true;
+        self
+    }
+
+    /// A folder that gets a checkpoint every 10 steps and when the distillation is stopped. When it has one already, the
+    /// distillation goes on from there, with the same result as if it had never stopped. A choice of the learning rate has
+    /// a folder in it for each.
+    ///
+    /// ```
+    /// use scdd::prelude::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+    /// let study = cells.study("cell_type").foundation_epochs(2).run()?;
+    /// let distilled = study.distill_decoder(GradientMatching::default()).steps(12).checkpoints(folder).run()?;
+    /// assert!(!distilled.history().interrupted);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn checkpoints(mut self, folder: impl AsRef<Path>) -> Self {
+        self.checkpoints = Some(folder.as_ref().to_owned());
+        self
+    }
+
+    /// Lets another thread stop it at its next step. The set is then that of the best step on validation cells, where there
+    /// is a choice, or else that of the last; [`history().interrupted`](DistillHistory::interrupted) says so.
+    pub fn stop_on(mut self, interrupt: &Interrupt) -> Self {
+        self.interrupt = interrupt.clone();
         self
     }
 
@@ -144,25 +213,50 @@ impl<Set> DistillBuilder<Set> {
         let rates = config.candidate_rates.clone().unwrap_or_else(|| vec![self.rate()]);
         let codes = start::codes(path, config)?;
         config.check(&rates)?;
-        if self.noise_set && path.scdg().is_none() {
-            let pipeline = path.pipeline().name(&self.objective.short_name());
-            let found = format!("set, and {pipeline} adds none");
-            let expected = "it to be left out: only scdg.distill(...) has noise".to_owned();
-            return Err(DistillError::Setting { setting: "noise", found, expected }.into());
-        }
+        self.check_set()?;
         path.check(config)?;
         self.objective.check(path.study())?;
         let validation = config.chooses().then(|| Validation::new(path.study(), config.seed)).transpose()?;
-        let run =
-            |rate| Run::new(path, &*self.objective, config, rate, &codes.labels, validation.as_ref()).descend(&codes);
-        let (rate, made, history) = match &config.candidate_rates {
-            Some(rates) => best_of(rates, run)?,
-            None => {
-                let (made, history) = run(rates[0])?;
-                (rates[0], made, history)
-            }
+        let run = |rate| {
+            let run = Run::new(path, &*self.objective, config, rate, &codes.labels, validation.as_ref());
+            let folder = self.checkpoints.as_ref().map(|folder| match config.candidate_rates {
+                Some(_) => folder.join(format!("rate-{rate}")),
+                None => folder.clone(),
+            });
+            let checkpoints = folder.map(|folder| checkpoint::open(&folder, &run, &codes)).transpose()?;
+            run.descend(&codes, checkpoints.as_ref(), &self.interrupt)
+                .map(|(made, history)| (made, history, checkpoints))
         };
-        Ok((self.distillation(rate, codes, history), made))
+        let best = best_of(&rates, config.candidate_rates.is_some(), &self.interrupt, run)?;
+        Ok((self.distillation(best.rate, codes, best.history), best.made))
+    }
+
+    /// Refuses what was set and has no effect on this pipeline.
+    fn check_set(&self) -> Result<(), DistillError> {
+        let pipeline = self.path.pipeline();
+        let without_scdg = self.path.scdg().is_none();
+        let refused = [
+            ("noise", self.noise_set && without_scdg, "adds none", "only scdg.distill(...) has noise"),
+            (
+                "guidance",
+                self.config.guidance != 0.0 && without_scdg,
+                "has none",
+                "only scdg.distill(...) has guidance",
+            ),
+            (
+                "chain",
+                self.chain_set && pipeline != Pipeline::DiffusionChain,
+                "has none",
+                "only scdg.distill_chain(...) has a chain",
+            ),
+        ];
+        match refused.into_iter().find(|(_, refused, ..)| *refused) {
+            Some((setting, _, has, only)) => {
+                let found = format!("set, and {} {has}", pipeline.name(&self.objective.short_name()));
+                Err(DistillError::Setting { setting, found, expected: format!("it to be left out: {only}") })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The learning rate without a choice.
@@ -181,7 +275,7 @@ impl<Set> DistillBuilder<Set> {
             scdg: self.path.scdg().cloned(),
             objective: self.objective.name(),
             short_name: self.objective.short_name(),
-            config: self.config.clone(),
+            config: DistillConfig { noise_step: self.path.noise_step(&self.config), ..self.config.clone() },
             learning_rate: Some(rate),
             labels: codes.labels,
             history,
@@ -195,7 +289,8 @@ impl DistillBuilder<Distilled> {
     /// # Errors
     /// When no cells are asked for, or more per class than there are training cells; when a setting is out of range, or
     /// a choice is asked for and there are no validation cells; when the foundation model lacks what the pipeline needs;
-    /// when the loss is not one value or does not stay finite.
+    /// when the loss is not one value or does not stay finite; when the checkpoints are of another distillation or can't
+    /// be written.
     pub fn run(&self) -> crate::Result<Distilled> {
         let (made, expression) = self.made()?;
         Ok(Distilled::new(made, expression))
@@ -213,38 +308,67 @@ impl DistillBuilder<DistilledFeatures> {
     }
 }
 
-/// The learning rate with the best validation score, the first of equals, and its run.
+/// A run, and its learning rate.
+struct Best {
+    rate: f64,
+    made: Array2<f32>,
+    history: DistillHistory,
+}
+
+/// What a run makes, what happened in it, and its checkpoints.
+type Ran = (Array2<f32>, DistillHistory, Option<checkpoint::Checkpoints>);
+
+/// The learning rate with the best validation score, the first of equals, and its run; the only rate where there is no
+/// choice. Checkpoints are cleared when all runs are through.
 fn best_of(
     rates: &[f64],
-    run: impl Fn(f64) -> crate::Result<(Array2<f32>, DistillHistory)>,
-) -> crate::Result<(f64, Array2<f32>, DistillHistory)> {
-    let (mut tried, mut seconds) = (Vec::new(), 0.0);
-    let mut best: Option<(ValidationScore, f64, Array2<f32>, DistillHistory)> = None;
-    let mut failed = None;
-    for &learning_rate in rates {
-        match run(learning_rate) {
-            Ok((made, history)) => {
+    choice: bool,
+    interrupt: &Interrupt,
+    run: impl Fn(f64) -> crate::Result<Ran>,
+) -> crate::Result<Best> {
+    let (mut tried, mut seconds, mut written) = (Vec::new(), 0.0, Vec::new());
+    let mut best: Option<(Option<ValidationScore>, Best)> = None;
+    let (mut failed, mut stopped) = (None, false);
+    for (number, &rate) in rates.iter().enumerate() {
+        if number > 0 && interrupt.requested() && best.is_some() {
+            break;
+        }
+        match run(rate) {
+            Ok((made, history, checkpoints)) => {
                 seconds += history.seconds;
+                stopped |= history.interrupted;
+                written.extend(checkpoints);
                 let score = history.validation.iter().find(|score| score.step == history.kept_step).copied();
-                tried.push(RateTried { learning_rate, score });
-                if let Some(score) = score
-                    && best.as_ref().is_none_or(|(best, ..)| score.is_better_than(best))
-                {
-                    best = Some((score, learning_rate, made, history));
+                tried.push(RateTried { learning_rate: rate, score });
+                let better = best.as_ref().is_none_or(|(best, _)| match (&score, best) {
+                    (Some(score), Some(best)) => score.is_better_than(best),
+                    _ => false,
+                });
+                if better {
+                    best = Some((score, Best { rate, made, history }));
                 }
             }
-            Err(problem) if diverged(&problem) => {
-                tried.push(RateTried { learning_rate, score: None });
+            Err(problem) if choice && diverged(&problem) => {
+                tried.push(RateTried { learning_rate: rate, score: None });
                 failed = Some(problem);
             }
             Err(problem) => return Err(problem),
         }
     }
-    match (best, failed) {
-        (Some((_, rate, made, history)), _) => Ok((rate, made, DistillHistory { rates: tried, seconds, ..history })),
-        (None, Some(problem)) => Err(problem),
-        (None, None) => Err(DistillError::NoValidation.into()),
+    let Some((_, mut best)) = best else {
+        return Err(failed.unwrap_or_else(|| DistillError::NoValidation.into()));
+    };
+    best.history.interrupted = stopped || tried.len() < rates.len();
+    if !best.history.interrupted {
+        for checkpoints in &written {
+            checkpoints.done().map_err(DistillError::from)?;
+        }
     }
+    if choice {
+        best.history.rates = tried;
+        best.history.seconds = seconds;
+    }
+    Ok(best)
 }
 
 /// Whether a lower learning rate may mend it.

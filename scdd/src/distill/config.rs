@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::codes::SmallClasses;
 use super::error::DistillError;
-use super::optimizer::Optimizer;
+use super::optimizer::{Optimizer, Steps};
+use super::path::Chain;
 use super::start::Start;
 use super::validation::{EarlyStopping, ValidationScore};
 use crate::scdg::Noise;
@@ -23,6 +24,9 @@ pub struct DistillConfig {
     pub steps: usize,
     /// What moves the codes; Adam (ours).
     pub optimizer: Optimizer,
+    /// Whether the classes' codes are moved at once or one class after the other; at once (ours).
+    #[serde(default)]
+    pub step_order: Steps,
     /// Learning rate of the codes; None takes the objective's for this optimiser (ours). For Adam that is 0.05 on every
     /// pipeline: on Baron's validation cells, 1 and 5 per class, rates from 0.01 to 0.2 differ by a cell or two.
     pub learning_rate: Option<f64>,
@@ -32,11 +36,19 @@ pub struct DistillConfig {
     pub early_stopping: Option<EarlyStopping>,
     /// Real cells of each class in a step's batch; 256 (Zhao and Bilen), or all where there are fewer.
     pub real_batch: usize,
-    /// Step t of the noise schedule that codes are noised to; 100 of 1,000, alpha_bar 0.90 (ours). SCDG only.
-    pub noise_step: usize,
+    /// Step t of the noise schedule that codes are noised to; None is a tenth of the schedule, such as 100 of 1,000 with
+    /// alpha_bar 0.90 (ours). SCDG only.
+    pub noise_step: Option<usize>,
     /// Which noise; fixed for each code (ours). SCDG only.
     pub noise: Noise,
-    /// Synthetic cells in a chunk of the second pass; 256 (ours).
+    /// Guidance w of the denoiser, D_null + (1 + w) (D_c - D_null); 0, which is none. SCDG only, and only where it was
+    /// trained with condition dropout.
+    #[serde(default)]
+    pub guidance: f64,
+    /// The chain of denoising steps; [`scdg.distill_chain`](crate::Scdg::distill_chain) only.
+    #[serde(default)]
+    pub chain: Chain,
+    /// Synthetic cells that go through generator and encoder at a time, which bounds the graph; 256 (ours).
     pub chunk: usize,
     /// Seed of codes, batches, heads and noise.
     pub seed: u64,
@@ -50,12 +62,15 @@ impl Default for DistillConfig {
             start: Start::RandomReal,
             steps: 50,
             optimizer: Optimizer::Adam,
+            step_order: Steps::Joint,
             learning_rate: None,
             candidate_rates: None,
             early_stopping: None,
             real_batch: 256,
-            noise_step: 100,
+            noise_step: None,
             noise: Noise::Fixed,
+            guidance: 0.0,
+            chain: Chain::default(),
             chunk: 256,
             seed: seed::DEFAULT_SEED,
         }
@@ -101,7 +116,7 @@ impl DistillConfig {
 /// What happened in each step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct DistillHistory {
-    /// The objective's loss.
+    /// The objective's loss; with [`Steps::PerClass`] before the first class of the step is moved.
     pub loss: Vec<f64>,
     /// Length of the gradient of all codes.
     pub gradient: Vec<f64>,
@@ -111,7 +126,10 @@ pub struct DistillHistory {
     pub kept_step: usize,
     /// The learning rates that were tried, when one was chosen.
     pub rates: Vec<RateTried>,
-    /// Seconds that all steps took, of all learning rates.
+    /// Whether it was stopped before its last step; so many steps were done as there are losses.
+    #[serde(default)]
+    pub interrupted: bool,
+    /// Seconds that all steps took, of all learning rates; those of the last run when it was resumed.
     pub seconds: f64,
 }
 

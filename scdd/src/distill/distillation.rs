@@ -87,9 +87,15 @@ impl Distillation {
             "learning_rates_tried": self.history.rates,
             "validation": self.history.validation,
             "kept_step": self.history.kept_step,
+            "steps_done": self.history.loss.len(),
             "scdg": self.scdg.as_ref().map(Scdg::config),
             "study": study.config(),
-            "foundation": { "name": study.foundation().name(), "pretraining": study.pretraining() },
+            // A precomputed model's name has its key in obsm; the latents of a PCA are its components.
+            "foundation": {
+                "name": study.foundation().name(),
+                "latent": study.foundation().latent(),
+                "pretraining": study.pretraining(),
+            },
             "split": {
                 "training_cells": training.train().len(),
                 "validation_cells": training.validation().len(),
@@ -122,6 +128,9 @@ impl Distillation {
             (Some(first), Some(last)) => {
                 let (steps, seconds) = (history.loss.len(), history.seconds);
                 text += &format!("{} in {steps} steps, {seconds:.1} s: loss {first:.4} -> {last:.4}", self.objective);
+                if history.interrupted {
+                    text += &format!(", interrupted, {} steps were planned", self.config.steps);
+                }
                 if history.kept_step != steps {
                     text += &format!(", step {} kept", history.kept_step);
                 }

@@ -1,42 +1,76 @@
 //! The engine: algorithm 1 of Yu et al. 2025 for any objective and any generator path.
 //!
-//! Memory is bounded by the chunk of the second pass, not by the number of synthetic cells: the first pass makes the
-//! expression S without a graph, the objective gives dL/dS, and chunk by chunk a second pass with a graph turns it into
-//! dL/dZ = (dS/dZ)^T dL/dS.
+//! Each step looks at what is made of the codes, asks the objective for its gradients, pulls them back to the codes
+//! ([`Passes`]) and moves the codes. A step reads nothing but codes, optimiser and its own number, so that a run which goes
+//! on from a checkpoint ends where one that never stopped does.
 
 use std::cell::Cell;
 
 use burn::module::{Module, Param};
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor};
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
 use ndarray::Array2;
 use rand::seq::index::sample;
 
+use super::checkpoint::Checkpoints;
 use super::codes::Codes;
 use super::config::{DistillConfig, DistillHistory};
 use super::error::DistillError;
-use super::objective::{Matching, MatchingObjective};
+use super::objective::{Matching, MatchingObjective, class_rows};
+use super::optimizer::Steps;
+use super::passes::{Passes, Seen, Upstream};
 use super::path::{GeneratorPath, Pipeline};
-use super::validation::{Validation, Watch};
-use crate::progress::Progress;
+use super::validation::{Validation, ValidationScore, Watch};
+use crate::progress::{Interrupt, Progress};
 use crate::{seed, tensors};
 
-/// Codes as a module, so that Burn's optimisers can move them.
+/// Steps between two checkpoints.
+const CHECKPOINT_EVERY: usize = 10;
+
+/// Codes as a module, so that Burn's optimisers can move them: those of all classes, or of one each.
 #[derive(Module, Debug)]
-struct Movable {
-    codes: Param<Tensor<2>>,
+pub(super) struct Movable {
+    pub(super) codes: Vec<Param<Tensor<2>>>,
+}
+
+impl Movable {
+    pub(super) fn new(groups: impl IntoIterator<Item = Tensor<2>>) -> Self {
+        Self { codes: groups.into_iter().map(Param::from_tensor).collect() }
+    }
+
+    /// All codes `[rows, width]`, without a graph.
+    pub(super) fn all(&self) -> Tensor<2> {
+        match &self.codes[..] {
+            [one] => one.val().inner(),
+            many => Tensor::cat(many.iter().map(|group| group.val().inner()).collect(), 0),
+        }
+    }
 }
 
 /// One distillation: what stays the same over its steps.
 pub(super) struct Run<'a> {
-    path: &'a dyn GeneratorPath,
-    objective: &'a dyn MatchingObjective,
-    config: &'a DistillConfig,
-    rate: f64,
-    labels: &'a [u32],
+    pub(super) passes: Passes<'a>,
+    pub(super) objective: &'a dyn MatchingObjective,
+    pub(super) rate: f64,
     members: Vec<Vec<usize>>,
-    device: Device,
+    /// First row and rows of the codes that are moved at once.
+    groups: Vec<(usize, usize)>,
     validation: Option<&'a Validation>,
+}
+
+/// What changes over the steps: all that a checkpoint holds.
+pub(super) struct State {
+    pub(super) movable: Movable,
+    pub(super) optimizer: ModuleOptimizer,
+    pub(super) history: DistillHistory,
+    pub(super) watch: Watch,
+}
+
+impl State {
+    /// Steps that are done.
+    pub(super) fn steps(&self) -> usize {
+        self.history.loss.len()
+    }
 }
 
 impl<'a> Run<'a> {
@@ -49,58 +83,112 @@ impl<'a> Run<'a> {
         validation: Option<&'a Validation>,
     ) -> Self {
         let members = path.study().training_cells().train_per_class();
-        Self { path, objective, config, rate, labels, members, device: path.study().device().clone(), validation }
+        let groups = match config.step_order {
+            Steps::Joint => vec![(0, labels.len())],
+            Steps::PerClass => class_rows(labels).into_iter().map(|(_, first, count)| (first, count)).collect(),
+        };
+        let passes = Passes { path, config, labels, device: path.study().device().clone() };
+        Self { passes, objective, rate, members, groups, validation }
     }
 
     /// What was made of the codes when they were moved, and what happened on the way.
-    pub(super) fn descend(&self, start: &Codes) -> crate::Result<(Array2<f32>, DistillHistory)> {
-        let steps = self.config.steps;
-        let autodiff = self.device.clone().autodiff();
-        let mut movable = Movable { codes: Param::from_tensor(tensors::tensor(&start.values, &autodiff)) };
-        let mut optimizer = self.config.optimizer.init();
-        let mut history = DistillHistory::default();
-        let mut watch = Watch::new(self.config.early_stopping, steps);
-        let mut progress = Progress::new(format!("distilling by {}", self.objective.name()), steps);
-        for step in 0..steps {
-            let codes = movable.codes.val().inner();
-            let noise = self.noise(step);
-            let made = self.make(&codes, noise.as_ref())?;
-            if watch.due(step) && !watch.look(step, &made, self.score(&made)?) {
+    pub(super) fn descend(
+        &self,
+        start: &Codes,
+        checkpoints: Option<&Checkpoints>,
+        interrupt: &Interrupt,
+    ) -> crate::Result<(Array2<f32>, DistillHistory)> {
+        let mut state = self.fresh(start);
+        if let Some(checkpoints) = checkpoints {
+            state = state.resume(checkpoints, &self.device())?;
+        }
+        let steps = self.config().steps;
+        let title = format!("distilling by {}", self.objective.name());
+        let mut progress = Progress::new(title, steps.saturating_sub(state.steps()));
+        while state.steps() < steps && !state.watch.stopped() && !interrupt.requested() {
+            let step = state.steps();
+            let (codes, noise) = (state.movable.all(), self.passes.noise(step));
+            let seen = self.passes.see(&codes, noise.as_ref(), self.compares_expression(), self.groups.len() == 1)?;
+            if state.watch.due(step) && !state.watch.look(step, &codes, self.score(&seen.features)?) {
                 break;
             }
-            let (loss, upstream) = self.compare(made, step)?;
-            let gradient = self.pull_back(&codes, noise.as_ref(), &upstream)?;
-            let length = tensors::scalar(gradient.clone().powi_scalar(2).sum().sqrt());
-            self.check_finite(loss, length, step)?;
-            history.loss.push(loss);
-            history.gradient.push(length);
-            let mut gradients = GradientsParams::new();
-            gradients.register(movable.codes.id, gradient);
-            movable = self.constrain(optimizer.step(self.rate, movable, gradients));
+            let loss;
+            (state, loss) = self.step(state, codes, noise.as_ref(), seen)?;
+            if let Some(checkpoints) = checkpoints
+                && state.steps().is_multiple_of(CHECKPOINT_EVERY)
+            {
+                state.write(checkpoints)?;
+            }
             progress.step(|| format!("loss {loss:.4}"));
         }
-        let mut made = None;
-        if !watch.stopped() {
-            let last = self.make(&movable.codes.val().inner(), self.noise(steps).as_ref())?;
-            if watch.due(steps) || self.validation.is_some() {
-                watch.look(steps, &last, self.score(&last)?);
-            }
-            made = Some(last);
+        if let Some(checkpoints) = checkpoints
+            && state.steps() > 0
+        {
+            state.write(checkpoints)?;
         }
+        let done = state.steps();
+        let State { movable, mut history, mut watch, .. } = state;
+        history.interrupted = done < steps && !watch.stopped();
+        let mut kept = (done, movable.all());
+        if !watch.stopped() && self.validation.is_some() {
+            let seen = self.passes.see(&kept.1, self.passes.noise(done).as_ref(), false, false)?;
+            watch.look(done, &kept.1, self.score(&seen.features)?);
+        }
+        // Either the last step, or a better one before it.
+        kept = watch.best().unwrap_or(kept);
+        let made = self.passes.make(&kept.1, self.passes.noise(kept.0).as_ref())?;
         let last = history.loss.last().copied().unwrap_or(f64::NAN);
         history.seconds = progress.finish(|| format!("loss {last:.4}"));
-        history.kept_step = steps;
-        if let Some((step, best)) = watch.best() {
-            history.kept_step = step;
-            made = Some(best);
-        }
+        history.kept_step = kept.0;
         history.validation = watch.scores();
-        // Either there was a last step, or a better one before it.
-        Ok((made.map(tensors::array).unwrap_or_default(), history))
+        Ok((tensors::array(made), history))
+    }
+
+    fn fresh(&self, start: &Codes) -> State {
+        let codes = tensors::tensor(&start.values, &self.device().autodiff());
+        let groups = self.groups.iter().map(|&(first, count)| codes.clone().narrow(0, first, count));
+        State {
+            movable: Movable::new(groups),
+            optimizer: self.config().optimizer.init(),
+            history: DistillHistory::default(),
+            watch: Watch::new(self.config().early_stopping, self.config().steps),
+        }
+    }
+
+    /// One step, with its loss.
+    fn step(
+        &self,
+        mut state: State,
+        mut codes: Tensor<2>,
+        noise: Option<&Tensor<2>>,
+        mut seen: Seen,
+    ) -> crate::Result<(State, f64)> {
+        let step = state.steps();
+        let (mut value, mut squares) = (None, 0.0);
+        for (group, &rows) in self.groups.iter().enumerate() {
+            let (loss, upstream) = self.compare(&seen, step)?;
+            let gradient = self.passes.pull_back(&codes, noise, rows, &upstream, seen.graph.take())?;
+            let length = tensors::scalar(gradient.clone().powi_scalar(2).sum().sqrt());
+            self.check_finite(loss, length, step)?;
+            let mut gradients = GradientsParams::new();
+            gradients.register(state.movable.codes[group].id, gradient);
+            let moved = state.optimizer.step(self.rate, state.movable, gradients);
+            state.movable = self.constrain(moved, group);
+            if group + 1 < self.groups.len() {
+                codes = state.movable.all();
+                self.passes.renew(&mut seen, &codes, noise, rows)?;
+            }
+            value.get_or_insert(loss);
+            squares += length * length;
+        }
+        let loss = value.unwrap_or(0.0);
+        state.history.loss.push(loss);
+        state.history.gradient.push(squares.sqrt());
+        Ok((state, loss))
     }
 
     fn check_finite(&self, loss: f64, length: f64, step: usize) -> Result<(), DistillError> {
-        let (objective, steps, learning_rate) = (self.objective.name(), self.config.steps, self.rate);
+        let (objective, steps, learning_rate) = (self.objective.name(), self.config().steps, self.rate);
         if !loss.is_finite() {
             return Err(DistillError::Diverged { objective, loss, step, steps, learning_rate });
         }
@@ -110,115 +198,102 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn constrain(&self, movable: Movable) -> Movable {
-        match self.path.constrain(&movable.codes.val().inner()) {
-            Some(allowed) => {
-                let allowed = Tensor::from_inner(allowed).require_grad();
-                Movable { codes: Param::initialized(movable.codes.id, allowed) }
-            }
-            None => movable,
+    fn constrain(&self, mut movable: Movable, group: usize) -> Movable {
+        let codes = &movable.codes[group];
+        if let Some(allowed) = self.passes.path.constrain(&codes.val().inner()) {
+            let allowed = Tensor::from_inner(allowed).require_grad();
+            movable.codes[group] = Param::initialized(codes.id, allowed);
         }
+        movable
     }
 
-    fn noise(&self, step: usize) -> Option<Tensor<2>> {
-        self.path.noise(self.labels.len(), step, self.config)
+    fn config(&self) -> &DistillConfig {
+        self.passes.config
     }
 
-    fn classes(&self) -> Tensor<1, Int> {
-        tensors::indices(self.labels.iter().map(|&label| label as usize), &self.device)
+    fn device(&self) -> Device {
+        self.passes.device.clone()
     }
 
-    /// What the path makes of rows of codes.
-    fn part(&self, codes: Tensor<2>, first: usize, noise: Option<&Tensor<2>>) -> Result<Tensor<2>, DistillError> {
-        let count = codes.dims()[0];
-        let classes = self.classes().narrow(0, first, count);
-        let noise = noise.map(|noise| noise.clone().narrow(0, first, count));
-        self.path.make(codes, classes, noise, self.config)
+    /// Whether the expression of all rows is made for the objective.
+    fn compares_expression(&self) -> bool {
+        self.objective.compares_expression() && self.passes.path.pipeline() != Pipeline::Features
     }
 
-    /// S = G(Z, y), without a graph, chunk by chunk.
-    fn make(&self, codes: &Tensor<2>, noise: Option<&Tensor<2>>) -> Result<Tensor<2>, DistillError> {
-        let parts = chunks(codes.dims()[0], self.config.chunk)
-            .map(|(first, count)| self.part(codes.clone().narrow(0, first, count), first, noise));
-        Ok(Tensor::cat(parts.collect::<Result<_, _>>()?, 0))
-    }
-
-    /// How a head trained on what was made does on the validation cells.
-    fn score(&self, made: &Tensor<2>) -> crate::Result<Option<super::ValidationScore>> {
+    /// How a head trained on features `[rows, latent]` does on the validation cells.
+    fn score(&self, features: &Tensor<2>) -> crate::Result<Option<ValidationScore>> {
         let Some(validation) = self.validation else { return Ok(None) };
-        let features = tensors::array(self.path.features(made.clone())?);
-        validation.score(&features, self.labels).map(Some)
+        validation.score(&tensors::array(features.clone()), self.passes.labels).map(Some)
     }
 
-    /// The objective's loss L and dL/dS.
-    fn compare(&self, made: Tensor<2>, step: usize) -> Result<(f64, Tensor<2>), DistillError> {
-        let study = self.path.study();
+    /// The objective's loss at the start of the codes.
+    pub(super) fn loss_at(&self, start: &Codes) -> Result<f64, DistillError> {
+        let codes = tensors::tensor(&start.values, &self.device());
+        let seen = self.passes.see(&codes, self.passes.noise(0).as_ref(), self.compares_expression(), false)?;
+        Ok(self.compare(&seen, 0)?.0)
+    }
+
+    /// The objective's loss and its gradients by what it sees.
+    fn compare(&self, seen: &Seen, step: usize) -> Result<(f64, Upstream), DistillError> {
+        let study = self.passes.path.study();
         let (cells, labels) = self.real_batch(step);
-        let made = made.autodiff().require_grad();
+        let leaf = |seen: &Tensor<2>| seen.clone().autodiff().require_grad();
+        let (features, expression) = (leaf(&seen.features), seen.expression.as_ref().map(leaf));
         let real_expression = |rows: &[usize]| {
             let cells: Vec<usize> = rows.iter().map(|&row| cells[row]).collect();
             let dense = study.cells().expression().dense_rows(&cells);
-            tensors::from_rows(dense, study.cells().genes(), &self.device)
+            tensors::from_rows(dense, study.cells().genes(), &self.passes.device)
         };
         let class_counts: Vec<usize> = self.members.iter().map(Vec::len).collect();
         let matching = Matching {
-            synthetic_features: self.path.features(made.clone())?,
-            synthetic_expression: (self.path.pipeline() != Pipeline::Features).then(|| made.clone()),
+            synthetic_features: features.clone(),
+            synthetic_expression: expression.clone(),
             expression_asked: Cell::new(false),
-            synthetic_labels: self.labels,
-            real_features: tensors::tensor(&study.embeddings_of(&cells), &self.device),
+            synthetic_labels: self.passes.labels,
+            real_features: tensors::tensor(&study.embeddings_of(&cells), &self.passes.device),
             real_labels: &labels,
             real_expression: &real_expression,
             genes: study.cells().genes(),
             class_counts: &class_counts,
             encoder: &|| study.foundation().encoder_layers(),
             step,
-            seed: self.config.seed,
+            seed: self.config().seed,
         };
         let loss = self.objective.loss(&matching);
-        if matching.synthetic_expression.is_none() && matching.expression_asked.get() {
-            let pipeline = self.path.pipeline().name(&self.objective.short_name());
-            return Err(DistillError::NoExpression { objective: self.objective.name(), pipeline });
+        if expression.is_none() && matching.expression_asked.get() {
+            return Err(self.no_expression());
         }
         let found = loss.dims()[0];
         if found != 1 {
             return Err(DistillError::LossShape { objective: self.objective.name(), found });
         }
-        let gradient = made.grad(&loss.backward());
-        Ok((tensors::scalar(loss), gradient.unwrap_or_else(|| made.inner().zeros_like())))
+        let gradients = loss.backward();
+        let expression = expression.and_then(|expression| expression.grad(&gradients));
+        let upstream = Upstream { features: features.grad(&gradients), expression };
+        Ok((tensors::scalar(loss), upstream))
+    }
+
+    fn no_expression(&self) -> DistillError {
+        let (objective, pipeline) = (self.objective.name(), self.passes.path.pipeline());
+        if pipeline != Pipeline::Features {
+            let found = format!("false, and {objective} asked for expression");
+            let expected = "true, the default".to_owned();
+            return DistillError::Setting { setting: "compares_expression", found, expected };
+        }
+        DistillError::NoExpression { objective, pipeline: pipeline.name(&self.objective.short_name()) }
     }
 
     /// Up to `real_batch` training cells of each class, drawn anew in each step, sorted by class.
     fn real_batch(&self, step: usize) -> (Vec<usize>, Vec<u32>) {
-        let mut rng = seed::stream(self.config.seed, &format!("real batch {step}"));
+        let mut rng = seed::stream(self.config().seed, &format!("real batch {step}"));
         let (mut cells, mut labels) = (Vec::new(), Vec::new());
         for (class, members) in self.members.iter().enumerate() {
-            let count = members.len().min(self.config.real_batch);
+            let count = members.len().min(self.config().real_batch);
             cells.extend(sample(&mut rng, members.len(), count).iter().map(|index| members[index]));
             labels.resize(cells.len(), class as u32);
         }
         (cells, labels)
     }
-
-    /// dL/dZ = (dS/dZ)^T dL/dS, a chunk at a time: the gradient of <S(Z), dL/dS> with dL/dS held fixed.
-    fn pull_back(
-        &self,
-        codes: &Tensor<2>,
-        noise: Option<&Tensor<2>>,
-        upstream: &Tensor<2>,
-    ) -> Result<Tensor<2>, DistillError> {
-        let parts = chunks(codes.dims()[0], self.config.chunk).map(|(first, count)| {
-            let leaf = codes.clone().narrow(0, first, count).autodiff().require_grad();
-            let made = self.part(leaf.clone(), first, noise)?;
-            let gradient = leaf.grad(&(made * upstream.clone().narrow(0, first, count)).sum().backward());
-            Ok(gradient.unwrap_or_else(|| leaf.inner().zeros_like()))
-        });
-        Ok(Tensor::cat(parts.collect::<Result<_, DistillError>>()?, 0))
-    }
-}
-
-fn chunks(rows: usize, chunk: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..rows).step_by(chunk).map(move |first| (first, chunk.min(rows - first)))
 }
 
 #[cfg(test)]

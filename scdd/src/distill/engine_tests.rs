@@ -1,6 +1,6 @@
 use super::*;
-use crate::distill::Start;
 use crate::distill::path::test_paths;
+use crate::distill::{Chain, Start};
 use crate::foundation::{NetworkConfig, PretrainingConfig};
 use crate::scdg::{DenoiserConfig, Scdg, ScdgConfig};
 use crate::study::Study;
@@ -41,21 +41,36 @@ fn error_share(values: &[f32], gradient: &[f32], step: f32, function: impl Fn(Ve
 #[test]
 fn the_gradient_of_the_codes_equals_finite_differences_through_generator_and_decoder() {
     let scdg = small_scdg(&small_study());
-    let (path, labels) = (test_paths(scdg.study(), &scdg).pop().unwrap(), [0, 1, 2]);
     let device = Device::flex();
     let mut rng = seed::stream(1, "test");
     let (codes, noise) = (tensors::normal(3, 6, &mut rng, &device), tensors::normal(3, 6, &mut rng, &device));
     let upstream = tensors::normal(3, scdg.study().cells().genes(), &mut rng, &device);
-    let config = DistillConfig { chunk: 2, ..DistillConfig::default() };
-    let objective = DistributionMatching::default();
-    let run = Run::new(&*path, &objective, &config, 1.0, &labels, None);
-    let gradient = tensors::to_vec(run.pull_back(&codes, Some(&noise), &upstream).unwrap());
-    let share = error_share(&tensors::to_vec(codes), &gradient, 5e-3, |values| {
-        let made = run.make(&tensors::from_rows(values, 6, &device), Some(&noise)).unwrap();
-        tensors::scalar((made * upstream.clone()).sum())
-    });
-    // The decoder's ReLUs have kinks, so single coordinates may be off; the direction may not.
-    assert!(share < 1e-3, "{share}");
+    let upstream = Upstream { features: None, expression: Some(upstream) };
+    for skips in [true, false] {
+        let chain = Chain { steps: 3, skips };
+        let config = DistillConfig { chunk: 2, chain, ..DistillConfig::default() };
+        let objective = DistributionMatching::default();
+        for path in test_paths(scdg.study(), &scdg).into_iter().filter(|path| path.scdg().is_some()) {
+            let passes = Run::new(&*path, &objective, &config, 1.0, &[0, 1, 2], None).passes;
+            let gradient = tensors::to_vec(passes.pull_back(&codes, Some(&noise), (0, 3), &upstream, None).unwrap());
+            let share = error_share(&tensors::to_vec(codes.clone()), &gradient, 5e-3, |values| {
+                let made = passes.make(&tensors::from_rows(values, 6, &device), Some(&noise)).unwrap();
+                tensors::scalar((made * upstream.expression.clone().unwrap()).sum())
+            });
+            // The decoder's ReLUs have kinks, so single coordinates may be off; the direction may not.
+            assert!(share < 1e-3, "{:?}: {share}", path.pipeline());
+        }
+    }
+}
+
+/// Loss and gradient of all codes in the first step.
+fn first_step(run: &Run, codes: &Tensor<2>, graph: bool) -> (f64, Vec<f32>) {
+    let noise = run.passes.noise(0);
+    let mut seen = run.passes.see(codes, noise.as_ref(), run.compares_expression(), graph).unwrap();
+    let (loss, upstream) = run.compare(&seen, 0).unwrap();
+    let rows = (0, codes.dims()[0]);
+    let gradient = run.passes.pull_back(codes, noise.as_ref(), rows, &upstream, seen.graph.take()).unwrap();
+    (loss, tensors::to_vec(gradient))
 }
 
 #[test]
@@ -63,23 +78,24 @@ fn the_gradient_of_the_loss_by_the_codes_equals_finite_differences_without_a_gen
     let scdg = small_scdg(&small_study());
     // One epoch: between epochs the head moves with the synthetic cells, which autodiff leaves out on purpose.
     let gradient_matching = GradientMatching::default().epochs(1);
-    let objectives: [&dyn MatchingObjective; 2] = [&gradient_matching, &DistributionMatching::default()];
+    let objectives: [&dyn MatchingObjective; 3] = [&gradient_matching, &DistributionMatching::default(), &MeansOfBoth];
     // SCDG's codes move the loss so little that its differences drown in f32; the test above has its chain alone.
     for path in test_paths(scdg.study(), &scdg).into_iter().filter(|path| path.scdg().is_none()) {
-        for objective in objectives {
+        let without_expression = path.pipeline() == Pipeline::Features;
+        for objective in objectives.into_iter().filter(|one| !(without_expression && one.compares_expression())) {
             let config = DistillConfig { chunk: 2, start: Start::ClassMean, ..DistillConfig::default() };
             let start = crate::distill::start::codes(&*path, &config).unwrap();
             let run = Run::new(&*path, objective, &config, 1.0, &start.labels, None);
             let codes = tensors::tensor(&start.values, &Device::flex());
             // Away from the class means, where distribution matching is flat.
             let codes = codes * 1.3 + 0.05;
-            let (noise, width) = (run.noise(0), start.values.ncols());
+            let width = start.values.ncols();
             let loss = |values: Vec<f32>| {
                 let codes = tensors::from_rows(values, width, &Device::flex());
-                run.compare(run.make(&codes, noise.as_ref()).unwrap(), 0).unwrap().0
+                let seen = run.passes.see(&codes, None, run.compares_expression(), false).unwrap();
+                run.compare(&seen, 0).unwrap().0
             };
-            let (_, upstream) = run.compare(run.make(&codes, noise.as_ref()).unwrap(), 0).unwrap();
-            let gradient = tensors::to_vec(run.pull_back(&codes, noise.as_ref(), &upstream).unwrap());
+            let (_, gradient) = first_step(&run, &codes, true);
             let share = error_share(&tensors::to_vec(codes), &gradient, 1e-2, loss);
             let name = path.pipeline().name(&objective.short_name());
             assert!(share < 1e-2, "{name}: error {share} of the squared length");
@@ -87,17 +103,114 @@ fn the_gradient_of_the_loss_by_the_codes_equals_finite_differences_without_a_gen
     }
 }
 
+/// Compares features and expression.
+struct MeansOfBoth;
+
+impl MatchingObjective for MeansOfBoth {
+    fn name(&self) -> String {
+        "means of both".to_owned()
+    }
+
+    fn loss(&self, matching: &Matching) -> Tensor<1> {
+        let apart = |real: Tensor<2>, synthetic: Tensor<2>| {
+            let real = matching.real_means().matmul(real);
+            (real - matching.synthetic_means().matmul(synthetic)).powi_scalar(2).mean()
+        };
+        apart(matching.real_features(), matching.synthetic_features())
+            + apart(matching.real_expression(), matching.synthetic_expression())
+    }
+}
+
+#[test]
+fn one_pass_and_two_in_chunks_of_any_size_give_one_gradient() {
+    let scdg = small_scdg(&small_study());
+    let objectives: [&dyn MatchingObjective; 3] =
+        [&GradientMatching::default(), &DistributionMatching::default(), &MeansOfBoth];
+    for path in test_paths(scdg.study(), &scdg) {
+        let without_expression = path.pipeline() == Pipeline::Features;
+        for objective in objectives.into_iter().filter(|one| !(without_expression && one.compares_expression())) {
+            let gradient = |chunk, graph| {
+                let chain = Chain { steps: 2, skips: true };
+                let config = DistillConfig { chunk, per_class: 2, chain, ..DistillConfig::default() };
+                let start = crate::distill::start::codes(&*path, &config).unwrap();
+                let run = Run::new(&*path, objective, &config, 1.0, &start.labels, None);
+                let codes = tensors::tensor(&start.values, &Device::flex());
+                first_step(&run, &codes, graph)
+            };
+            let (loss, one_pass) = gradient(256, true);
+            let length = one_pass.iter().map(|value| value * value).sum::<f32>().sqrt();
+            assert!(length > 0.0);
+            for (other, chunked) in [gradient(256, false), gradient(4, true), gradient(1, true)] {
+                assert!((loss - other).abs() < 1e-5 * loss.abs(), "{loss} and {other}");
+                let apart = one_pass.iter().zip(&chunked).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+                assert!(apart < 1e-4 * length, "{:?}: {apart} of {length}", path.pipeline());
+            }
+        }
+    }
+}
+
+/// Codes after some steps, and the history.
+fn moved(path: &dyn GeneratorPath, objective: &dyn MatchingObjective, order: Steps) -> (Array2<f32>, DistillHistory) {
+    let chain = Chain { steps: 2, skips: true };
+    let config = DistillConfig { per_class: 2, steps: 4, step_order: order, chain, ..DistillConfig::default() };
+    let start = crate::distill::start::codes(path, &config).unwrap();
+    let run = Run::new(path, objective, &config, 0.05, &start.labels, None);
+    run.descend(&start, None, &Interrupt::default()).unwrap()
+}
+
+#[test]
+fn one_class_after_the_other_is_the_same_as_all_at_once_where_classes_do_not_meet() {
+    let scdg = small_scdg(&small_study());
+    for path in test_paths(scdg.study(), &scdg) {
+        let apart = |objective: &dyn MatchingObjective| {
+            let (joint, history) = moved(&*path, objective, Steps::Joint);
+            let (in_turn, other) = moved(&*path, objective, Steps::PerClass);
+            assert!((history.loss[0] - other.loss[0]).abs() < 1e-5 * history.loss[0]);
+            assert_eq!((history.loss.len(), other.loss.len()), (4, 4));
+            (joint - in_turn).iter().fold(0.0_f32, |most, value| most.max(value.abs()))
+        };
+        // Adam takes the sign of gradients that are nearly 0, so that rounding shows in single values.
+        let separable = apart(&DistributionMatching::default());
+        assert!(separable < 1e-3, "{:?}: {separable}", path.pipeline());
+        // The head is trained on the codes of all classes.
+        let joined = apart(&GradientMatching::default());
+        assert!(joined > 0.0, "{:?}", path.pipeline());
+    }
+}
+
+#[test]
+fn a_chain_of_one_call_is_the_single_step_and_skips_lead_the_code_around_the_network() {
+    let scdg = small_scdg(&small_study());
+    let paths = test_paths(scdg.study(), &scdg);
+    let of = |pipeline| paths.iter().find(|path| path.pipeline() == pipeline).unwrap();
+    let made = |path: &dyn GeneratorPath, steps, skips| {
+        let config = DistillConfig { chain: Chain { steps, skips }, ..DistillConfig::default() };
+        let start = crate::distill::start::codes(path, &config).unwrap();
+        let objective = DistributionMatching::default();
+        let passes = Run::new(path, &objective, &config, 1.0, &start.labels, None).passes;
+        let codes = tensors::tensor(&start.values, &Device::flex());
+        tensors::to_vec(passes.make(&codes, passes.noise(0).as_ref()).unwrap())
+    };
+    let chain = &**of(Pipeline::DiffusionChain);
+    let single = made(&**of(Pipeline::Scdg), 1, true);
+    for (one, chained) in single.iter().zip(made(chain, 1, true)) {
+        assert!((one - chained).abs() < 1e-5);
+    }
+    assert_ne!(made(chain, 5, true), single);
+    assert_ne!(made(chain, 5, true), made(chain, 5, false));
+}
+
 #[test]
 fn steps_of_sgd_are_those_of_pytorch() {
     // One code, gradient 1 each: v = 1, 1.5, 1.75; z falls by rate v.
     let autodiff = Device::flex().autodiff();
-    let mut movable = Movable { codes: Param::from_tensor(tensors::from_rows(vec![0.0], 1, &autodiff)) };
+    let mut movable = Movable::new([tensors::from_rows(vec![0.0], 1, &autodiff)]);
     let mut optimizer = crate::distill::Optimizer::Sgd { momentum: 0.5 }.init();
     for expected in [-0.1, -0.25, -0.425] {
         let mut gradients = GradientsParams::new();
-        gradients.register(movable.codes.id, tensors::from_rows(vec![1.0], 1, &Device::flex()));
+        gradients.register(movable.codes[0].id, tensors::from_rows(vec![1.0], 1, &Device::flex()));
         movable = optimizer.step(0.1, movable, gradients);
-        let found = tensors::to_vec(movable.codes.val())[0];
+        let found = tensors::to_vec(movable.all())[0];
         assert!((found - expected).abs() < 1e-6, "{found} and {expected}");
     }
 }

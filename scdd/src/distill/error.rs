@@ -1,5 +1,9 @@
 //! What can be wrong with a distillation.
 
+use std::path::PathBuf;
+
+use crate::checkpoints::CheckpointProblem;
+
 /// Errors of distilling.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -85,6 +89,14 @@ pub enum DistillError {
         /// What it may be.
         expected: String,
     },
+    /// The checkpoints of a distillation can't be used.
+    #[error("checkpoint {}: {problem}", path.display())]
+    Checkpoint {
+        /// The folder.
+        path: PathBuf,
+        /// What was found, and the mend.
+        problem: String,
+    },
     /// The objective's gradient did not stay finite, though its loss did.
     #[error(
         "the gradient of {objective} became {length} in step {step} of {steps}; lower the learning rate (it is \
@@ -118,4 +130,10 @@ pub enum DistillError {
         /// The rate that was used.
         learning_rate: f64,
     },
+}
+
+impl From<CheckpointProblem> for DistillError {
+    fn from(CheckpointProblem { path, problem }: CheckpointProblem) -> Self {
+        Self::Checkpoint { path, problem }
+    }
 }

@@ -12,12 +12,14 @@
 //! | DC, DM | `study.distill_expression(objective)` | expression |
 //! | scDD+Decoder | `study.distill_decoder(objective)` | latents, decoded |
 //! | scDD+SCDG | `scdg.distill(objective)` | latents, denoised and decoded |
+//! | LD3M, to compare with | `scdg.distill_chain(objective)` | latents, denoised in a chain of steps and decoded |
 //! | FeatDistill | `study.distill_features(objective)` | features; no expression |
 //! | TextDistill | `study.distill_features(objective).run()?.decoded()` | features, decoded once |
 //! | SDXL-Turbo's counterpart | `scdg.sample()` | latents drawn from SCDG, not moved |
 
 mod as_cells;
 mod builder;
+mod checkpoint;
 mod codes;
 mod config;
 mod distillation;
@@ -28,6 +30,7 @@ mod error;
 mod kmeans;
 mod objective;
 mod optimizer;
+mod passes;
 mod path;
 mod start;
 mod validation;
@@ -43,7 +46,7 @@ pub use objective::{
     ClassWeights, CovarianceMatching, DistributionMatching, GradientMatching, KernelMatching, Matching,
     MatchingObjective, Mixture, Student, Students, TrajectoryMatching, loops,
 };
-pub use optimizer::Optimizer;
-pub use path::{Pipeline, SampleBuilder};
+pub use optimizer::{Optimizer, Steps};
+pub use path::{Chain, Pipeline, SampleBuilder};
 pub use start::Start;
 pub use validation::{EarlyStopping, ValidationScore};

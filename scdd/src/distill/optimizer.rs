@@ -18,6 +18,19 @@ pub enum Optimizer {
     },
 }
 
+/// Whether the codes of all classes are moved at once in a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Steps {
+    /// The objective is asked once in a step, and all codes are moved by its gradient.
+    #[default]
+    Joint,
+    /// The codes of one class are moved after those of the other, and the objective is asked before each (the order of
+    /// algorithm 1 of Zhao, Mopuri and Bilen 2021). A step then costs as many objectives as there are classes. It is the
+    /// same as [`Joint`](Self::Joint) where no class's gradient depends on the others' codes, as in distribution
+    /// matching; in gradient matching the head is trained on all of them.
+    PerClass,
+}
+
 impl Optimizer {
     pub(super) fn init(self) -> ModuleOptimizer {
         match self {

@@ -101,26 +101,47 @@ impl Watch {
         self.stopping.is_some_and(|stopping| step == self.steps || step.is_multiple_of(stopping.every))
     }
 
-    /// Looks at what a step made; false when it is time to stop.
-    pub(super) fn look(&mut self, step: usize, made: &Tensor<2>, score: Option<ValidationScore>) -> bool {
+    /// Looks at the codes before a step; false when it is time to stop.
+    pub(super) fn look(&mut self, step: usize, codes: &Tensor<2>, score: Option<ValidationScore>) -> bool {
         let Some(score) = score.map(|score| ValidationScore { step, ..score }) else { return true };
-        self.scores.push(score);
-        if self.best.as_ref().is_none_or(|(best, _)| score.is_better_than(best)) {
-            self.best = Some((score, made.clone()));
-            self.in_vain = 0;
-        } else {
-            self.in_vain += 1;
+        if self.note(score) {
+            self.best = Some((score, codes.clone()));
         }
         !self.stopped()
+    }
+
+    /// Whether a score is better than those before it.
+    fn note(&mut self, score: ValidationScore) -> bool {
+        let better = self.scores.iter().all(|earlier| score.is_better_than(earlier));
+        self.in_vain = if better { 0 } else { self.in_vain + 1 };
+        self.scores.push(score);
+        better
+    }
+
+    /// Where it was after these looks, of which the best had these codes.
+    pub(super) fn resumed(mut self, scores: Vec<ValidationScore>, codes: Option<Tensor<2>>) -> Self {
+        let mut best = None;
+        for score in scores {
+            if self.note(score) {
+                best = Some(score);
+            }
+        }
+        self.best = best.zip(codes);
+        self
     }
 
     pub(super) fn stopped(&self) -> bool {
         self.stopping.is_some_and(|stopping| self.in_vain >= stopping.patience)
     }
 
-    /// The best step and what it made.
+    /// The best step and the codes before it.
     pub(super) fn best(&self) -> Option<(usize, Tensor<2>)> {
-        self.best.as_ref().map(|(score, made)| (score.step, made.clone()))
+        self.best.as_ref().map(|(score, codes)| (score.step, codes.clone()))
+    }
+
+    /// The scores so far.
+    pub(super) fn looks(&self) -> &[ValidationScore] {
+        &self.scores
     }
 
     pub(super) fn scores(self) -> Vec<ValidationScore> {

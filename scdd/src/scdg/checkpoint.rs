@@ -13,7 +13,7 @@ use super::ScdgError;
 use super::conditions::Condition;
 use super::config::{ScdgConfig, ScdgHistory};
 use super::train::State;
-use crate::checkpoints::{self, Origin, damaged, exact};
+use crate::checkpoints::{self, Origin, damaged, differing, exact};
 use crate::text::hexadecimal;
 
 /// What a checkpoint is of.
@@ -41,8 +41,12 @@ impl Origin for Of {
     const TASK: &'static str = "a training of SCDG";
     const UNIT: &'static str = "step";
 
-    fn difference(&self, found: &Self) -> &'static str {
-        if self.config == found.config { "other latents, labels or conditions" } else { "another config or seed" }
+    fn difference(&self, found: &Self) -> String {
+        if self.config == found.config {
+            "other latents, labels or conditions".to_owned()
+        } else {
+            format!("another config or seed{}", differing(&self.config, &found.config))
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod average;
 mod builder;
+mod chain;
 mod checkpoint;
 mod conditions;
 mod config;
@@ -29,3 +30,5 @@ pub use generator::{Generator, Noise};
 pub use sampler::Sampler;
 pub use schedule::{Curve, LossWeights, Schedule};
 pub use trained::Scdg;
+
+pub(crate) use sampler::usual_step;

@@ -35,10 +35,22 @@ pub enum Sampler {
     Decoder,
 }
 
+/// Step that latents are noised to before one call of the network, for a schedule of `last` steps: a tenth, where a linear
+/// schedule of 1,000 has alpha_bar 0.90 (ours).
+pub(crate) fn usual_step(last: usize) -> usize {
+    last / 10
+}
+
+/// The steps of the schedule that a chain of so many calls visits, falling from `first` to 0.
+pub(super) fn times(first: usize, calls: usize) -> Vec<usize> {
+    let calls = calls.max(1);
+    (0..=calls).rev().map(|call| (call * first).div_ceil(calls)).collect()
+}
+
 impl Sampler {
     /// The default for a schedule of `last` steps.
     pub(super) fn usual(last: usize) -> Self {
-        Self::SingleStep { step: last / 10, noise: Noise::Fresh }
+        Self::SingleStep { step: usual_step(last), noise: Noise::Fresh }
     }
 
     /// Whether it starts from latents of training cells.
@@ -111,8 +123,7 @@ impl Sampler {
 
     /// The steps of the schedule that a chain visits, falling from T to 0.
     fn times(self, last: usize) -> Vec<usize> {
-        let steps = self.calls(last).max(1);
-        (0..=steps).rev().map(|step| (step * last).div_ceil(steps)).collect()
+        times(last, self.calls(last))
     }
 }
 

@@ -71,13 +71,22 @@ impl Distilled {
 }
 
 impl Distillation {
-    /// The objective's loss over the steps.
+    /// The objective's loss over the steps, and macro-F1 on the validation cells where a choice was made on them. Both are
+    /// those of the codes after so many steps.
     ///
     /// # Errors
     /// When there were no steps.
     pub fn loss_curve(&self) -> crate::Result<Figure> {
-        let title = format!("Distillation by {}", self.objective());
-        Ok(curves(&title, "step", "loss", &[("matching loss", points(&self.history().loss))], false)?)
+        let (title, history) = (format!("Distillation by {}", self.objective()), self.history());
+        let loss = history.loss.iter().enumerate().map(|(step, &loss)| (step as f64, loss)).collect();
+        let mut series = vec![("matching loss", loss)];
+        let mut values = "loss";
+        if !history.validation.is_empty() {
+            let scores = history.validation.iter().map(|score| (score.step as f64, score.macro_f1)).collect();
+            series.push(("macro-F1 of validation cells", scores));
+            values = "loss and macro-F1";
+        }
+        Ok(curves(&title, "step", values, &series, false)?)
     }
 }
 

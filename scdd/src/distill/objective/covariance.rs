@@ -76,6 +76,10 @@ impl MatchingObjective for CovarianceMatching {
         if self.variances_only { "MeanVar".to_owned() } else { "MeanCov".to_owned() }
     }
 
+    fn compares_expression(&self) -> bool {
+        false
+    }
+
     fn sgd_learning_rate(&self) -> f64 {
         10.0
     }

@@ -33,6 +33,10 @@ impl MatchingObjective for DistributionMatching {
         "DM".to_owned()
     }
 
+    fn compares_expression(&self) -> bool {
+        false
+    }
+
     /// Of 0.01 to 100, the lowest that is good on all pipelines on Baron's validation cells at 1 per class; gradients
     /// of a mean fall with the cells per class.
     fn sgd_learning_rate(&self) -> f64 {

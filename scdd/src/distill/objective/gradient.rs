@@ -166,6 +166,10 @@ impl MatchingObjective for GradientMatching {
         if self.unfrozen { "DC unfrozen".to_owned() } else { "DC".to_owned() }
     }
 
+    fn compares_expression(&self) -> bool {
+        self.unfrozen
+    }
+
     /// On Baron's validation cells at 1 per class, 0.1 to 10 differ by a cell or two on every pipeline with expression; 100 is
     /// too much for most.
     fn sgd_learning_rate(&self) -> f64 {

@@ -62,6 +62,10 @@ impl MatchingObjective for KernelMatching {
         "MMD".to_owned()
     }
 
+    fn compares_expression(&self) -> bool {
+        false
+    }
+
     fn check(&self, _study: &Study) -> crate::Result<()> {
         if !self.widths.is_empty() && self.widths.iter().all(|width| width.is_finite() && *width > 0.0) {
             return Ok(());

@@ -48,6 +48,13 @@ pub trait MatchingObjective: Send + Sync + 'static {
         self.name()
     }
 
+    /// Whether the loss asks for [`synthetic_expression`](Matching::synthetic_expression); true unless an objective says
+    /// otherwise. One that compares latents only says false, and the expression of all synthetic cells need not be in
+    /// memory at once.
+    fn compares_expression(&self) -> bool {
+        true
+    }
+
     /// The learning rate of the codes for Adam (latents at scale sqrt(latent), or expression); 0.05 unless an objective
     /// says otherwise.
     fn learning_rate(&self) -> f64 {

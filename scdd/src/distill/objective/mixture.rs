@@ -65,6 +65,10 @@ impl MatchingObjective for Mixture {
         self.joined(|objective| objective.short_name())
     }
 
+    fn compares_expression(&self) -> bool {
+        self.parts.iter().any(|(_, objective)| objective.compares_expression())
+    }
+
     /// The lowest of its parts'.
     fn learning_rate(&self) -> f64 {
         self.lowest(|objective| objective.learning_rate(), 0.05)

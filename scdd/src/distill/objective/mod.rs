@@ -36,3 +36,5 @@ pub use mixture::Mixture;
 pub use students::{Student, Students};
 pub use trajectory::TrajectoryMatching;
 pub use weights::ClassWeights;
+
+pub(super) use rows::class_rows;

@@ -59,7 +59,7 @@ pub(super) fn one_hot(labels: &[u32], classes: usize, device: &burn::tensor::Dev
 }
 
 /// First row and number of rows of each class that has any; rows are sorted by class.
-pub(super) fn class_rows(labels: &[u32]) -> Vec<(u32, usize, usize)> {
+pub(in crate::distill) fn class_rows(labels: &[u32]) -> Vec<(u32, usize, usize)> {
     let mut rows = Vec::new();
     for (row, &label) in labels.iter().enumerate() {
         match rows.last_mut() {

@@ -92,6 +92,10 @@ impl MatchingObjective for TrajectoryMatching {
         "MTT".to_owned()
     }
 
+    fn compares_expression(&self) -> bool {
+        false
+    }
+
     fn check(&self, _study: &Study) -> crate::Result<()> {
         let fail = |setting, found: String, expected: &str| {
             Err(DistillError::Setting { setting, found, expected: expected.to_owned() }.into())

@@ -4,6 +4,7 @@
 //! what is made of it, and what the objective sees of that: the pipelines of Yu et al. 2025, section 5, differ in nothing
 //! else.
 
+mod chain;
 mod decoder;
 mod expression;
 mod features;
@@ -14,6 +15,7 @@ use burn::tensor::{Int, Tensor};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+pub use chain::Chain;
 pub use generation::SampleBuilder;
 
 use super::config::DistillConfig;
@@ -22,7 +24,7 @@ use crate::scdg::Scdg;
 use crate::study::Study;
 use crate::tensors;
 
-/// A pipeline of the paper.
+/// A pipeline of the paper, or one that it is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pipeline {
     /// Expression itself is moved: "DC" and "DM".
@@ -31,6 +33,8 @@ pub enum Pipeline {
     Decoder,
     /// Latents are moved, denoised by SCDG and decoded: "scDD+SCDG".
     Scdg,
+    /// Latents are moved, denoised by SCDG in a chain of steps and decoded: "LD3M" (Moser et al.).
+    DiffusionChain,
     /// The vectors that the classifier is fed are moved; there is no expression: "FeatDistill".
     Features,
     /// Those vectors, decoded once when they are done: "TextDistill".
@@ -52,6 +56,7 @@ impl Pipeline {
             Self::Expression => objective.to_owned(),
             Self::Decoder => format!("scDD+Decoder, {objective}"),
             Self::Scdg => format!("scDD+SCDG, {objective}"),
+            Self::DiffusionChain => format!("LD3M, {objective}"),
             Self::Features => format!("FeatDistill+{objective}"),
             Self::DecodedFeatures => format!("TextDistill+{objective}"),
             Self::Generation => "generation only".to_owned(),
@@ -94,6 +99,11 @@ pub(super) trait GeneratorPath: Send + Sync {
         noise: Option<Tensor<2>>,
         config: &DistillConfig,
     ) -> Result<Tensor<2>, DistillError>;
+
+    /// Step of the noise schedule that codes are noised to, where the path has noise.
+    fn noise_step(&self, _config: &DistillConfig) -> Option<usize> {
+        None
+    }
 
     /// Noise `[rows, latent]` of a step, where the path has any.
     fn noise(&self, _rows: usize, _step: usize, _config: &DistillConfig) -> Option<Tensor<2>> {
@@ -152,6 +162,7 @@ pub(super) fn test_paths(study: &Study, scdg: &Scdg) -> Vec<Box<dyn GeneratorPat
         Box::new(expression::ExpressionPath { study: study() }),
         Box::new(decoder::DecoderPath { study: study() }),
         Box::new(features::FeaturesPath { study: study() }),
+        Box::new(chain::ChainPath { one_step: scdg::ScdgPath { scdg: scdg.clone() } }),
         Box::new(scdg::ScdgPath { scdg: scdg.clone() }),
     ]
 }

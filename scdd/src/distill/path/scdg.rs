@@ -9,7 +9,7 @@ use ndarray::Array2;
 use super::{GeneratorPath, Pipeline, Space, check_encoder};
 use crate::distill::{DistillBuilder, DistillConfig};
 use crate::distill::{DistillError, Distilled, MatchingObjective};
-use crate::scdg::Scdg;
+use crate::scdg::{Generator, Scdg, usual_step};
 use crate::study::Study;
 use crate::{seed, tensors};
 
@@ -21,6 +21,18 @@ impl Scdg {
     /// Opens a distillation with a matching objective; the seed is the study's unless set.
     pub fn distill(&self, objective: impl MatchingObjective) -> DistillBuilder<Distilled> {
         DistillBuilder::new(Arc::new(ScdgPath { scdg: self.clone() }), objective)
+    }
+}
+
+impl ScdgPath {
+    /// Step of the noise schedule that codes are noised to.
+    pub(super) fn step(&self, config: &DistillConfig) -> usize {
+        config.noise_step.unwrap_or_else(|| usual_step(self.scdg.config().schedule.steps))
+    }
+
+    /// The generator with the guidance that is asked for.
+    pub(super) fn generator(&self, config: &DistillConfig) -> Generator {
+        self.scdg.generator().guided(config.guidance)
     }
 }
 
@@ -42,12 +54,21 @@ impl GeneratorPath for ScdgPath {
     }
 
     fn check(&self, config: &DistillConfig) -> Result<(), DistillError> {
-        let steps = self.scdg.config().schedule.steps;
-        if config.noise_step > steps {
-            let (found, expected) = (config.noise_step.to_string(), format!("0 to {steps}"));
+        let (step, steps) = (self.step(config), self.scdg.config().schedule.steps);
+        if step > steps {
+            let (found, expected) = (step.to_string(), format!("0 to {steps}"));
             return Err(DistillError::Setting { setting: "noise_step", found, expected });
         }
-        check_encoder(self.study())
+        let guidance = config.guidance;
+        let expected = if !(guidance.is_finite() && guidance >= -1.0) {
+            "a finite number, -1 (no conditions) or more"
+        } else if guidance != 0.0 && !self.scdg.generator().can_be_guided() {
+            "0, since the network was trained without dropping conditions; train it with .condition_dropout(0.1)"
+        } else {
+            return check_encoder(self.study());
+        };
+        let (found, expected) = (guidance.to_string(), expected.to_owned());
+        Err(DistillError::Setting { setting: "guidance", found, expected })
     }
 
     fn make(
@@ -58,7 +79,11 @@ impl GeneratorPath for ScdgPath {
         config: &DistillConfig,
     ) -> Result<Tensor<2>, DistillError> {
         let noise = noise.unwrap_or_else(|| codes.clone().inner().zeros_like());
-        Ok(self.scdg.generator().generate(codes, classes, config.noise_step, noise))
+        Ok(self.generator(config).generate(codes, classes, self.step(config), noise))
+    }
+
+    fn noise_step(&self, config: &DistillConfig) -> Option<usize> {
+        Some(self.step(config))
     }
 
     fn noise(&self, rows: usize, step: usize, config: &DistillConfig) -> Option<Tensor<2>> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::merged::Merged;
 use super::train::State;
 use super::{PretrainingConfig, PretrainingHistory};
-use crate::checkpoints::{self, CheckpointProblem, Origin, damaged, exact};
+use crate::checkpoints::{self, CheckpointProblem, Origin, damaged, differing, exact};
 use crate::foundation::FoundationError;
 
 /// What a checkpoint is of.
@@ -24,8 +24,12 @@ impl Origin for Of {
     const TASK: &'static str = "a pretraining";
     const UNIT: &'static str = "epoch";
 
-    fn difference(&self, found: &Self) -> &'static str {
-        if self.config == found.config { "other cells, genes or labels" } else { "another config or seed" }
+    fn difference(&self, found: &Self) -> String {
+        if self.config == found.config {
+            "other cells, genes or labels".to_owned()
+        } else {
+            format!("another config or seed{}", differing(&self.config, &found.config))
+        }
     }
 }
 

@@ -1,0 +1,93 @@
+//! What a step costs: `bench_distill MODEL TASK PER_CLASS STEPS`.
+//!
+//! TASK is dm or dc, a step of scDD+SCDG, or scdg, a step of the training of SCDG. MODEL is a model directory in
+//! SCimilarity's form. Cells are random, sparse, of all its genes: 44 classes of 320 training cells each. Prints one JSON
+//! object: seconds of each step, peak memory before and while stepping. `cargo xtask bench distill` runs it beside PyTorch.
+
+use std::error::Error;
+
+use rand::{RngExt, SeedableRng};
+use scdd::cells::{Expression, Provenance};
+use scdd::foundation::Foundation;
+use scdd::polars::prelude::{Column, DataFrame};
+use scdd::prelude::*;
+use serde_json::json;
+
+const CLASSES: usize = 44;
+/// Of each class; 256 of the training cells are a step's batch.
+const CELLS: usize = 320;
+/// Share of the genes that a cell expresses.
+const DENSITY: f64 = 0.05;
+/// Steps that are not counted: the first one makes weights into tensors.
+const WARM: usize = 2;
+
+fn main() -> std::result::Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [model, task, per_class, steps] = &arguments[..] else {
+        return Err("expected MODEL TASK PER_CLASS STEPS".into());
+    };
+    scdd::progress::quiet(true);
+    let (per_class, steps): (usize, usize) = (per_class.parse()?, steps.parse()?);
+    let foundation = Foundation::scimilarity(model)?;
+    let opened = cells(&foundation)?.study("cell_type").test_fraction(0.1).validation_fraction(0.0);
+    let study = opened.cache_embeddings(false).foundation(foundation).run()?;
+    // One step is enough for a generator whose speed counts.
+    let trained = if task == "scdg" { steps } else { 1 };
+    let before = reset_peak();
+    let scdg = study.train_scdg().steps(trained).run()?;
+    let each = match &task[..] {
+        "scdg" => scdg.history().seconds / steps as f64,
+        "dm" => seconds(steps, |steps| run(&scdg, DistributionMatching::default(), per_class, steps))?,
+        "dc" => seconds(steps, |steps| run(&scdg, GradientMatching::default(), per_class, steps))?,
+        other => return Err(format!("the task is '{other}'; expected dm, dc or scdg").into()),
+    };
+    println!("{}", json!({ "seconds": each, "before": before, "peak": memory("VmHWM") }));
+    Ok(())
+}
+
+fn run(scdg: &Scdg, objective: impl MatchingObjective, per_class: usize, steps: usize) -> Result<f64> {
+    Ok(scdg.distill(objective).per_class(per_class).steps(steps).run()?.history().seconds)
+}
+
+/// Seconds of one step: a longer run less a short one, so that what is done once does not count.
+fn seconds(steps: usize, run: impl Fn(usize) -> Result<f64>) -> Result<f64> {
+    let warm = run(WARM)?;
+    Ok((run(WARM + steps)? - run(WARM)?.min(warm)) / steps as f64)
+}
+
+/// Random cells: each class has genes of its own that it expresses more often.
+fn cells(foundation: &Foundation) -> std::result::Result<Cells<LogNormalized>, Box<dyn Error>> {
+    let genes = foundation.genes().len();
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+    let (mut pointers, mut indices, mut values, mut labels) = (vec![0], Vec::new(), Vec::new(), Vec::new());
+    for cell in 0..CLASSES * CELLS {
+        let class = cell % CLASSES;
+        for gene in 0..genes {
+            let share = if gene % CLASSES == class { 4.0 * DENSITY } else { DENSITY };
+            if rng.random::<f64>() < share {
+                indices.push(gene as u32);
+                values.push(0.5 + 2.5 * rng.random::<f32>());
+            }
+        }
+        pointers.push(indices.len() as u64);
+        labels.push(format!("type {class:02}"));
+    }
+    let names = (0..CLASSES * CELLS).map(|cell| format!("cell {cell}")).collect();
+    let obs = DataFrame::new(labels.len(), vec![Column::new("cell_type".into(), labels)])?;
+    let var = DataFrame::new(genes, vec![])?;
+    let expression = Expression::new(genes, pointers, indices, values)?;
+    Ok(Cells::log_normalized(expression, names, foundation.genes().to_vec(), obs, var, Provenance::default())?)
+}
+
+/// Bytes of a line of the process's status (Linux; 0 elsewhere).
+fn memory(line: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':')).unwrap_or_default();
+    found.split_whitespace().next().and_then(|kilobytes| kilobytes.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// Lets the peak begin anew, and gives what is in memory now.
+fn reset_peak() -> u64 {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    memory("VmRSS")
+}

@@ -1,0 +1,170 @@
+//! The two passes through generator and encoder, a chunk of codes at a time.
+//!
+//! The first makes features (and the expression S, where the objective compares it) without a graph. The objective gives
+//! dL/dfeatures and dL/dS. The second goes through a chunk again with a graph, and pulls both back in one:
+//! dL/dZ = (dfeatures/dZ)^T dL/dfeatures + (dS/dZ)^T dL/dS. So the graph is that of one chunk whatever the number of
+//! synthetic cells. Where one chunk has all rows, the first pass keeps its graph, and there is no second.
+
+use burn::tensor::{Device, Int, Tensor};
+
+use super::config::DistillConfig;
+use super::error::DistillError;
+use super::path::GeneratorPath;
+use crate::tensors;
+
+/// The way from codes to what the objective sees, for codes of these classes.
+pub(super) struct Passes<'a> {
+    pub(super) path: &'a dyn GeneratorPath,
+    pub(super) config: &'a DistillConfig,
+    pub(super) labels: &'a [u32],
+    pub(super) device: Device,
+}
+
+/// What the objective sees of all codes.
+pub(super) struct Seen {
+    /// `[rows, latent]`.
+    pub(super) features: Tensor<2>,
+    /// `[rows, genes]`, where it is compared.
+    pub(super) expression: Option<Tensor<2>>,
+    /// Of all rows, where they are one chunk.
+    pub(super) graph: Option<Graph>,
+}
+
+/// A chunk's codes, and what was made of them, with gradients.
+pub(super) struct Graph {
+    codes: Tensor<2>,
+    made: Tensor<2>,
+    features: Tensor<2>,
+}
+
+/// The objective's gradients by what it saw; None where it does not depend on it.
+pub(super) struct Upstream {
+    pub(super) features: Option<Tensor<2>>,
+    pub(super) expression: Option<Tensor<2>>,
+}
+
+impl Passes<'_> {
+    pub(super) fn noise(&self, step: usize) -> Option<Tensor<2>> {
+        self.path.noise(self.labels.len(), step, self.config)
+    }
+
+    /// What is delivered: expression `[rows, genes]` or features of all codes.
+    pub(super) fn make(&self, codes: &Tensor<2>, noise: Option<&Tensor<2>>) -> Result<Tensor<2>, DistillError> {
+        let parts = chunks(0, codes.dims()[0], self.config.chunk)
+            .map(|(first, count)| self.part(codes.clone().narrow(0, first, count), first, noise));
+        Ok(Tensor::cat(parts.collect::<Result<_, _>>()?, 0))
+    }
+
+    /// The first pass. Without a `graph` the second makes it anew.
+    pub(super) fn see(
+        &self,
+        codes: &Tensor<2>,
+        noise: Option<&Tensor<2>>,
+        expression: bool,
+        graph: bool,
+    ) -> Result<Seen, DistillError> {
+        let rows = codes.dims()[0];
+        if graph && rows <= self.config.chunk {
+            let graph = self.graph(codes, noise, (0, rows))?;
+            let made = expression.then(|| graph.made.clone().inner());
+            return Ok(Seen { features: graph.features.clone().inner(), expression: made, graph: Some(graph) });
+        }
+        let (features, made) = self.see_rows(codes, noise, (0, rows), expression)?;
+        Ok(Seen { features, expression: made, graph: None })
+    }
+
+    /// Features and, where they are asked for, expression of some rows, without a graph.
+    fn see_rows(
+        &self,
+        codes: &Tensor<2>,
+        noise: Option<&Tensor<2>>,
+        (first, count): (usize, usize),
+        expression: bool,
+    ) -> Result<(Tensor<2>, Option<Tensor<2>>), DistillError> {
+        let (mut features, mut kept) = (Vec::new(), Vec::new());
+        for (first, count) in chunks(first, count, self.config.chunk) {
+            let made = self.part(codes.clone().narrow(0, first, count), first, noise)?;
+            if expression {
+                kept.push(made.clone());
+            }
+            features.push(self.path.features(made)?);
+        }
+        Ok((Tensor::cat(features, 0), expression.then(|| Tensor::cat(kept, 0))))
+    }
+
+    /// Looks again at rows whose codes were moved.
+    pub(super) fn renew(
+        &self,
+        seen: &mut Seen,
+        codes: &Tensor<2>,
+        noise: Option<&Tensor<2>>,
+        rows: (usize, usize),
+    ) -> Result<(), DistillError> {
+        let (features, made) = self.see_rows(codes, noise, rows, seen.expression.is_some())?;
+        let (first, count) = rows;
+        let put = |all: &Tensor<2>, rows: Tensor<2>| {
+            let width = all.dims()[1];
+            all.clone().slice_assign([first..first + count, 0..width], rows)
+        };
+        seen.features = put(&seen.features, features);
+        if let (Some(all), Some(made)) = (&seen.expression, made) {
+            seen.expression = Some(put(all, made));
+        }
+        Ok(())
+    }
+
+    /// The second pass for some rows: dL/dZ `[rows, width]`, the gradient of <features(Z), dL/dfeatures> + <S(Z), dL/dS>
+    /// with both gradients held fixed.
+    pub(super) fn pull_back(
+        &self,
+        codes: &Tensor<2>,
+        noise: Option<&Tensor<2>>,
+        (first, count): (usize, usize),
+        upstream: &Upstream,
+        mut graph: Option<Graph>,
+    ) -> Result<Tensor<2>, DistillError> {
+        let parts = chunks(first, count, self.config.chunk).map(|(first, count)| {
+            let graph = match graph.take() {
+                Some(graph) => graph,
+                None => self.graph(codes, noise, (first, count))?,
+            };
+            let product = |made: Tensor<2>, gradient: &Option<Tensor<2>>| {
+                gradient.as_ref().map(|gradient| (made * gradient.clone().narrow(0, first, count)).sum())
+            };
+            let of_features = product(graph.features, &upstream.features);
+            let sum = match (of_features, product(graph.made, &upstream.expression)) {
+                (Some(features), Some(expression)) => Some(features + expression),
+                (features, expression) => features.or(expression),
+            };
+            let gradient = sum.and_then(|sum| graph.codes.grad(&sum.backward()));
+            Ok(gradient.unwrap_or_else(|| graph.codes.inner().zeros_like()))
+        });
+        Ok(Tensor::cat(parts.collect::<Result<_, DistillError>>()?, 0))
+    }
+
+    fn graph(
+        &self,
+        codes: &Tensor<2>,
+        noise: Option<&Tensor<2>>,
+        (first, count): (usize, usize),
+    ) -> Result<Graph, DistillError> {
+        let codes = codes.clone().narrow(0, first, count).autodiff().require_grad();
+        let made = self.part(codes.clone(), first, noise)?;
+        let features = self.path.features(made.clone())?;
+        Ok(Graph { codes, made, features })
+    }
+
+    /// What the path makes of codes of the rows from `first` on.
+    fn part(&self, codes: Tensor<2>, first: usize, noise: Option<&Tensor<2>>) -> Result<Tensor<2>, DistillError> {
+        let count = codes.dims()[0];
+        let classes = self.labels[first..first + count].iter().map(|&label| label as usize);
+        let classes: Tensor<1, Int> = tensors::indices(classes, &self.device);
+        let noise = noise.map(|noise| noise.clone().narrow(0, first, count));
+        self.path.make(codes, classes, noise, self.config)
+    }
+}
+
+/// First row and number of rows of each chunk.
+fn chunks(first: usize, rows: usize, chunk: usize) -> impl Iterator<Item = (usize, usize)> {
+    (first..first + rows).step_by(chunk).map(move |start| (start, chunk.min(first + rows - start)))
+}
