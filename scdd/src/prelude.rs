@@ -4,7 +4,11 @@ pub use crate::distill::{
     Distilled, DistilledFeatures, DistributionMatching, GradientMatching, Matching, MatchingObjective, Optimizer,
     SmallClasses, Start,
 };
-pub use crate::evaluate::{ClassMean, Evaluation, EvaluationRow, Protocol, RandomCells, Scores, Selection};
+pub use crate::evaluate::{
+    Candidates, CellTypist, ClassMean, ClassMeanLatent, DecodedCells, Evaluation, EvaluationModel, EvaluationRow,
+    KMeansPseudobulks, LinearProbe, Medoid, Mlp, ModelInput, NearestNeighbours, Protocol, RandomCells, Scores,
+    Selection, TrainedModel, all_controls, all_models,
+};
 pub use crate::foundation::{
     Annotation, Corpus, Foundation, FoundationModel, Hits, NetworkConfig, Pca, Pretraining, PretrainingConfig,
     Reference,

@@ -43,6 +43,7 @@ pub use distilled_features::DistilledFeatures;
 pub use distribution::DistributionMatching;
 pub use error::DistillError;
 pub use gradient::GradientMatching;
+pub(crate) use kmeans::{distance as squared_distance, kmeans};
 pub use matching::{Matching, MatchingObjective};
 pub use optimizer::Optimizer;
 pub use path::{Pipeline, SampleBuilder};
