@@ -5,7 +5,11 @@ pub use crate::distill::{
     KernelMatching, Matching, MatchingObjective, Mixture, Optimizer, SmallClasses, Start, Student, Students,
     TrajectoryMatching,
 };
-pub use crate::evaluate::{ClassMean, Evaluation, EvaluationRow, Protocol, RandomCells, Scores, Selection};
+pub use crate::evaluate::{
+    Candidates, CellTypist, ClassMean, ClassMeanLatent, DecodedCells, Evaluation, EvaluationModel, EvaluationRow,
+    KMeansPseudobulks, LinearProbe, Medoid, Mlp, ModelInput, NearestNeighbours, Protocol, RandomCells, Scores,
+    Selection, TrainedModel, all_controls, all_models,
+};
 pub use crate::foundation::{
     Annotation, Corpus, Foundation, FoundationModel, Hits, NetworkConfig, Pca, Pretraining, PretrainingConfig,
     Reference,

@@ -92,20 +92,13 @@ impl Selection for FirstCells {
         "first cells".into()
     }
 
-    fn select(
-        &self,
-        _: &scdd::cells::Expression,
-        _: &[u32],
-        _: usize,
-        _: usize,
-        _: u64,
-    ) -> scdd::Result<scdd::evaluate::Selected> {
+    fn select(&self, _: &Candidates<'_>, _: usize, _: u64) -> scdd::Result<scdd::evaluate::Selected> {
         panic!("a selection that chooses is not asked for rows")
     }
 
-    fn choose(&self, labels: &[u32], classes: usize, per_class: usize, _: u64) -> scdd::Result<Option<Vec<usize>>> {
-        let of = |class: u32| (0..labels.len()).filter(move |&cell| labels[cell] == class).take(per_class);
-        Ok(Some((0..classes as u32).flat_map(of).collect()))
+    fn choose(&self, cells: &Candidates<'_>, per_class: usize, _: u64) -> scdd::Result<Option<Vec<usize>>> {
+        let first = |members: Vec<usize>| members.into_iter().take(per_class);
+        Ok(Some(cells.of_classes(per_class)?.into_iter().flat_map(first).collect()))
     }
 }
 

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 const ITERATIONS: usize = 100;
 
 /// The cluster of each point `[points, width]`, 0 to `k - 1`, each with a point at least; `k` at most the points.
-pub(super) fn kmeans(points: &Array2<f32>, k: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+pub(crate) fn kmeans(points: &Array2<f32>, k: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let k = k.min(points.nrows());
     if k <= 1 {
         return vec![0; points.nrows()];
@@ -28,7 +28,7 @@ pub(super) fn kmeans(points: &Array2<f32>, k: usize, rng: &mut ChaCha8Rng) -> Ve
 }
 
 /// Squared Euclidean distance.
-pub(super) fn distance(a: ArrayView1<f32>, b: ArrayView1<f32>) -> f64 {
+pub(crate) fn distance(a: ArrayView1<f32>, b: ArrayView1<f32>) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum()
 }
 

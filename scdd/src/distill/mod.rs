@@ -42,6 +42,7 @@ pub use distillation::Distillation;
 pub use distilled::Distilled;
 pub use distilled_features::DistilledFeatures;
 pub use error::DistillError;
+pub(crate) use kmeans::{distance as squared_distance, kmeans};
 pub use objective::{
     ClassWeights, CovarianceMatching, DistributionMatching, GradientMatching, KernelMatching, Matching,
     MatchingObjective, Mixture, Student, Students, TrajectoryMatching, loops,

@@ -70,6 +70,12 @@ pub enum EvaluateError {
     /// No test cell.
     #[error("no test cells to score; raise the test fraction, or keep classes large enough to be split")]
     EmptyTest,
+    /// No validation cell.
+    #[error("no validation cells to score; set .validation_fraction(0.1) on the study, or leave on_validation() out")]
+    EmptyValidation,
+    /// No evaluation model.
+    #[error("no model to train on the sets; give one, such as LinearProbe, or leave models(...) out")]
+    NoModels,
     /// Test features are not those that the model was trained on.
     #[error(
         "cells have {found} features, but the model was trained on {expected}; embed both with the same foundation"
@@ -96,6 +102,48 @@ pub enum EvaluateError {
         learning_rate: f64,
         /// What the features were multiplied with.
         embedding_scale: f32,
+    },
+    /// A perceptron that ran away.
+    #[error(
+        "the probabilities of MLP {network} are not finite after training; lower its learning_rate ({learning_rate})"
+    )]
+    MlpDiverged {
+        /// Which network.
+        network: usize,
+        /// The rate it was trained with.
+        learning_rate: f64,
+    },
+    /// Cells of other genes than those that a model was trained on.
+    #[error("cells have {found} genes, but the model was trained on {expected}; take both from the same study")]
+    Genes {
+        /// Genes given.
+        found: usize,
+        /// Genes expected.
+        expected: usize,
+    },
+    /// A model or control that sees expression, and features that have none.
+    #[error(
+        "the {rows} features are no cells and have no expression; take a model that sees latents, such as LinearProbe, or          cells of the features by .decoded()"
+    )]
+    NoExpression {
+        /// How many there are.
+        rows: usize,
+    },
+    /// A model or control that sees latents, and cells that have none.
+    #[error("the {cells} cells have expression only; give their latents, or the foundation model that sees them")]
+    NoLatents {
+        /// How many there are.
+        cells: usize,
+    },
+    /// A control that decodes, and a foundation model that can't.
+    #[error(
+        "the control '{control}' decodes latents, and the foundation model '{model}' has no decoder; leave it out, or take a          model that has one, such as Foundation::pretrain(...)"
+    )]
+    NoDecoder {
+        /// The control.
+        control: String,
+        /// The foundation model.
+        model: String,
     },
     /// A selection chose a cell that there isn't.
     #[error(

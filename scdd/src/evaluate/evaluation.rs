@@ -7,7 +7,7 @@ use polars::prelude::DataFrame;
 use super::{EvaluationRow, Protocol, table};
 use crate::study::Study;
 
-/// Scores of distilled sets, controls and all training cells on the test cells. Cheap to clone.
+/// Scores of distilled sets, controls and all training cells on real cells. Cheap to clone.
 #[derive(Clone)]
 pub struct Evaluation {
     parts: Arc<Parts>,
@@ -18,6 +18,7 @@ struct Parts {
     notes: Vec<String>,
     study: Study,
     protocol: Protocol,
+    scored: usize,
 }
 
 impl std::fmt::Debug for Evaluation {
@@ -27,11 +28,17 @@ impl std::fmt::Debug for Evaluation {
 }
 
 impl Evaluation {
-    pub(super) fn new(rows: Vec<EvaluationRow>, notes: Vec<String>, study: Study, protocol: Protocol) -> Self {
-        Self { parts: Arc::new(Parts { rows, notes, study, protocol }) }
+    pub(super) fn new(
+        rows: Vec<EvaluationRow>,
+        notes: Vec<String>,
+        study: Study,
+        protocol: Protocol,
+        scored: usize,
+    ) -> Self {
+        Self { parts: Arc::new(Parts { rows, notes, study, protocol, scored }) }
     }
 
-    /// One row per training set: distilled sets, controls, all training cells.
+    /// One row per model and training set: distilled sets, controls, all training cells.
     pub fn rows(&self) -> &[EvaluationRow] {
         &self.parts.rows
     }
@@ -54,7 +61,12 @@ impl Evaluation {
         &self.parts.protocol
     }
 
-    /// The study whose test cells were used.
+    /// On how many cells scores were taken; each row's `scored_on` says on which.
+    pub fn scored_cells(&self) -> usize {
+        self.parts.scored
+    }
+
+    /// The study whose cells were used.
     pub fn study(&self) -> &Study {
         &self.parts.study
     }

@@ -1,26 +1,35 @@
 //! How good a training set is: models trained on it from scratch, scored on real test cells, beside controls.
 //!
 //! The protocol is DC-BENCH's (Cui et al. 2022), which Yu et al. 2025 use: [`Protocol`] says how a model is
-//! trained, [`train_heads`] trains softmax regression on frozen embeddings, [`Scores`] compares predictions
-//! with labels, a [`Selection`] picks control cells at the same budget, and [`EvaluationRow`]s make the table.
+//! trained, an [`EvaluationModel`] is what is trained ([`train_heads`]' softmax regression on frozen embeddings unless
+//! another is asked for), [`Scores`] compares predictions with labels, a [`Selection`] picks control cells at the same
+//! budget, and [`EvaluationRow`]s make the table.
 
 mod baselines;
 mod error;
 mod evaluation;
+mod judge;
 mod kernel;
 mod linear_head;
 mod metrics;
+mod models;
 mod protocol;
 mod run;
 mod set;
 mod sgd;
 mod table;
 
-pub use baselines::{ClassMean, RandomCells, Selected, Selection};
+pub use baselines::{
+    Candidates, ClassMean, ClassMeanLatent, DecodedCells, KMeansPseudobulks, Medoid, RandomCells, Selected, Selection,
+    all_controls,
+};
 pub use error::EvaluateError;
 pub use evaluation::Evaluation;
 pub use linear_head::{LinearHead, train_heads};
 pub use metrics::Scores;
+pub use models::{
+    CellTypist, EvaluationModel, LinearProbe, Mlp, ModelInput, NearestNeighbours, TrainedModel, all_models,
+};
 pub use protocol::Protocol;
 pub use run::EvaluateBuilder;
 pub use set::TrainingSet;

@@ -1,28 +1,23 @@
 //! Evaluation of distilled sets, or of a foundation model alone, on the test cells, beside controls and all training
 //! cells.
 //!
-//! Each set trains fresh linear heads on the frozen embeddings of its expression; they are scored on real test cells.
+//! Each set trains fresh models, linear heads on frozen embeddings unless others are asked for; they are scored on real
+//! test cells.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use itertools::Itertools;
-use ndarray::Array2;
 
+use super::judge::{Judge, ScoredOn};
 use super::{
-    ClassMean, EvaluateError, Evaluation, EvaluationRow, Protocol, RandomCells, Scores, Selection, TrainingSet,
-    train_heads,
+    ClassMean, EvaluateError, Evaluation, EvaluationModel, EvaluationRow, LinearProbe, Protocol, RandomCells,
+    Selection, TrainingSet,
 };
 use crate::Error;
-use crate::cells::Expression;
 use crate::distill::{Distilled, DistilledFeatures};
 use crate::foundation::FoundationError;
 use crate::progress::Progress;
-use crate::seed;
 use crate::study::Study;
-
-/// What the table calls the model.
-const MODEL: &str = "linear head";
 
 /// Opens an evaluation: `distilled.evaluate()`, or `study.evaluate()` for the foundation model alone.
 #[derive(Clone)]
@@ -32,6 +27,8 @@ pub struct EvaluateBuilder {
     sets: Vec<TrainingSet>,
     budgets: Vec<usize>,
     controls: Vec<Control>,
+    models: Vec<Arc<dyn EvaluationModel>>,
+    scored_on: ScoredOn,
     protocol: Protocol,
 }
 
@@ -67,6 +64,18 @@ impl Study {
 
 impl Distilled {
     /// Opens an evaluation on the study's test cells, beside random cells, class means and all training cells.
+    ///
+    /// ```
+    /// use scdd::prelude::*;
+    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+    /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
+    /// let distilled = study.distill_decoder(DistributionMatching::default()).steps(3).run()?;
+    /// let evaluation = distilled.evaluate().model(CellTypist::default()).control(Medoid).on_validation().run()?;
+    /// // the set, random cells, the class mean, the medoid and all training cells, under two models
+    /// assert_eq!(evaluation.rows().len(), 10);
+    /// assert!(evaluation.rows().iter().all(|row| row.scored_on == "validation cells"));
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
     pub fn evaluate(&self) -> EvaluateBuilder {
         EvaluateBuilder::new(self.study(), vec![self.into()])
     }
@@ -84,7 +93,9 @@ impl EvaluateBuilder {
         let always: [Arc<dyn Selection>; 2] = [Arc::new(RandomCells), Arc::new(ClassMean)];
         let controls = always.into_iter().map(|selection| Control { selection, asked: false }).collect();
         let protocol = Protocol { seed: study.config().seed, ..Protocol::default() };
-        Self { study: study.clone(), sets, budgets: Vec::new(), controls, protocol }
+        let models: Vec<Arc<dyn EvaluationModel>> = vec![Arc::new(LinearProbe)];
+        let (study, scored_on) = (study.clone(), ScoredOn::Test);
+        Self { study, sets, budgets: Vec::new(), controls, models, scored_on, protocol }
     }
 
     /// One more budget of the controls, in cells per class, beside those of the distilled sets.
@@ -105,60 +116,95 @@ impl EvaluateBuilder {
         self
     }
 
+    /// More controls, such as [`all_controls`](super::all_controls). One that stands in the table already does not come twice.
+    pub fn controls(mut self, controls: Vec<Arc<dyn Selection>>) -> Self {
+        for selection in controls {
+            if self.controls.iter().all(|control| control.selection.name() != selection.name()) {
+                self.controls.push(Control { selection, asked: true });
+            }
+        }
+        self
+    }
+
+    /// One more evaluation model, beside the linear head.
+    pub fn model(mut self, model: impl EvaluationModel + 'static) -> Self {
+        self.models.push(Arc::new(model));
+        self
+    }
+
+    /// These evaluation models in the place of the linear head and of those given before; [`all_models`](super::all_models)
+    /// gives every one that there is.
+    pub fn models(mut self, models: Vec<Arc<dyn EvaluationModel>>) -> Self {
+        self.models = models;
+        self
+    }
+
+    /// Scores on validation cells in the place of test cells, which stay closed: for choices, and for comparisons of
+    /// many settings. Sets that were chosen on the same cells look better there than they are.
+    pub fn on_validation(mut self) -> Self {
+        self.scored_on = ScoredOn::Validation;
+        self
+    }
+
     /// Another protocol, seed included.
     pub fn protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = protocol;
         self
     }
 
-    /// Trains and scores.
+    /// Trains and scores. Rows come model by model: the distilled sets, controls, all training cells.
     ///
     /// # Errors
-    /// When the sets belong to different studies, there are no test cells, or a control fails; when a control that was
-    /// asked for makes cells and the foundation model has no encoder.
+    /// When the sets belong to different studies, there are no cells to score, no model, or a control fails; when a control
+    /// that was asked for makes cells and the foundation model has no encoder; when a set has cells of one class only.
     pub fn run(&self) -> crate::Result<Evaluation> {
         let study = &self.study;
         if self.sets.iter().any(|set| !set.study().same(study)) {
             return Err(EvaluateError::OtherStudy.into());
         }
+        if self.models.is_empty() {
+            return Err(EvaluateError::NoModels.into());
+        }
         let budgets = self.budgets();
         let mut progress = Progress::new("evaluating", self.sets.len() + budgets.len() * self.controls.len() + 1);
-        let judge = Judge::new(study, &self.protocol)?;
-        let (mut rows, mut notes) = (Vec::new(), Vec::new());
+        let judge = Judge::new(study, &self.protocol, &self.models, self.scored_on)?;
+        let mut rows: Vec<Vec<EvaluationRow>> = vec![Vec::new(); self.models.len()];
+        let mut notes = Vec::new();
         for set in &self.sets {
-            let scores = match set {
-                TrainingSet::Cells(cells) => {
-                    judge.score(&Expression::from_array(cells.expression())?, set.labels(), &self.protocol)?
-                }
-                TrainingSet::Features(features) => {
-                    judge.score_embedded(features.features(), set.labels(), &self.protocol)?
-                }
-            };
             let seconds = set.history().seconds + set.scdg().map_or(0.0, |scdg| scdg.history().seconds);
-            let row = judge.row(set.method(), set.labels().len(), &scores)?;
-            rows.push(row.per_class(set.config().per_class).seconds(seconds));
+            for ((row, rows), model) in judge.set(set)?.into_iter().zip(&mut rows).zip(&self.models) {
+                match row {
+                    Some(row) => rows.push(row.per_class(set.config().per_class).seconds(seconds)),
+                    None => notes.push(format!("{} without {}, which sees expression", set.method(), model.name())),
+                }
+            }
             progress.step(|| set.method());
         }
         for per_class in budgets {
             for control in &self.controls {
-                match judge.control(&*control.selection, per_class) {
-                    Ok(row) => rows.push(row.per_class(per_class)),
-                    Err(Error::Foundation(FoundationError::NoEncoder { model, .. })) if !control.asked => {
-                        let name = control.selection.name();
-                        notes.push(format!("without '{name}', which makes cells that {model} can't embed"));
+                for (row, rows) in judge.control(&*control.selection, per_class)?.into_iter().zip(&mut rows) {
+                    match row {
+                        Ok(row) => rows.push(row.per_class(per_class)),
+                        Err(Error::Foundation(FoundationError::NoEncoder { model, .. })) if !control.asked => {
+                            let name = control.selection.name();
+                            notes.push(format!("without '{name}', which makes cells that {model} can't embed"));
+                        }
+                        Err(problem) => return Err(problem),
                     }
-                    Err(problem) => return Err(problem),
                 }
                 progress.step(|| control.selection.name());
             }
         }
-        let all = judge.all()?.relative_to_itself();
-        progress.step(|| all.method.clone());
-        progress.finish(|| format!("{} test cells", judge.truth.len()));
-        let mut rows: Vec<_> = rows.into_iter().map(|row| row.relative_to(&all)).collect();
-        rows.push(all);
-        notes.dedup();
-        Ok(Evaluation::new(rows, notes, study.clone(), self.protocol.clone()))
+        let all = judge.all()?;
+        progress.step(|| "all training cells".to_owned());
+        progress.finish(|| format!("{} {}", judge.cells(), self.scored_on.name()));
+        let with_all = |(rows, all): (Vec<EvaluationRow>, EvaluationRow)| {
+            let rows: Vec<_> = rows.into_iter().map(|row| row.relative_to(&all)).collect();
+            rows.into_iter().chain([all])
+        };
+        let rows = rows.into_iter().zip(all).flat_map(with_all).collect();
+        let notes = notes.into_iter().unique().collect();
+        Ok(Evaluation::new(rows, notes, study.clone(), self.protocol.clone(), judge.cells()))
     }
 
     /// Numbers of cells per class that the sets have and that were asked for, each once; 1 without any.
@@ -166,95 +212,5 @@ impl EvaluateBuilder {
         let of_sets = self.sets.iter().map(|set| set.config().per_class);
         let budgets: Vec<usize> = of_sets.chain(self.budgets.iter().copied()).sorted().dedup().collect();
         if budgets.is_empty() { vec![1] } else { budgets }
-    }
-}
-
-/// The test cells of a study, opened here and nowhere else.
-struct Judge<'a> {
-    study: &'a Study,
-    protocol: &'a Protocol,
-    test: Array2<f32>,
-    truth: Vec<u32>,
-    train: Expression,
-    train_labels: Vec<u32>,
-}
-
-impl<'a> Judge<'a> {
-    fn new(study: &'a Study, protocol: &'a Protocol) -> crate::Result<Self> {
-        let test = study.test_cells();
-        if test.count() == 0 {
-            return Err(EvaluateError::EmptyTest.into());
-        }
-        let (train, train_labels) = study.training_expression();
-        Ok(Self { study, protocol, test: study.embeddings_of(test.test()), truth: test.labels(), train, train_labels })
-    }
-
-    /// Scores of each network trained on a set.
-    fn score(&self, expression: &Expression, labels: &[u32], protocol: &Protocol) -> crate::Result<Vec<(Scores, f64)>> {
-        self.score_embedded(&self.study.foundation().embed(expression)?, labels, protocol)
-    }
-
-    fn score_embedded(
-        &self,
-        embeddings: &Array2<f32>,
-        labels: &[u32],
-        protocol: &Protocol,
-    ) -> crate::Result<Vec<(Scores, f64)>> {
-        let classes = self.study.classes().len();
-        let heads = train_heads(embeddings, labels, classes, protocol)?;
-        let score = |head: &super::LinearHead| {
-            let predicted = head.predict(&self.test)?;
-            Ok((Scores::new(&self.truth, &predicted, classes)?, head.training_accuracy()))
-        };
-        heads.iter().map(score).collect()
-    }
-
-    /// A control, picked anew for each network, so that the deviation covers the choice of cells.
-    fn control(&self, control: &dyn Selection, per_class: usize) -> crate::Result<EvaluationRow> {
-        let classes = self.study.classes().len();
-        let (mut scores, mut cells, mut seconds) = (Vec::new(), 0, 0.0);
-        for network in 0..self.protocol.networks {
-            let seed = seed::number(self.protocol.seed, &format!("control {network}"));
-            let started = Instant::now();
-            let protocol = Protocol { networks: 1, seed, ..self.protocol.clone() };
-            let taken = || started.elapsed().as_secs_f64() / self.protocol.networks as f64;
-            if let Some(chosen) = control.choose(&self.train_labels, classes, per_class, seed)? {
-                // Real cells have been embedded already, perhaps by a model that can't embed others.
-                let (embeddings, labels) = self.training_cells(&chosen)?;
-                seconds += taken();
-                cells = labels.len();
-                scores.extend(self.score_embedded(&embeddings, &labels, &protocol)?);
-            } else {
-                let (expression, labels) = control.select(&self.train, &self.train_labels, classes, per_class, seed)?;
-                seconds += taken();
-                cells = labels.len();
-                scores.extend(self.score(&Expression::from_array(&expression)?, &labels, &protocol)?);
-            }
-        }
-        Ok(self.row(control.name(), cells, &scores)?.seconds(seconds))
-    }
-
-    /// Latents and labels of some of the training cells.
-    fn training_cells(&self, chosen: &[usize]) -> Result<(Array2<f32>, Vec<u32>), EvaluateError> {
-        let training = self.study.training_cells();
-        let cells = training.train();
-        if let Some(&index) = chosen.iter().find(|&&index| index >= cells.len()) {
-            return Err(EvaluateError::Chosen { index, cells: cells.len() });
-        }
-        let cells: Vec<usize> = chosen.iter().map(|&index| cells[index]).collect();
-        Ok((self.study.embeddings_of(&cells), chosen.iter().map(|&index| self.train_labels[index]).collect()))
-    }
-
-    fn all(&self) -> crate::Result<EvaluationRow> {
-        let embeddings = self.study.embeddings_of(self.study.training_cells().train());
-        let scores = self.score_embedded(&embeddings, &self.train_labels, self.protocol)?;
-        self.row("all training cells".to_owned(), self.train_labels.len(), &scores)
-    }
-
-    fn row(&self, method: String, cells: usize, scores: &[(Scores, f64)]) -> crate::Result<EvaluationRow> {
-        let training_accuracy = scores.iter().map(|(_, accuracy)| accuracy).sum::<f64>() / scores.len().max(1) as f64;
-        let scores: Vec<_> = scores.iter().map(|(scores, _)| scores.clone()).collect();
-        let row = EvaluationRow::new(method, MODEL, &scores, cells, self.train_labels.len())?;
-        Ok(row.training_accuracy(training_accuracy).foundation(self.study.foundation().name()))
     }
 }

@@ -33,9 +33,12 @@ pub struct EvaluationRow {
     /// The foundation model whose latents it was trained on: "SCimilarity"; `None` when not said.
     #[serde(default)]
     pub foundation: Option<String>,
+    /// Which cells the scores were taken on: "test cells", or "validation cells" for choices.
+    #[serde(default = "test_cells")]
+    pub scored_on: String,
     /// Networks over which means are taken.
     pub networks: usize,
-    /// Mean accuracy on the test cells.
+    /// Mean accuracy on those cells.
     pub accuracy_mean: f64,
     /// Its standard deviation.
     pub accuracy_std: Option<f64>,
@@ -87,6 +90,7 @@ impl EvaluationRow {
             cells,
             model: model.into(),
             foundation: None,
+            scored_on: test_cells(),
             networks: scores.len(),
             accuracy_mean: mean(&accuracy).unwrap_or(0.0),
             accuracy_std: sample_deviation(&accuracy),
@@ -141,6 +145,10 @@ impl EvaluationRow {
     }
 }
 
+fn test_cells() -> String {
+    "test cells".to_owned()
+}
+
 /// Rows as a polars frame, one column per field under the field's name, in the order given; what is `None` is null.
 ///
 /// # Errors
@@ -161,6 +169,7 @@ pub fn table(rows: &[EvaluationRow]) -> Result<DataFrame, EvaluateError> {
         count("cells", |row| Some(row.cells)),
         text("model", |row| &row.model),
         Series::new("foundation".into(), rows.iter().map(|row| row.foundation.as_deref()).collect::<Vec<_>>()).into(),
+        text("scored_on", |row| &row.scored_on),
         count("networks", |row| Some(row.networks)),
         number("accuracy_mean", |row| Some(row.accuracy_mean)),
         number("accuracy_std", |row| row.accuracy_std),
@@ -239,7 +248,7 @@ mod tests {
     #[test]
     fn a_table_without_rows_still_has_its_columns() {
         let frame = table(&[]).unwrap();
-        assert_eq!((frame.height(), frame.width()), (0, 17));
+        assert_eq!((frame.height(), frame.width()), (0, 18));
     }
 
     #[test]

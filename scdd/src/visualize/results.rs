@@ -147,7 +147,7 @@ impl Evaluation {
             let values: Vec<_> = rows.iter().map(|row| of(row).map(|value| format!("{value:.digits$}"))).collect();
             Column::new(name.into(), values)
         };
-        let columns = vec![
+        let mut columns = vec![
             text("training set", rows.iter().map(|row| row.method.clone()).collect()),
             optional("per class", 0, |row| row.per_class.map(|count| count as f64)),
             text("cells", rows.iter().map(|row| row.cells.to_string()).collect()),
@@ -158,14 +158,26 @@ impl Evaluation {
             optional("of all cells' accuracy", 3, |row| row.ratio_to_all),
             optional("seconds to make", 1, |row| row.seconds),
         ];
+        let only_heads = rows.iter().all(|row| row.model == "linear head");
+        if !only_heads {
+            columns.insert(0, text("model", rows.iter().map(|row| row.model.clone()).collect()));
+        }
         let frame = DataFrame::new(rows.len(), columns).map_err(crate::evaluate::EvaluateError::from)?;
-        let networks = self.protocol().networks;
-        let mut caption = format!(
-            "Linear heads on latents of {}, trained on each set, scored on {} test cells; mean ± standard deviation of \
-             {networks} networks",
-            self.study().foundation().name(),
-            self.study().test_cells().count()
-        );
+        let (networks, foundation) = (self.protocol().networks, self.study().foundation().name());
+        let scored_on = rows.first().map_or("test cells", |row| &row.scored_on);
+        let scored = format!("scored on {} {scored_on}", self.scored_cells());
+        let mut caption = if only_heads {
+            format!(
+                "Linear heads on latents of {foundation}, trained on each set, {scored}; mean ± standard deviation of \
+                 {networks} networks"
+            )
+        } else {
+            format!("Models trained on each set, {scored}; mean ± standard deviation of up to {networks} networks")
+                + &match rows.iter().any(|row| row.foundation.is_some()) {
+                    true => format!("; linear heads see latents of {foundation}, the others expression"),
+                    false => String::new(),
+                }
+        };
         for note in self.notes() {
             caption += &format!("; {note}");
         }

@@ -1,0 +1,93 @@
+use super::*;
+use crate::seed;
+use rand::RngExt;
+
+/// Log-normalised-looking cells: each class has some genes of its own.
+fn cells(cells: usize, genes: usize, classes: u32, purpose: &str) -> (Expression, Vec<u32>) {
+    let mut random = seed::stream(3, purpose);
+    let labels: Vec<u32> = (0..cells as u32).map(|cell| cell % classes).collect();
+    let mut dense = Vec::with_capacity(cells * genes);
+    for &label in &labels {
+        for gene in 0..genes as u32 {
+            let chance = if gene % (classes + 2) == label { 0.6 } else { 0.15 };
+            dense.push(if random.random::<f64>() < chance { random.random::<f32>() * 3.0 } else { 0.0 });
+        }
+    }
+    (Expression::from_dense(genes, &dense).unwrap(), labels)
+}
+
+fn exact() -> CellTypist {
+    CellTypist { tolerance: 1e-10, iterations: 10_000, ..CellTypist::default() }
+}
+
+#[derive(serde::Deserialize)]
+struct Case {
+    name: String,
+    classes: usize,
+    train: Vec<Vec<f32>>,
+    labels: Vec<u32>,
+    test: Vec<Vec<f32>>,
+    decisions: Vec<Vec<f64>>,
+    predicted: Vec<u32>,
+}
+
+#[test]
+fn decisions_equal_scikit_learns_for_few_cells_and_for_many() {
+    let cases: Vec<Case> =
+        serde_json::from_str(include_str!("../../../../tests/goldens/evaluate_celltypist.json")).unwrap();
+    assert!(cases.len() >= 4);
+    for case in cases {
+        let sparse = |rows: &[Vec<f32>]| Expression::from_dense(rows[0].len(), &rows.concat()).unwrap();
+        let trained = exact().fit(&sparse(&case.train), &case.labels, case.classes).unwrap();
+        let decisions = trained.decisions(&sparse(&case.test)).unwrap();
+        for (ours, theirs) in decisions.iter().zip(case.decisions.concat()) {
+            assert!((f64::from(*ours) - theirs).abs() < 1e-4 * theirs.abs().max(1.0), "{}: {ours} {theirs}", case.name);
+        }
+        assert_eq!(super::super::largest(&decisions), case.predicted, "{}", case.name);
+    }
+}
+
+#[test]
+fn the_cells_span_and_the_genes_give_the_same_weights() {
+    // More cells than dimensions are needed for neither; a cell that stands twice adds no dimension.
+    let (expression, labels) = cells(40, 90, 4, "span");
+    let twice: Vec<usize> = (0..40).chain([3, 3, 17]).collect();
+    let (expression, labels) =
+        (expression.select_cells(&twice), twice.iter().map(|&cell| labels[cell]).collect::<Vec<_>>());
+    let standardized = Standardized::of(&expression);
+    let mut rows = vec![0.0; 43 * 90];
+    rows.chunks_exact_mut(90).enumerate().for_each(|(cell, row)| standardized.dense_row(&expression, cell, row));
+    let span = Span::of(rows, 90);
+    assert!(span.coordinates.features() < 40, "{}", span.coordinates.features());
+    let solve = |design: &Design| one_vs_rest(design, &labels, 4, 1.0, 10_000, 1e-10);
+    let (few, all) = (solve(&span.coordinates), solve(&Design::sparse(&expression, &standardized)));
+    assert!(few.minimum.gradient <= 1e-10 && all.minimum.gradient <= 1e-10);
+    for (ours, theirs) in span.unfold(&few.weights, 4).iter().zip(&all.weights) {
+        assert!((ours - theirs).abs() < 1e-7, "{ours} {theirs}");
+    }
+    for (ours, theirs) in few.intercepts.iter().zip(&all.intercepts) {
+        assert!((ours - theirs).abs() < 1e-7, "{ours} {theirs}");
+    }
+}
+
+#[test]
+fn classes_are_learned_and_one_without_training_cells_is_never_predicted() {
+    let (train, labels) = cells(300, 200, 5, "learned");
+    let (test, truth) = cells(100, 200, 5, "tested");
+    let trained = CellTypist::default().fit(&train, &labels, 6).unwrap();
+    let decisions = trained.decisions(&test).unwrap();
+    assert!(agreement(&super::super::largest(&decisions), &truth) > 0.9);
+    assert!(decisions.column(5).iter().all(|value| *value == f32::NEG_INFINITY));
+    assert_eq!(trained.training_accuracy, 1.0);
+}
+
+#[test]
+fn a_setting_outside_its_range_and_other_genes_are_refused_with_numbers() {
+    let (train, labels) = cells(20, 30, 2, "refused");
+    let message = |model: CellTypist| model.fit(&train, &labels, 2).map(|_| ()).unwrap_err().to_string();
+    assert!(message(CellTypist { c: 0.0, ..CellTypist::default() }).starts_with("c is 0"));
+    assert!(message(CellTypist { tolerance: f64::NAN, ..CellTypist::default() }).starts_with("tolerance is NaN"));
+    let trained = CellTypist::default().fit(&train, &labels, 2).unwrap();
+    let other = trained.decisions(&Expression::from_dense(7, &[1.0; 7]).unwrap()).unwrap_err().to_string();
+    assert!(other.contains("7 genes") && other.contains("30"), "{other}");
+}

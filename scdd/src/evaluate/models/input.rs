@@ -1,0 +1,77 @@
+//! Cells as evaluation models see them: sparse expression, and latents where a model asks for them.
+
+use std::sync::OnceLock;
+
+use ndarray::Array2;
+
+use crate::cells::Expression;
+use crate::evaluate::EvaluateError;
+use crate::foundation::Foundation;
+
+/// Cells to train on or to predict: expression `[cells, genes]` (log1p of counts per 1e4), which stays sparse, and latents
+/// `[cells, latent]` of a foundation model, which are embedded when they are first asked for.
+pub struct ModelInput {
+    cells: usize,
+    expression: Option<Expression>,
+    latents: OnceLock<Array2<f32>>,
+    foundation: Option<Foundation>,
+}
+
+impl ModelInput {
+    /// Cells of expression alone.
+    ///
+    /// ```
+    /// use scdd::cells::Expression;
+    /// use scdd::evaluate::{CellTypist, EvaluationModel, ModelInput, Protocol};
+    /// let cells = ModelInput::new(Expression::from_dense(2, &[3.0, 0.0, 0.0, 2.0])?);
+    /// let trained = CellTypist::default().train(&cells, &[0, 1], 2, &Protocol::default())?;
+    /// assert_eq!(trained[0].predict(&cells)?, [0, 1]);
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    pub fn new(expression: Expression) -> Self {
+        Self { cells: expression.cells(), expression: Some(expression), latents: OnceLock::new(), foundation: None }
+    }
+
+    /// Features `[cells, latent]` that are no cells.
+    pub fn of_latents(latents: Array2<f32>) -> Self {
+        Self { cells: latents.nrows(), expression: None, latents: latents.into(), foundation: None }
+    }
+
+    /// The same cells with latents that are known.
+    #[must_use]
+    pub fn with_latents(self, latents: Array2<f32>) -> Self {
+        Self { latents: latents.into(), ..self }
+    }
+
+    /// The same cells, seen through a foundation model when latents are asked for.
+    #[must_use]
+    pub fn seen_through(self, foundation: &Foundation) -> Self {
+        Self { foundation: Some(foundation.clone()), ..self }
+    }
+
+    /// How many cells.
+    pub fn cells(&self) -> usize {
+        self.cells
+    }
+
+    /// Expression `[cells, genes]`.
+    ///
+    /// # Errors
+    /// When these are features that are no cells.
+    pub fn expression(&self) -> Result<&Expression, EvaluateError> {
+        self.expression.as_ref().ok_or(EvaluateError::NoExpression { rows: self.cells })
+    }
+
+    /// Latents `[cells, latent]`.
+    ///
+    /// # Errors
+    /// When there is no foundation model, or it has no encoder.
+    pub fn latents(&self) -> crate::Result<&Array2<f32>> {
+        if self.latents.get().is_none() {
+            let foundation = self.foundation.as_ref().ok_or(EvaluateError::NoLatents { cells: self.cells })?;
+            // When two threads embed at once, the second result is dropped: both are equal.
+            let _ = self.latents.set(foundation.embed(self.expression()?)?);
+        }
+        Ok(self.latents.get().ok_or(EvaluateError::NoLatents { cells: self.cells })?)
+    }
+}

@@ -1,0 +1,161 @@
+//! Evaluation models: what is trained on a set, real or synthetic, and then scored on real cells.
+//!
+//! | model | sees | networks |
+//! |---|---|---|
+//! | [`LinearProbe`] | latents of the frozen foundation model | as many as the protocol says |
+//! | [`CellTypist`] | standardised expression | one: it has one solution |
+//! | [`Mlp`] | expression | as many as the protocol says |
+//! | [`NearestNeighbours`] | expression | one: nothing is drawn |
+//!
+//! Distillation moves cells until they suit linear heads on latents. The other models were never asked, so that their
+//! scores say whether the cells themselves are good (Yu et al. 2025, table IV: cross-architecture).
+
+mod celltypist;
+mod input;
+mod lbfgs;
+mod linear_probe;
+mod logistic;
+mod mlp;
+mod nearest_neighbours;
+mod standardized;
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use super::{EvaluateError, Protocol, check_labels};
+
+pub use celltypist::CellTypist;
+pub use input::ModelInput;
+pub use linear_probe::LinearProbe;
+pub use mlp::Mlp;
+pub use nearest_neighbours::NearestNeighbours;
+
+/// A kind of model that a training set is judged by. Implement it, and it stands in every table:
+/// `evaluate().model(...)`.
+///
+/// ```
+/// use scdd::evaluate::{EvaluationModel, ModelInput, Protocol, TrainedModel};
+/// use scdd::ndarray::Array2;
+///
+/// /// Says the most frequent class, whatever the cell.
+/// struct Majority;
+/// struct Always(u32, usize);
+///
+/// impl EvaluationModel for Majority {
+///     fn name(&self) -> String {
+///         "majority".into()
+///     }
+///     fn train(
+///         &self, _: &ModelInput, labels: &[u32], classes: usize, _: &Protocol,
+///     ) -> scdd::Result<Vec<Box<dyn TrainedModel>>> {
+///         let count = |class: &u32| labels.iter().filter(|label| *label == class).count();
+///         let most = (0..classes as u32).max_by_key(count).unwrap_or(0);
+///         Ok(vec![Box::new(Always(most, classes))])
+///     }
+/// }
+///
+/// impl TrainedModel for Always {
+///     fn decide(&self, cells: &ModelInput) -> scdd::Result<Array2<f32>> {
+///         Ok(Array2::from_shape_fn((cells.cells(), self.1), |(_, class)| f32::from(class as u32 == self.0)))
+///     }
+/// }
+///
+/// let cells = scdd::simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+/// let study = cells.study("cell_type").foundation_epochs(1).run()?;
+/// let evaluation = study.evaluate().model(Majority).run()?;
+/// assert!(evaluation.rows().iter().any(|row| row.model == "majority"));
+/// # Ok::<(), scdd::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an evaluation model",
+    label = "expected a model such as `LinearProbe`, `CellTypist`, `Mlp` or `NearestNeighbours`",
+    note = "implement `EvaluationModel` for `{Self}`: `name(&self) -> String` and `train(&self, &ModelInput, labels, \
+            classes, &Protocol) -> Result<Vec<Box<dyn TrainedModel>>>`"
+)]
+pub trait EvaluationModel: Send + Sync {
+    /// What tables call it.
+    fn name(&self) -> String;
+
+    /// Whether it sees latents of the foundation model in the place of expression; false. Its rows then name that model,
+    /// and features that are no cells can be its training set.
+    fn sees_latents(&self) -> bool {
+        false
+    }
+
+    /// Trains fresh models on cells with a label each, below `classes`; not every class need have a cell. The protocol
+    /// says how many, and the seed that everything is drawn from; a model in which nothing is drawn gives one.
+    ///
+    /// # Errors
+    /// When there are no cells, or all have one label; the error says how many there are. When labels and cells differ in
+    /// number, or the cells lack what the model sees.
+    fn train(
+        &self,
+        cells: &ModelInput,
+        labels: &[u32],
+        classes: usize,
+        protocol: &Protocol,
+    ) -> crate::Result<Vec<Box<dyn TrainedModel>>>;
+}
+
+/// A model that has been trained.
+pub trait TrainedModel: Send + Sync {
+    /// A value for each cell and class `[cells, classes]`, larger for the more likely class; which value stands with the
+    /// model. A class that it was not trained on may have minus infinity.
+    ///
+    /// # Errors
+    /// When the cells have other genes or latents than those that it was trained on.
+    fn decide(&self, cells: &ModelInput) -> crate::Result<Array2<f32>>;
+
+    /// The class of the largest value of each cell; of equals the first.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
+    fn predict(&self, cells: &ModelInput) -> crate::Result<Vec<u32>> {
+        Ok(largest(&self.decide(cells)?))
+    }
+
+    /// Share of its own training cells that it predicts; None where that says nothing.
+    fn training_accuracy(&self) -> Option<f64> {
+        None
+    }
+}
+
+/// Every evaluation model with its defaults: `evaluate().models(all_models())`.
+pub fn all_models() -> Vec<Arc<dyn EvaluationModel>> {
+    vec![
+        Arc::new(LinearProbe),
+        Arc::new(CellTypist::default()),
+        Arc::new(Mlp::default()),
+        Arc::new(NearestNeighbours::default()),
+    ]
+}
+
+/// The column of the largest value of each row; of equals the first.
+fn largest(values: &Array2<f32>) -> Vec<u32> {
+    let best = |row: ndarray::ArrayView1<f32>| {
+        (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best }) as u32
+    };
+    values.rows().into_iter().map(best).collect()
+}
+
+/// Refuses a set that no classifier can be trained on.
+fn check_set(cells: usize, features: usize, labels: &[u32], classes: usize) -> Result<(), EvaluateError> {
+    if cells == 0 || features == 0 {
+        return Err(EvaluateError::EmptyTraining { cells, features });
+    }
+    check_labels("training cells", cells, labels, classes)?;
+    if labels.iter().all(|label| *label == labels[0]) {
+        return Err(EvaluateError::OneClass { class: labels[0], cells });
+    }
+    Ok(())
+}
+
+/// Share of equal labels.
+fn agreement(predicted: &[u32], labels: &[u32]) -> f64 {
+    let hits = predicted.iter().zip(labels).filter(|(predicted, label)| predicted == label).count();
+    hits as f64 / labels.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests;
