@@ -2,8 +2,8 @@
 
 pub use crate::distill::{
     ClassWeights, CovarianceMatching, Distilled, DistilledFeatures, DistributionMatching, GradientMatching,
-    KernelMatching, Matching, MatchingObjective, Mixture, Optimizer, SmallClasses, Start, Student, Students,
-    TrajectoryMatching,
+    KernelMatching, Matching, MatchingObjective, Mixture, Optimizer, RidgeStudent, RidgeStudents, SmallClasses, Start,
+    Student, Students, TrajectoryMatching,
 };
 pub use crate::evaluate::{
     Candidates, CellTypist, ClassMean, ClassMeanLatent, DecodedCells, Evaluation, EvaluationModel, EvaluationRow,

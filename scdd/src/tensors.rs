@@ -43,6 +43,13 @@ pub(crate) fn indices(values: impl IntoIterator<Item = usize>, device: &Device) 
     Tensor::from_data(TensorData::new(values, [length]), device)
 }
 
+/// The numbers of indices, on the host.
+pub(crate) fn numbers(indices: Tensor<1, Int>) -> Vec<usize> {
+    let values = indices.into_data().convert::<i64>().try_into_vec::<i64>();
+    let values = values.unwrap_or_else(|error| panic!("a device lost its data: {error:?}"));
+    values.into_iter().map(|value| value as usize).collect()
+}
+
 pub(crate) fn normal(rows: usize, width: usize, rng: &mut ChaCha8Rng, device: &Device) -> Tensor<2> {
     let values = (0..rows * width).map(|_| StandardNormal.sample(rng)).collect();
     from_rows(values, width, device)

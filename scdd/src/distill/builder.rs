@@ -16,7 +16,7 @@ use super::objective::MatchingObjective;
 use super::optimizer::{Optimizer, Steps};
 use super::path::{Chain, GeneratorPath, Pipeline};
 use super::start::{self, Start};
-use super::validation::{EarlyStopping, Validation, ValidationScore};
+use super::validation::{EarlyStopping, Validation, ValidationModels, ValidationScore};
 use super::{Distilled, DistilledFeatures};
 use crate::Error;
 use crate::evaluate::EvaluateError;
@@ -67,6 +67,12 @@ impl<Set> DistillBuilder<Set> {
         }
     }
 
+    /// Other defaults, of a pipeline.
+    pub(super) fn with(mut self, change: impl FnOnce(DistillConfig) -> DistillConfig) -> Self {
+        self.config = change(self.config);
+        self
+    }
+
     /// Synthetic cells per class; 1.
     pub fn per_class(mut self, per_class: usize) -> Self {
         self.config.per_class = per_class;
@@ -110,17 +116,30 @@ impl<Set> DistillBuilder<Set> {
         self
     }
 
-    /// Tries each learning rate, and takes the one whose set trains the best linear head on the validation cells
-    /// (macro-F1). Rates that diverge are left out.
+    /// Tries each learning rate, and takes the one whose set trains the best models for the validation cells (mean of
+    /// accuracy and macro-F1). Rates that diverge are left out.
     pub fn choose_learning_rate(mut self, rates: &[f64]) -> Self {
         self.config.candidate_rates = Some(rates.to_vec());
         self
     }
 
-    /// Trains a linear head on the set at the start, at the end and each `every` steps, scores it on the validation cells,
+    /// Trains models ([`validation_models`](Self::validation_models)) on the set at the start, at the end and each `every` steps, scores it on the validation cells,
     /// and delivers the best of these steps. Stops after `patience` scores that are no better.
     pub fn early_stopping(mut self, every: usize, patience: usize) -> Self {
         self.config.early_stopping = Some(EarlyStopping { every, patience });
+        self
+    }
+
+    /// The models whose scores on validation cells decide; linear heads.
+    pub fn validation_models(mut self, models: ValidationModels) -> Self {
+        self.config.validation_models = models;
+        self
+    }
+
+    /// By how much a step has to beat the start on validation cells to be delivered in its place, in standard errors of an
+    /// accuracy on as many cells; 0.
+    pub fn start_margin(mut self, standard_errors: f64) -> Self {
+        self.config.start_margin = standard_errors;
         self
     }
 
@@ -216,7 +235,10 @@ impl<Set> DistillBuilder<Set> {
         self.check_set()?;
         path.check(config)?;
         self.objective.check(path.study())?;
-        let validation = config.chooses().then(|| Validation::new(path.study(), config.seed)).transpose()?;
+        let validation = config
+            .chooses()
+            .then(|| Validation::new(path.study(), config.validation_models, config.seed))
+            .transpose()?;
         let run = |rate| {
             let run = Run::new(path, &*self.objective, config, rate, &codes.labels, validation.as_ref());
             let folder = self.checkpoints.as_ref().map(|folder| match config.candidate_rates {
@@ -262,7 +284,7 @@ impl<Set> DistillBuilder<Set> {
     /// The learning rate without a choice.
     fn rate(&self) -> f64 {
         let usual = match self.config.optimizer {
-            Optimizer::Adam => self.objective.learning_rate(),
+            Optimizer::Adam => self.path.learning_rate().unwrap_or_else(|| self.objective.learning_rate()),
             Optimizer::Sgd { .. } => self.objective.sgd_learning_rate(),
         };
         self.config.learning_rate.unwrap_or(usual)

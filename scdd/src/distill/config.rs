@@ -7,7 +7,7 @@ use super::error::DistillError;
 use super::optimizer::{Optimizer, Steps};
 use super::path::Chain;
 use super::start::Start;
-use super::validation::{EarlyStopping, ValidationScore};
+use super::validation::{EarlyStopping, ValidationModels, ValidationScore};
 use crate::scdg::Noise;
 use crate::seed;
 
@@ -34,6 +34,13 @@ pub struct DistillConfig {
     pub candidate_rates: Option<Vec<f64>>,
     /// When to look at validation cells and to keep the best step; None keeps the last.
     pub early_stopping: Option<EarlyStopping>,
+    /// The models whose scores on validation cells decide; linear heads.
+    #[serde(default)]
+    pub validation_models: ValidationModels,
+    /// By how much a step has to beat the start on validation cells to be delivered in its place, in standard errors of an
+    /// accuracy on as many cells, .5 / sqrt(cells); 0. It keeps a good start from being left by chance (ours).
+    #[serde(default)]
+    pub start_margin: f64,
     /// Real cells of each class in a step's batch; 256 (Zhao and Bilen), or all where there are fewer.
     pub real_batch: usize,
     /// Step t of the noise schedule that codes are noised to; None is a tenth of the schedule, such as 100 of 1,000 with
@@ -66,6 +73,8 @@ impl Default for DistillConfig {
             learning_rate: None,
             candidate_rates: None,
             early_stopping: None,
+            validation_models: ValidationModels::LinearHead,
+            start_margin: 0.0,
             real_batch: 256,
             noise_step: None,
             noise: Noise::Fixed,

@@ -20,7 +20,8 @@ use super::objective::{Matching, MatchingObjective, class_rows};
 use super::optimizer::Steps;
 use super::passes::{Passes, Seen, Upstream};
 use super::path::{GeneratorPath, Pipeline};
-use super::validation::{Validation, ValidationScore, Watch};
+use super::validation::{Validation, ValidationScore};
+use super::watch::Watch;
 use crate::progress::{Interrupt, Progress};
 use crate::{seed, tensors};
 
@@ -109,7 +110,7 @@ impl<'a> Run<'a> {
             let step = state.steps();
             let (codes, noise) = (state.movable.all(), self.passes.noise(step));
             let seen = self.passes.see(&codes, noise.as_ref(), self.compares_expression(), self.groups.len() == 1)?;
-            if state.watch.due(step) && !state.watch.look(step, &codes, self.score(&seen.features)?) {
+            if state.watch.due(step) && !state.watch.look(step, &codes, self.score(&seen, &codes, noise.as_ref())?) {
                 break;
             }
             let loss;
@@ -131,11 +132,12 @@ impl<'a> Run<'a> {
         history.interrupted = done < steps && !watch.stopped();
         let mut kept = (done, movable.all());
         if !watch.stopped() && self.validation.is_some() {
-            let seen = self.passes.see(&kept.1, self.passes.noise(done).as_ref(), false, false)?;
-            watch.look(done, &kept.1, self.score(&seen.features)?);
+            let noise = self.passes.noise(done);
+            let seen = self.passes.see(&kept.1, noise.as_ref(), false, false)?;
+            watch.look(done, &kept.1, self.score(&seen, &kept.1, noise.as_ref())?);
         }
         // Either the last step, or a better one before it.
-        kept = watch.best().unwrap_or(kept);
+        kept = watch.kept().unwrap_or(kept);
         let made = self.passes.make(&kept.1, self.passes.noise(kept.0).as_ref())?;
         let last = history.loss.last().copied().unwrap_or(f64::NAN);
         history.seconds = progress.finish(|| format!("loss {last:.4}"));
@@ -147,11 +149,13 @@ impl<'a> Run<'a> {
     fn fresh(&self, start: &Codes) -> State {
         let codes = tensors::tensor(&start.values, &self.device().autodiff());
         let groups = self.groups.iter().map(|&(first, count)| codes.clone().narrow(0, first, count));
+        let error = self.validation.map_or(0.0, |validation| 0.5 / (validation.cells() as f64).sqrt());
+        let margin = self.config().start_margin * error;
         State {
             movable: Movable::new(groups),
             optimizer: self.config().optimizer.init(),
             history: DistillHistory::default(),
-            watch: Watch::new(self.config().early_stopping, self.config().steps),
+            watch: Watch::new(self.config().early_stopping, self.config().steps, margin, codes.inner()),
         }
     }
 
@@ -220,10 +224,20 @@ impl<'a> Run<'a> {
         self.objective.compares_expression() && self.passes.path.pipeline() != Pipeline::Features
     }
 
-    /// How a head trained on features `[rows, latent]` does on the validation cells.
-    fn score(&self, features: &Tensor<2>) -> crate::Result<Option<ValidationScore>> {
+    /// How models trained on what was made of the codes do on the validation cells.
+    fn score(
+        &self,
+        seen: &Seen,
+        codes: &Tensor<2>,
+        noise: Option<&Tensor<2>>,
+    ) -> crate::Result<Option<ValidationScore>> {
         let Some(validation) = self.validation else { return Ok(None) };
-        validation.score(&tensors::array(features.clone()), self.passes.labels).map(Some)
+        let makes_expression = self.passes.path.pipeline() != Pipeline::Features;
+        let expression = match &seen.expression {
+            None if validation.sees_expression() && makes_expression => Some(self.passes.make(codes, noise)?),
+            expression => expression.clone(),
+        };
+        validation.score(&seen.features, expression.as_ref(), self.passes.labels).map(Some)
     }
 
     /// The objective's loss at the start of the codes.

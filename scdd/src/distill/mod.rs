@@ -14,6 +14,7 @@
 //! | scDD+SCDG | `scdg.distill(objective)` | latents, denoised and decoded |
 //! | LD3M, to compare with | `scdg.distill_chain(objective)` | latents, denoised in a chain of steps and decoded |
 //! | FeatDistill | `study.distill_features(objective)` | features; no expression |
+//! | ours | `study.metacells().run()?.distill(objective)` | weights of metacells of the class |
 //! | TextDistill | `study.distill_features(objective).run()?.decoded()` | features, decoded once |
 //! | SDXL-Turbo's counterpart | `scdg.sample()` | latents drawn from SCDG, not moved |
 
@@ -28,12 +29,14 @@ mod distilled_features;
 mod engine;
 mod error;
 mod kmeans;
+mod metacells;
 mod objective;
 mod optimizer;
 mod passes;
 mod path;
 mod start;
 mod validation;
+mod watch;
 
 pub use builder::DistillBuilder;
 pub use codes::SmallClasses;
@@ -43,11 +46,12 @@ pub use distilled::Distilled;
 pub use distilled_features::DistilledFeatures;
 pub use error::DistillError;
 pub(crate) use kmeans::{distance as squared_distance, kmeans};
+pub use metacells::{Metacells, MetacellsBuilder};
 pub use objective::{
     ClassWeights, CovarianceMatching, DistributionMatching, GradientMatching, KernelMatching, Matching,
-    MatchingObjective, Mixture, Student, Students, TrajectoryMatching, loops,
+    MatchingObjective, Mixture, RidgeStudent, RidgeStudents, Student, Students, TrajectoryMatching, loops,
 };
 pub use optimizer::{Optimizer, Steps};
 pub use path::{Chain, Pipeline, SampleBuilder};
 pub use start::Start;
-pub use validation::{EarlyStopping, ValidationScore};
+pub use validation::{EarlyStopping, ValidationModels, ValidationScore};

@@ -10,7 +10,6 @@ use super::error::DistillError;
 use super::kmeans::{distance, kmeans};
 use super::path::{GeneratorPath, Space};
 use crate::seed;
-use crate::study::Study;
 
 /// Where codes start. What is near is decided among latents; the code is then the latent or the expression, whichever the
 /// pipeline moves.
@@ -47,24 +46,20 @@ pub(super) fn codes(path: &dyn GeneratorPath, config: &DistillConfig) -> Result<
         parts.push(match config.start {
             Start::RandomReal | Start::Generated => {
                 let chosen: Vec<usize> = sample(&mut rng, members.len(), count).iter().map(|i| members[i]).collect();
-                in_space(study, path.space(), &chosen)
+                stack(&chosen.iter().map(|&cell| mean_code(path, &[cell])).collect::<Vec<_>>())
             }
-            Start::ClassMean => {
-                let mean = mean_in_space(study, path.space(), members);
-                let rows = vec![mean.insert_axis(Axis(0)); count];
-                stack(&rows)
-            }
+            Start::ClassMean => stack(&vec![mean_code(path, members); count]),
             Start::Medoid => {
                 let nearest = nearest_to_mean(&study.embeddings_of(members), count);
                 let chosen: Vec<usize> = nearest.into_iter().map(|index| members[index]).collect();
-                in_space(study, path.space(), &chosen)
+                stack(&chosen.iter().map(|&cell| mean_code(path, &[cell])).collect::<Vec<_>>())
             }
             Start::KMeans => {
                 let clusters = kmeans(&study.embeddings_of(members), count, &mut rng);
                 let mean = |cluster| {
                     let belongs = members.iter().zip(&clusters).filter(|(_, of)| **of == cluster);
                     let cells: Vec<usize> = belongs.map(|(&cell, _)| cell).collect();
-                    mean_in_space(study, path.space(), &cells).insert_axis(Axis(0))
+                    mean_code(path, &cells)
                 };
                 stack(&(0..count).map(mean).collect::<Vec<_>>())
             }
@@ -79,31 +74,31 @@ fn stack(parts: &[Array2<f32>]) -> Array2<f32> {
     concatenate(Axis(0), &views).unwrap_or_default()
 }
 
-fn in_space(study: &Study, space: Space, cells: &[usize]) -> Array2<f32> {
-    match space {
+/// The code `[1, width]` of the mean of some cells of one class.
+fn mean_code(path: &dyn GeneratorPath, cells: &[usize]) -> Array2<f32> {
+    let study = path.study();
+    let code = match path.space() {
         Space::Latents => {
             let latents = study.embeddings_of(cells);
             let scale = (latents.len_of(Axis(1)) as f32).sqrt();
-            latents * scale
+            mean(latents.rows().into_iter().map(|row| row.mapv(|value| value * scale)))
         }
-        Space::Expression => {
-            let genes = study.cells().genes();
-            let dense = study.cells().expression().dense_rows(cells);
-            Array2::from_shape_vec((cells.len(), genes), dense).unwrap_or_default()
-        }
-    }
+        // Not all cells are dense at once.
+        Space::Expression => mean(cells.iter().map(|&cell| study.cells().expression().dense_rows(&[cell]).into())),
+        Space::Weights => path.weights(cells).into(),
+    };
+    code.insert_axis(Axis(0))
 }
 
-/// The mean of cells, summed in f64 and, for expression, without making all of them dense at once.
-fn mean_in_space(study: &Study, space: Space, cells: &[usize]) -> Array1<f32> {
-    let mut sum: Vec<f64> = Vec::new();
-    for some in cells.chunks(256) {
-        for row in in_space(study, space, some).rows() {
-            sum.resize(row.len(), 0.0);
-            sum.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
-        }
+/// The mean of rows, summed in f64.
+fn mean(rows: impl Iterator<Item = Array1<f32>>) -> Array1<f32> {
+    let (mut sum, mut count): (Vec<f64>, usize) = (Vec::new(), 0);
+    for row in rows {
+        sum.resize(row.len(), 0.0);
+        sum.iter_mut().zip(&row).for_each(|(sum, &value)| *sum += f64::from(value));
+        count += 1;
     }
-    sum.into_iter().map(|sum| (sum / cells.len().max(1) as f64) as f32).collect()
+    sum.into_iter().map(|sum| (sum / count.max(1) as f64) as f32).collect()
 }
 
 /// Indices of the rows nearest to the mean of all rows, nearest first.

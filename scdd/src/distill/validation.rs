@@ -1,34 +1,57 @@
-//! Choices on validation cells: how good a linear head is that was trained on a distilled set. Test cells are not asked.
+//! Choices on validation cells: how good models are that were trained on a distilled set. Test cells are not asked.
 
 use burn::tensor::Tensor;
+use burn::tensor::activation::softmax;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::error::DistillError;
+use super::objective::RidgeStudent;
 use crate::evaluate::{Protocol, Scores, train_heads};
-use crate::seed;
 use crate::study::Study;
+use crate::{seed, tensors};
 
 /// Networks whose scores are averaged (ours): their order of cells and initial weights are those of chance.
 const NETWORKS: usize = 3;
+/// Validation cells whose expression is dense at a time.
+const DENSE: usize = 1024;
+/// What outputs of students are multiplied with before softmax, as in their objective.
+const SHARPNESS: f64 = 8.0;
 
-/// How linear heads trained on the synthetic cells of one step do on the validation cells.
+/// The models whose scores on validation cells decide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ValidationModels {
+    /// Linear heads on the frozen foundation model, by DC-BENCH's protocol.
+    #[default]
+    LinearHead,
+    /// All students in closed form, on expression and on latents: [`RidgeStudent::ALL`] (ours). Only where a pipeline makes
+    /// expression.
+    Students,
+}
+
+/// How models trained on the synthetic cells of one step do on the validation cells.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValidationScore {
     /// The step, from 0 (where codes start) to the number of steps.
     pub step: usize,
-    /// Mean macro-F1, which choices are made by (ours: accuracy alone hides rare classes).
+    /// Mean macro-F1.
     pub macro_f1: f64,
     /// Mean accuracy.
     pub accuracy: f64,
-    /// Mean cross-entropy, which decides between equal macro-F1.
+    /// Mean cross-entropy, which decides between equal scores.
     pub cross_entropy: f64,
 }
 
 impl ValidationScore {
+    /// What choices are made by: the mean of accuracy and macro-F1 (ours). Accuracy alone hides rare classes, and macro-F1
+    /// alone hangs on classes of a few validation cells.
+    pub fn value(&self) -> f64 {
+        (self.accuracy + self.macro_f1) / 2.0
+    }
+
     /// Whether it is better than another.
     pub fn is_better_than(&self, other: &Self) -> bool {
-        (self.macro_f1, -self.cross_entropy) > (other.macro_f1, -other.cross_entropy)
+        (self.value(), -self.cross_entropy) > (other.value(), -other.cross_entropy)
     }
 }
 
@@ -43,6 +66,8 @@ pub struct EarlyStopping {
 
 /// The validation cells of a study.
 pub(super) struct Validation {
+    study: Study,
+    models: ValidationModels,
     features: Array2<f32>,
     truth: Vec<u32>,
     classes: usize,
@@ -50,7 +75,7 @@ pub(super) struct Validation {
 }
 
 impl Validation {
-    pub(super) fn new(study: &Study, seed: u64) -> Result<Self, DistillError> {
+    pub(super) fn new(study: &Study, models: ValidationModels, seed: u64) -> Result<Self, DistillError> {
         let training = study.training_cells();
         let cells = training.validation();
         if cells.is_empty() {
@@ -59,117 +84,94 @@ impl Validation {
         let truth = cells.iter().map(|&cell| training.labels().of_cell[cell]).collect();
         let seed = seed::number(seed, "validation heads");
         let protocol = Protocol { networks: NETWORKS, seed, ..Protocol::default() };
-        Ok(Self { features: study.embeddings_of(cells), truth, classes: study.classes().len(), protocol })
+        let (features, classes) = (study.embeddings_of(cells), study.classes().len());
+        Ok(Self { study: study.clone(), models, features, truth, classes, protocol })
     }
 
-    /// Trains heads on features `[rows, latent]` and scores them; the step is the caller's to fill in.
-    pub(super) fn score(&self, features: &Array2<f32>, labels: &[u32]) -> crate::Result<ValidationScore> {
+    /// How many there are.
+    pub(super) fn cells(&self) -> usize {
+        self.truth.len()
+    }
+
+    /// Whether expression is asked for.
+    pub(super) fn sees_expression(&self) -> bool {
+        self.models == ValidationModels::Students
+    }
+
+    /// Trains models on synthetic cells and scores them; the step is the caller's to fill in. Without expression
+    /// `[rows, genes]` they are trained on features `[rows, latent]` alone.
+    pub(super) fn score(
+        &self,
+        features: &Tensor<2>,
+        expression: Option<&Tensor<2>>,
+        labels: &[u32],
+    ) -> crate::Result<ValidationScore> {
+        match self.models {
+            ValidationModels::LinearHead => self.score_heads(&tensors::array(features.clone()), labels),
+            ValidationModels::Students => self.score_students(features, expression, labels),
+        }
+    }
+
+    fn score_heads(&self, features: &Array2<f32>, labels: &[u32]) -> crate::Result<ValidationScore> {
         let heads = train_heads(features, labels, self.classes, &self.protocol)?;
-        let mut mean = ValidationScore { step: 0, macro_f1: 0.0, accuracy: 0.0, cross_entropy: 0.0 };
-        let share = 1.0 / heads.len() as f64;
+        let mut scores = Vec::new();
         for head in &heads {
-            let scores = Scores::new(&self.truth, &head.predict(&self.features)?, self.classes)?;
-            let probabilities = head.probabilities(&self.features)?;
-            let surprise = |(cell, &class): (usize, &u32)| {
-                -f64::from(probabilities[[cell, class as usize]].max(f32::MIN_POSITIVE)).ln()
+            scores.push(self.of_one(&head.predict(&self.features)?, &head.probabilities(&self.features)?)?);
+        }
+        Ok(mean(&scores))
+    }
+
+    fn score_students(
+        &self,
+        features: &Tensor<2>,
+        expression: Option<&Tensor<2>>,
+        labels: &[u32],
+    ) -> crate::Result<ValidationScore> {
+        let (training, device) = (self.study.training_cells(), features.device());
+        let mut scores = Vec::new();
+        for student in RidgeStudent::ALL {
+            let outputs = match expression {
+                _ if student.sees_latents() => {
+                    student.outputs(features.clone(), labels, self.classes, tensors::tensor(&self.features, &device))
+                }
+                Some(expression) => {
+                    let parts = training.validation().chunks(DENSE).map(|cells| {
+                        let dense = self.study.cells().expression().dense_rows(cells);
+                        let dense = tensors::from_rows(dense, self.study.cells().genes(), &device);
+                        student.outputs(expression.clone(), labels, self.classes, dense)
+                    });
+                    Tensor::cat(parts.collect(), 0)
+                }
+                None => continue,
             };
-            let sum: f64 = self.truth.iter().enumerate().map(surprise).sum();
-            mean.macro_f1 += share * scores.macro_f1;
-            mean.accuracy += share * scores.accuracy;
-            mean.cross_entropy += share * sum / self.truth.len() as f64;
+            let probabilities = tensors::array(softmax(outputs * SHARPNESS, 1));
+            let largest = |row: ndarray::ArrayView1<f32>| {
+                (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best }) as u32
+            };
+            let predicted: Vec<u32> = probabilities.rows().into_iter().map(largest).collect();
+            scores.push(self.of_one(&predicted, &probabilities)?);
         }
-        Ok(mean)
+        Ok(mean(&scores))
+    }
+
+    /// The score of one model.
+    fn of_one(&self, predicted: &[u32], probabilities: &Array2<f32>) -> crate::Result<ValidationScore> {
+        let scores = Scores::new(&self.truth, predicted, self.classes)?;
+        let surprise = |(cell, &class): (usize, &u32)| {
+            -f64::from(probabilities[[cell, class as usize]].max(f32::MIN_POSITIVE)).ln()
+        };
+        let sum: f64 = self.truth.iter().enumerate().map(surprise).sum();
+        let cross_entropy = sum / self.truth.len() as f64;
+        Ok(ValidationScore { step: 0, macro_f1: scores.macro_f1, accuracy: scores.accuracy, cross_entropy })
     }
 }
 
-/// Keeps the best of what was looked at.
-pub(super) struct Watch {
-    stopping: Option<EarlyStopping>,
-    steps: usize,
-    best: Option<(ValidationScore, Tensor<2>)>,
-    scores: Vec<ValidationScore>,
-    in_vain: usize,
-}
-
-impl Watch {
-    pub(super) fn new(stopping: Option<EarlyStopping>, steps: usize) -> Self {
-        Self { stopping, steps, best: None, scores: Vec::new(), in_vain: 0 }
-    }
-
-    /// Whether a step is looked at.
-    pub(super) fn due(&self, step: usize) -> bool {
-        self.stopping.is_some_and(|stopping| step == self.steps || step.is_multiple_of(stopping.every))
-    }
-
-    /// Looks at the codes before a step; false when it is time to stop.
-    pub(super) fn look(&mut self, step: usize, codes: &Tensor<2>, score: Option<ValidationScore>) -> bool {
-        let Some(score) = score.map(|score| ValidationScore { step, ..score }) else { return true };
-        if self.note(score) {
-            self.best = Some((score, codes.clone()));
-        }
-        !self.stopped()
-    }
-
-    /// Whether a score is better than those before it.
-    fn note(&mut self, score: ValidationScore) -> bool {
-        let better = self.scores.iter().all(|earlier| score.is_better_than(earlier));
-        self.in_vain = if better { 0 } else { self.in_vain + 1 };
-        self.scores.push(score);
-        better
-    }
-
-    /// Where it was after these looks, of which the best had these codes.
-    pub(super) fn resumed(mut self, scores: Vec<ValidationScore>, codes: Option<Tensor<2>>) -> Self {
-        let mut best = None;
-        for score in scores {
-            if self.note(score) {
-                best = Some(score);
-            }
-        }
-        self.best = best.zip(codes);
-        self
-    }
-
-    pub(super) fn stopped(&self) -> bool {
-        self.stopping.is_some_and(|stopping| self.in_vain >= stopping.patience)
-    }
-
-    /// The best step and the codes before it.
-    pub(super) fn best(&self) -> Option<(usize, Tensor<2>)> {
-        self.best.as_ref().map(|(score, codes)| (score.step, codes.clone()))
-    }
-
-    /// The scores so far.
-    pub(super) fn looks(&self) -> &[ValidationScore] {
-        &self.scores
-    }
-
-    pub(super) fn scores(self) -> Vec<ValidationScore> {
-        self.scores
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn score(macro_f1: f64, cross_entropy: f64) -> Option<ValidationScore> {
-        Some(ValidationScore { step: 0, macro_f1, accuracy: 0.0, cross_entropy })
-    }
-
-    #[test]
-    fn the_best_step_is_kept_and_patience_ends_a_run_that_gets_no_better() {
-        let device = burn::tensor::Device::flex();
-        let made = |value| crate::tensors::from_rows(vec![value], 1, &device);
-        let mut watch = Watch::new(Some(EarlyStopping { every: 5, patience: 2 }), 23);
-        let due: Vec<usize> = (0..=23).filter(|&step| watch.due(step)).collect();
-        assert_eq!(due, [0, 5, 10, 15, 20, 23]);
-        assert!(watch.look(0, &made(0.0), score(0.5, 1.0)));
-        assert!(watch.look(5, &made(5.0), score(0.5, 0.9)), "equal macro-F1, smaller cross-entropy: better");
-        assert!(watch.look(10, &made(10.0), score(0.4, 0.1)));
-        assert!(!watch.look(15, &made(15.0), score(0.5, 0.9)), "two looks in vain");
-        let (step, best) = watch.best().unwrap();
-        assert_eq!((step, crate::tensors::to_vec(best)), (5, vec![5.0]));
-        assert_eq!(watch.scores().iter().map(|score| score.step).collect::<Vec<_>>(), [0, 5, 10, 15]);
+fn mean(scores: &[ValidationScore]) -> ValidationScore {
+    let of = |value: fn(&ValidationScore) -> f64| scores.iter().map(value).sum::<f64>() / scores.len().max(1) as f64;
+    ValidationScore {
+        step: 0,
+        macro_f1: of(|score| score.macro_f1),
+        accuracy: of(|score| score.accuracy),
+        cross_entropy: of(|score| score.cross_entropy),
     }
 }

@@ -7,6 +7,7 @@
 //! | [`CovarianceMatching`] | MeanCov | class means and covariances of latents | ours, after CORAL (Sun and Saenko 2016) |
 //! | [`KernelMatching`] | MMD | class distributions by Gaussian kernels | Gretton et al. 2012 |
 //! | [`TrajectoryMatching`] | MTT | where training leads a head | Cazenavette et al. 2022 |
+//! | [`RidgeStudents`] | ridge | what classifiers trained on the synthetic cells make of real ones | ours, after Nguyen et al. 2021 |
 //! | [`Mixture`] | sum of its parts' | a weighted sum of objectives | ours |
 //!
 //! One of your own is one `impl` of [`MatchingObjective`]; [`Matching`] gives it the cells, and [`Students`] small
@@ -20,6 +21,8 @@ mod kernel;
 mod matching;
 mod mixture;
 mod network;
+mod ridge;
+mod ridge_kernel;
 mod rows;
 mod students;
 #[cfg(test)]
@@ -33,6 +36,8 @@ pub use gradient::{GradientMatching, loops};
 pub use kernel::KernelMatching;
 pub use matching::{Matching, MatchingObjective};
 pub use mixture::Mixture;
+pub use ridge::RidgeStudents;
+pub use ridge_kernel::RidgeStudent;
 pub use students::{Student, Students};
 pub use trajectory::TrajectoryMatching;
 pub use weights::ClassWeights;

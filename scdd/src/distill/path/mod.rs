@@ -9,6 +9,7 @@ mod decoder;
 mod expression;
 mod features;
 mod generation;
+mod metacells;
 mod scdg;
 
 use burn::tensor::{Int, Tensor};
@@ -39,6 +40,8 @@ pub enum Pipeline {
     Features,
     /// Those vectors, decoded once when they are done: "TextDistill".
     DecodedFeatures,
+    /// Weights of a class's metacells are moved (ours): "scDD+Metacells".
+    Metacells,
     /// SCDG is sampled; nothing is moved (the counterpart of the paper's SDXL-Turbo).
     Generation,
 }
@@ -59,6 +62,7 @@ impl Pipeline {
             Self::DiffusionChain => format!("LD3M, {objective}"),
             Self::Features => format!("FeatDistill+{objective}"),
             Self::DecodedFeatures => format!("TextDistill+{objective}"),
+            Self::Metacells => format!("scDD+Metacells, {objective}"),
             Self::Generation => "generation only".to_owned(),
         }
     }
@@ -71,6 +75,8 @@ pub(super) enum Space {
     Latents,
     /// A profile, log1p of counts per 1e4, not negative.
     Expression,
+    /// Logarithms of the weights of metacells of the class.
+    Weights,
 }
 
 /// How codes become cells or features.
@@ -85,6 +91,16 @@ pub(super) trait GeneratorPath: Send + Sync {
     }
 
     fn space(&self) -> Space;
+
+    /// The code of the mean of some cells of one class, where codes are weights.
+    fn weights(&self, _cells: &[usize]) -> Vec<f32> {
+        Vec::new()
+    }
+
+    /// Adam's learning rate, where codes need another than the objective's.
+    fn learning_rate(&self) -> Option<f64> {
+        None
+    }
 
     /// Whether this path can run on this study with this config.
     fn check(&self, _config: &DistillConfig) -> Result<(), DistillError> {
@@ -162,6 +178,7 @@ pub(super) fn test_paths(study: &Study, scdg: &Scdg) -> Vec<Box<dyn GeneratorPat
         Box::new(expression::ExpressionPath { study: study() }),
         Box::new(decoder::DecoderPath { study: study() }),
         Box::new(features::FeaturesPath { study: study() }),
+        Box::new(metacells::MetacellPath { metacells: study.metacells().per_class(4).run().unwrap() }),
         Box::new(chain::ChainPath { one_step: scdg::ScdgPath { scdg: scdg.clone() } }),
         Box::new(scdg::ScdgPath { scdg: scdg.clone() }),
     ]

@@ -1,0 +1,148 @@
+//! Students in closed form (ours, after "Dataset meta-learning from kernel ridge regression", Nguyen et al. 2021): how well
+//! do classifiers of several kinds, trained to the end on the synthetic cells, classify real ones?
+//!
+//! A student is ridge regression of one-hot labels Y by a kernel k: it takes a real cell x for
+//!     f(x) = k(x, S) (k(S, S) + lambda I)^-1 Y,
+//! so there are no inner loops to unroll. A set that suits one kernel alone suits models of that kind; the loss is the mean
+//! cross-entropy over students that see cells differently: as they are, standardised, by direction, through an infinitely
+//! wide network, by their nearest neighbour, and through the foundation model.
+
+use burn::tensor::{Tensor, activation::log_softmax};
+use itertools::Itertools;
+
+use super::matching::{Matching, MatchingObjective};
+use super::ridge_kernel::RidgeStudent;
+use super::rows::Rows;
+use super::weights::ClassWeights;
+use crate::distill::DistillError;
+use crate::study::Study;
+
+/// What outputs, which lie between -1 and 1, are multiplied with before softmax (ours; 4 and 8 score alike).
+const SHARPNESS: f64 = 8.0;
+
+/// Matches what students make of real cells, once they were trained on the synthetic ones.
+///
+/// ```
+/// use scdd::prelude::*;
+/// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+/// let study = cells.study("cell_type").foundation_epochs(2).run()?;
+/// let distilled = study.distill_expression(RidgeStudents::default()).start(Start::ClassMean).steps(3).run()?;
+/// assert_eq!(distilled.method(), "ridge");
+/// # Ok::<(), scdd::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct RidgeStudents {
+    /// The students, each as important as the others; all kinds.
+    pub students: Vec<RidgeStudent>,
+    /// How much the real cells of each class count; as the square root of their number (ours): accuracy would count them
+    /// by their number, macro-F1 all classes alike.
+    pub weights: ClassWeights,
+}
+
+impl Default for RidgeStudents {
+    fn default() -> Self {
+        Self { students: RidgeStudent::ALL.to_vec(), weights: ClassWeights::RootFrequency }
+    }
+}
+
+impl RidgeStudents {
+    /// Some students only.
+    #[must_use]
+    pub fn students(mut self, students: &[RidgeStudent]) -> Self {
+        self.students = students.to_vec();
+        self
+    }
+
+    /// How much the real cells of each class count.
+    #[must_use]
+    pub fn weights(mut self, weights: ClassWeights) -> Self {
+        self.weights = weights;
+        self
+    }
+}
+
+impl MatchingObjective for RidgeStudents {
+    fn name(&self) -> String {
+        match self.students.len() == RidgeStudent::ALL.len() {
+            true => "ridge students".to_owned(),
+            false => format!("ridge students ({})", self.students.iter().map(|student| student.name()).join(", ")),
+        }
+    }
+
+    fn short_name(&self) -> String {
+        "ridge".to_owned()
+    }
+
+    fn check(&self, _study: &Study) -> crate::Result<()> {
+        if self.students.is_empty() {
+            let (found, expected) = ("an empty list".to_owned(), "at least 1 student".to_owned());
+            return Err(DistillError::Setting { setting: "students", found, expected }.into());
+        }
+        Ok(())
+    }
+
+    fn loss(&self, matching: &Matching) -> Tensor<1> {
+        let weights = self.weights.of(matching.class_counts());
+        let real = Rows::balanced(matching.real_features(), matching.real_labels(), &weights).data;
+        let (synthetic_labels, classes) = (matching.synthetic_labels(), matching.classes());
+        let mut loss = Tensor::zeros([1], &matching.device());
+        let on_expression = self.students.iter().any(|student| !student.sees_latents());
+        let expression = on_expression.then(|| (matching.synthetic_expression(), matching.real_expression()));
+        for student in &self.students {
+            let outputs = match &expression {
+                Some((synthetic, cells)) if !student.sees_latents() => {
+                    student.outputs(synthetic.clone(), synthetic_labels, classes, cells.clone())
+                }
+                _ => {
+                    let synthetic = matching.synthetic_features();
+                    student.outputs(synthetic, synthetic_labels, classes, matching.real_features())
+                }
+            };
+            let picked = log_softmax(outputs * SHARPNESS, 1) * real.one_hot.clone();
+            loss = loss - (picked.sum_dim(1) * real.shares.clone()).sum();
+        }
+        loss / self.students.len() as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distill::objective::testing::Case;
+
+    #[test]
+    fn the_gradient_of_each_student_equals_finite_differences() {
+        for student in RidgeStudent::ALL {
+            for per_class in [1, 3] {
+                let error = Case::new(per_class).gradient_error(&RidgeStudents::default().students(&[student]));
+                assert!(error < 2e-3, "{} at {per_class} per class: {error}", student.name());
+            }
+        }
+    }
+
+    #[test]
+    fn synthetic_cells_with_their_labels_swapped_have_a_larger_loss() {
+        let (right, mut swapped) = (Case::new(2), Case::new(2));
+        let objective = RidgeStudents::default();
+        // Moved along its gradient, the set suits its labels better than any others.
+        let step = right.gradient(&objective);
+        let device = right.synthetic.device();
+        let moved = crate::tensors::from_rows(step, right.synthetic.dims()[1], &device) * -20.0;
+        let better = crate::tensors::scalar(right.loss(&objective, right.synthetic.clone() + moved.clone()));
+        assert!(better < right.value(&objective));
+        swapped.labels = vec![1, 1, 2, 2, 0, 0];
+        let rows = crate::tensors::indices([2, 3, 4, 5, 0, 1], &device);
+        swapped.labels.sort_unstable();
+        let worse = crate::tensors::scalar(swapped.loss(&objective, (right.synthetic.clone() + moved).select(0, rows)));
+        assert!(better < worse, "{better} and {worse}");
+    }
+
+    #[test]
+    fn no_students_are_refused() {
+        let cells = crate::simulate().cells(120).genes(60).classes(2).run().unwrap();
+        let study =
+            cells.preprocess().min_genes(5).run().unwrap().study("cell_type").foundation_epochs(1).run().unwrap();
+        let message = RidgeStudents::default().students(&[]).check(&study).unwrap_err().to_string();
+        assert!(message.contains("at least 1 student"), "{message}");
+    }
+}

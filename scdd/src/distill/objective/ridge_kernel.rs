@@ -1,0 +1,215 @@
+//! Kinds of students in closed form, and their outputs f(x) = k(x, S) (k(S, S) + lambda I)^-1 Y.
+//!
+//! The inverse is taken on the host, in f64: there are a few hundred synthetic cells at most. Burn differentiates the rest:
+//! with M = (K + lambda I)^-1 and A = M Y, dA = -M dK A, so A - M (K - K0) A0 with M, K0 and A0 held fixed has the value
+//! and the gradient of A.
+
+use burn::tensor::Tensor;
+use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
+
+use super::rows::one_hot;
+use crate::tensors;
+
+/// What keeps standard deviations and lengths above zero: squares of log1p units.
+const FLOOR: f64 = 1e-6;
+/// Standardised values above this are cut, as CellTypist does.
+const CUT: f32 = 10.0;
+/// How sharply the nearest synthetic cell decides: a cosine that is .025 larger counts e times as much (ours).
+const NEARNESS: f64 = 40.0;
+
+/// A kind of student: how it sees cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RidgeStudent {
+    /// Expression, centred at the synthetic cells' mean.
+    Linear,
+    /// Expression, each gene centred and scaled by the synthetic cells' mean and standard deviation.
+    Standardized,
+    /// Directions of expression: cosines.
+    Cosine,
+    /// A network of one infinitely wide hidden layer of ReLU: the arc-cosine kernel of degree 1 (Cho and Saul 2009).
+    Wide,
+    /// The nearest synthetic cell by cosine, softly; no ridge regression.
+    Nearest,
+    /// Latents of the foundation model.
+    Latent,
+}
+
+impl RidgeStudent {
+    /// All kinds.
+    pub const ALL: [Self; 6] =
+        [Self::Linear, Self::Standardized, Self::Cosine, Self::Wide, Self::Nearest, Self::Latent];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Standardized => "standardised",
+            Self::Cosine => "cosine",
+            Self::Wide => "wide network",
+            Self::Nearest => "nearest neighbour",
+            Self::Latent => "latent",
+        }
+    }
+
+    /// lambda as a share of the kernel's mean diagonal (ours: on validation cells of four sets, class means and k-means
+    /// pseudobulks teach best with about these).
+    fn ridge(self) -> f64 {
+        match self {
+            Self::Linear | Self::Latent => 0.03,
+            Self::Standardized => 0.1,
+            _ => 0.01,
+        }
+    }
+
+    /// Whether it is given latents in the place of expression.
+    pub(in crate::distill) fn sees_latents(self) -> bool {
+        self == Self::Latent
+    }
+
+    /// Outputs for cells `[cells, classes]` once it was trained on synthetic cells `[rows, width]`, in which they are
+    /// differentiable. Largest for the class that it takes a cell for.
+    pub(in crate::distill) fn outputs(
+        self,
+        synthetic: Tensor<2>,
+        labels: &[u32],
+        classes: usize,
+        cells: Tensor<2>,
+    ) -> Tensor<2> {
+        let labels = one_hot(labels, classes, &synthetic.device().inner());
+        if self == Self::Nearest {
+            return nearest(synthetic, labels, cells);
+        }
+        let targets = labels - 1.0 / classes as f64;
+        let (among, across) = self.kernels(synthetic, cells);
+        across.matmul(coefficients(among, targets, self.ridge()))
+    }
+
+    /// k(S, S) `[rows, rows]` and k(X, S) `[cells, rows]`.
+    fn kernels(self, synthetic: Tensor<2>, cells: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let (rows, cells) = match self {
+            Self::Linear | Self::Latent => {
+                let mean = synthetic.clone().mean_dim(0);
+                (synthetic - mean.clone(), cells - mean)
+            }
+            Self::Standardized => {
+                let mean = synthetic.clone().mean_dim(0);
+                let centred = synthetic - mean.clone();
+                let scale = centred.clone().powi_scalar(2).mean_dim(0).add_scalar(FLOOR).sqrt();
+                (centred / scale.clone(), ((cells - mean) / scale).clamp_max(CUT))
+            }
+            Self::Cosine => (directions(synthetic), directions(cells)),
+            Self::Wide | Self::Nearest => {
+                return (arc_cosine(synthetic.clone(), synthetic.clone()), arc_cosine(cells, synthetic));
+            }
+        };
+        (rows.clone().matmul(rows.clone().transpose()), cells.matmul(rows.transpose()))
+    }
+}
+
+/// (K + lambda I)^-1 Y `[rows, classes]`, differentiable in K `[rows, rows]`.
+fn coefficients(among: Tensor<2>, targets: Tensor<2>, ridge: f64) -> Tensor<2> {
+    let fixed = among.clone().inner();
+    let inverse = inverse(&fixed, ridge);
+    let value = inverse.clone().matmul(targets);
+    value.clone() - inverse.matmul((among - fixed).matmul(value))
+}
+
+/// (K + lambda I)^-1; not a number where K is none.
+fn inverse(kernel: &Tensor<2>, ridge: f64) -> Tensor<2> {
+    let [rows, _] = kernel.dims();
+    let values = tensors::to_vec(kernel.clone());
+    let mut matrix = DMatrix::from_iterator(rows, rows, values.into_iter().map(f64::from));
+    let lambda = ridge * matrix.trace() / rows.max(1) as f64 + FLOOR;
+    for row in 0..rows {
+        matrix[(row, row)] += lambda;
+    }
+    let inverse = match matrix.cholesky() {
+        Some(factor) => factor.inverse().iter().map(|&value| value as f32).collect(),
+        None => vec![f32::NAN; rows * rows],
+    };
+    tensors::from_rows(inverse, rows, &kernel.device())
+}
+
+fn lengths(rows: Tensor<2>) -> Tensor<2> {
+    rows.powi_scalar(2).sum_dim(1).add_scalar(FLOOR).sqrt()
+}
+
+/// Rows of length one.
+fn directions(rows: Tensor<2>) -> Tensor<2> {
+    rows.clone() / lengths(rows)
+}
+
+/// |a| |b| (sin t + (pi - t) cos t) / pi, t the angle between a and b; its derivative by cos t is (pi - t) |a| |b| / pi.
+fn arc_cosine(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    let products = lengths(a.clone()).matmul(lengths(b.clone()).transpose());
+    let cosines = a.matmul(b.transpose()) / products.clone();
+    let fixed = cosines.clone().inner();
+    let slope = fixed.clone().clamp(-1.0, 1.0).acos().neg().add_scalar(std::f64::consts::PI);
+    let sine = fixed.clone().powi_scalar(2).neg().add_scalar(1.0).clamp_min(0.0).sqrt();
+    let value = sine + slope.clone() * fixed.clone();
+    (value + slope * (cosines - fixed)) * products / std::f64::consts::PI
+}
+
+/// log of the summed closeness of a class's synthetic cells, at a scale like that of the other students.
+fn nearest(synthetic: Tensor<2>, labels: Tensor<2>, cells: Tensor<2>) -> Tensor<2> {
+    let cosines = directions(cells).matmul(directions(synthetic).transpose());
+    let closeness = ((cosines - 1.0) * NEARNESS).exp().matmul(labels);
+    closeness.add_scalar(1e-20).log() / 8.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed;
+    use burn::tensor::Device;
+
+    fn random(rows: usize, purpose: &str) -> Tensor<2> {
+        tensors::normal(rows, 5, &mut seed::stream(1, purpose), &Device::flex())
+    }
+
+    #[test]
+    fn coefficients_solve_the_ridge_equations() {
+        let rows = random(4, "rows");
+        let kernel = rows.clone().matmul(rows.transpose());
+        let targets = one_hot(&[0, 0, 1, 2], 3, &Device::flex());
+        let found = coefficients(kernel.clone(), targets.clone(), 0.1);
+        let diagonal: Vec<f32> = tensors::to_vec(kernel.clone()).into_iter().step_by(5).collect();
+        let lambda = 0.1 * f64::from(diagonal.iter().sum::<f32>()) / 4.0;
+        let back = tensors::to_vec(kernel.matmul(found.clone()) + found * lambda);
+        for (back, target) in back.iter().zip(tensors::to_vec(targets)) {
+            assert!((back - target).abs() < 1e-4, "{back} and {target}");
+        }
+    }
+
+    #[test]
+    fn the_wide_students_kernel_is_that_of_many_random_units() {
+        let (a, b) = (random(3, "a"), random(2, "b"));
+        let units = tensors::normal(5, 200_000, &mut seed::stream(2, "units"), &Device::flex());
+        let hidden = |rows: Tensor<2>| burn::tensor::activation::relu(rows.matmul(units.clone()));
+        // The expectation of ReLU(wa) ReLU(wb) is half of the kernel.
+        let sampled = tensors::to_vec(hidden(a.clone()).matmul(hidden(b.clone()).transpose()) / 100_000.0);
+        for (found, sampled) in tensors::to_vec(arc_cosine(a, b)).into_iter().zip(sampled) {
+            assert!((found - sampled).abs() < 0.05 * (1.0 + sampled.abs()), "{found} and {sampled}");
+        }
+    }
+
+    #[test]
+    fn every_student_takes_a_synthetic_cell_for_its_own_class() {
+        let synthetic = random(6, "synthetic") * 3.0;
+        let labels = [0, 0, 1, 1, 2, 2];
+        for student in RidgeStudent::ALL {
+            let outputs = tensors::array(student.outputs(synthetic.clone(), &labels, 3, synthetic.clone()));
+            for (row, &label) in outputs.rows().into_iter().zip(&labels) {
+                let best = (0..3).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+                assert_eq!(best as u32, label, "{}", student.name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_is_not_a_number_gives_no_numbers_and_no_panic() {
+        let kernel = tensors::from_rows(vec![f32::NAN; 4], 2, &Device::flex());
+        assert!(tensors::to_vec(inverse(&kernel, 0.1)).iter().all(|value| value.is_nan()));
+    }
+}

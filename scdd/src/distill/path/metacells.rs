@@ -1,0 +1,113 @@
+//! Mixtures of a class's metacells, S_j = sum_m softmax(z_j)_m x_m: "scDD+Metacells" (ours).
+
+use std::sync::Arc;
+
+use burn::tensor::{Int, Tensor, activation::softmax};
+
+use super::{GeneratorPath, Pipeline, Space, check_encoder};
+use crate::distill::validation::EarlyStopping;
+use crate::distill::{DistillBuilder, DistillConfig};
+use crate::distill::{DistillError, Distilled, MatchingObjective, Metacells, Start, ValidationModels};
+use crate::study::Study;
+use crate::tensors;
+
+/// Share of a code's weight that is spread over all cells of the class, so that a weight of zero can still grow: e^-6.
+const SPREAD: f64 = 0.0025;
+/// Real cells in a step's batch, of all classes together.
+const REAL_BATCH: usize = 512;
+
+pub(super) struct MetacellPath {
+    pub(super) metacells: Metacells,
+}
+
+impl Metacells {
+    /// Opens a distillation that moves the weights of metacells. Its defaults (ours) are those that validation cells of four
+    /// data sets chose (docs/ablations.md): codes start at k-means pseudobulks, 200 steps of Adam at 0.1, and of the
+    /// start and every 20th step the one whose cells teach students best is delivered; a later step has to beat the
+    /// start by more than chance.
+    pub fn distill(&self, objective: impl MatchingObjective) -> DistillBuilder<Distilled> {
+        let classes = self.study().classes().len().max(1);
+        DistillBuilder::new(Arc::new(MetacellPath { metacells: self.clone() }), objective).with(|config| {
+            DistillConfig {
+                start: Start::KMeans,
+                steps: 200,
+                real_batch: (REAL_BATCH / classes).clamp(16, 256),
+                early_stopping: Some(EarlyStopping { every: 20, patience: 10 }),
+                validation_models: ValidationModels::Students,
+                start_margin: 0.5,
+                ..config
+            }
+        })
+    }
+}
+
+impl GeneratorPath for MetacellPath {
+    fn pipeline(&self) -> Pipeline {
+        Pipeline::Metacells
+    }
+
+    fn study(&self) -> &Study {
+        self.metacells.study()
+    }
+
+    fn space(&self) -> Space {
+        Space::Weights
+    }
+
+    fn learning_rate(&self) -> Option<f64> {
+        Some(0.1)
+    }
+
+    fn check(&self, _config: &DistillConfig) -> Result<(), DistillError> {
+        check_encoder(self.study())
+    }
+
+    fn make(
+        &self,
+        codes: Tensor<2>,
+        classes: Tensor<1, Int>,
+        _noise: Option<Tensor<2>>,
+        _config: &DistillConfig,
+    ) -> Result<Tensor<2>, DistillError> {
+        let classes = tensors::numbers(classes);
+        let mut parts = Vec::new();
+        let mut first = 0;
+        for rows in classes.chunk_by(|a, b| a == b) {
+            let means = self.metacells.means(rows[0]);
+            let weights = codes.clone().narrow(0, first, rows.len()).narrow(1, 0, means.dims()[0]);
+            parts.push(softmax(weights, 1).matmul(means.clone()));
+            first += rows.len();
+        }
+        Ok(Tensor::cat(parts, 0))
+    }
+
+    fn weights(&self, cells: &[usize]) -> Vec<f32> {
+        let weight = |(share, size): (f64, f64)| (share + SPREAD * size).ln() as f32;
+        let mut weights: Vec<f32> = self.metacells.shares(cells).into_iter().map(weight).collect();
+        weights.resize(self.metacells.width(), 0.0);
+        weights
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distill::RidgeStudents;
+
+    #[test]
+    fn a_code_at_the_class_mean_makes_the_class_mean() {
+        let cells = crate::simulate().cells(200).genes(80).classes(3).run().unwrap();
+        let study = cells.preprocess().min_genes(5).run().unwrap().study("cell_type");
+        let study = study.foundation_epochs(1).run().unwrap();
+        let metacells = study.metacells().per_class(5).run().unwrap();
+        let distilled = metacells.distill(RidgeStudents::default()).start(Start::ClassMean).steps(0).run().unwrap();
+        for (class, cells) in study.training_cells().train_per_class().iter().enumerate() {
+            let dense = study.cells().expression().dense_rows(cells);
+            for gene in 0..study.cells().genes() {
+                let values = dense.iter().skip(gene).step_by(study.cells().genes());
+                let mean = values.sum::<f32>() / cells.len() as f32;
+                assert!((distilled.expression()[[class, gene]] - mean).abs() < 1e-4);
+            }
+        }
+    }
+}
