@@ -1,5 +1,5 @@
 use super::*;
-use crate::distill::path::test_paths;
+use crate::distill::path::{Space, test_paths};
 use crate::distill::{Chain, Start};
 use crate::foundation::{NetworkConfig, PretrainingConfig};
 use crate::scdg::{DenoiserConfig, Scdg, ScdgConfig};
@@ -221,7 +221,7 @@ fn codes_of_latents_start_at_the_mean_the_nearest_cell_or_the_clusters_of_their_
     let scdg = small_scdg(&study);
     let scale = 6f32.sqrt();
     let members = study.training_cells().train_per_class();
-    for path in test_paths(&study, &scdg).into_iter().skip(1) {
+    for path in test_paths(&study, &scdg).into_iter().filter(|path| path.space() == Space::Latents) {
         let start = |start, per_class| {
             let config = DistillConfig { start, per_class, ..DistillConfig::default() };
             crate::distill::start::codes(&*path, &config).unwrap().values / scale

@@ -109,21 +109,22 @@ impl RidgeStudent {
 
 /// (K + lambda I)^-1 Y `[rows, classes]`, differentiable in K `[rows, rows]`.
 fn coefficients(among: Tensor<2>, targets: Tensor<2>, ridge: f64) -> Tensor<2> {
+    let [rows, _] = among.dims();
+    let diagonal = Tensor::eye(rows, &among.device().inner());
+    // lambda depends on the cells, too.
+    let lambda = (among.clone() * diagonal.clone()).sum().unsqueeze() * (ridge / rows.max(1) as f64) + FLOOR;
+    let among = among + diagonal * lambda;
     let fixed = among.clone().inner();
-    let inverse = inverse(&fixed, ridge);
+    let inverse = inverse(&fixed);
     let value = inverse.clone().matmul(targets);
     value.clone() - inverse.matmul((among - fixed).matmul(value))
 }
 
-/// (K + lambda I)^-1; not a number where K is none.
-fn inverse(kernel: &Tensor<2>, ridge: f64) -> Tensor<2> {
+/// The inverse of a positive definite matrix; not a number where it is none.
+fn inverse(kernel: &Tensor<2>) -> Tensor<2> {
     let [rows, _] = kernel.dims();
     let values = tensors::to_vec(kernel.clone());
-    let mut matrix = DMatrix::from_iterator(rows, rows, values.into_iter().map(f64::from));
-    let lambda = ridge * matrix.trace() / rows.max(1) as f64 + FLOOR;
-    for row in 0..rows {
-        matrix[(row, row)] += lambda;
-    }
+    let matrix = DMatrix::from_iterator(rows, rows, values.into_iter().map(f64::from));
     let inverse = match matrix.cholesky() {
         Some(factor) => factor.inverse().iter().map(|&value| value as f32).collect(),
         None => vec![f32::NAN; rows * rows],
@@ -210,6 +211,6 @@ mod tests {
     #[test]
     fn a_kernel_that_is_not_a_number_gives_no_numbers_and_no_panic() {
         let kernel = tensors::from_rows(vec![f32::NAN; 4], 2, &Device::flex());
-        assert!(tensors::to_vec(inverse(&kernel, 0.1)).iter().all(|value| value.is_nan()));
+        assert!(tensors::to_vec(inverse(&kernel)).iter().all(|value| value.is_nan()));
     }
 }

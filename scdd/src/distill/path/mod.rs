@@ -178,7 +178,7 @@ pub(super) fn test_paths(study: &Study, scdg: &Scdg) -> Vec<Box<dyn GeneratorPat
         Box::new(expression::ExpressionPath { study: study() }),
         Box::new(decoder::DecoderPath { study: study() }),
         Box::new(features::FeaturesPath { study: study() }),
-        Box::new(metacells::MetacellPath { metacells: study.metacells().per_class(4).run().unwrap() }),
+        Box::new(metacells::MetacellPath { metacells: study().metacells().per_class(4).run().unwrap() }),
         Box::new(chain::ChainPath { one_step: scdg::ScdgPath { scdg: scdg.clone() } }),
         Box::new(scdg::ScdgPath { scdg: scdg.clone() }),
     ]
