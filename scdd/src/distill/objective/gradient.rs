@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::matching::{Matching, MatchingObjective};
+use super::names::{head, qualified};
 use super::network::Network;
 use super::rows::Rows;
 use super::weights::ClassWeights;
@@ -24,10 +25,10 @@ use crate::study::Study;
 /// let study = cells.study("cell_type").foundation_epochs(2).run()?;
 /// // Figure 4 of the paper: another size of the head.
 /// let objective = GradientMatching::default().hidden(&[64]);
-/// assert_eq!(study.distill_decoder(objective).steps(2).run()?.method(), "scDD+Decoder, DC");
+/// assert_eq!(study.distill_decoder(objective).steps(2).run()?.method(), "scDD+Decoder, DC (head 64)");
 /// // Table VII: the encoder isn't frozen.
 /// let objective = GradientMatching::default().unfrozen();
-/// assert_eq!(study.distill_decoder(objective).steps(2).run()?.method(), "scDD+Decoder, DC unfrozen");
+/// assert_eq!(study.distill_decoder(objective).steps(2).run()?.method(), "scDD+Decoder, DC (unfrozen)");
 /// # Ok::<(), scdd::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -145,25 +146,21 @@ impl GradientMatching {
         let labels: Vec<u32> = chosen.iter().map(|&row| matching.real_labels()[row]).collect();
         let real = Rows::new(matching.real_expression_of(&chosen), &labels, classes);
         let synthetic = Rows::new(matching.synthetic_expression(), matching.synthetic_labels(), classes);
-        (head.behind(encoder), real, synthetic)
+        let network = head.behind(encoder, synthetic.data.values.clone().inner());
+        let real = real.map(|data| network.with_first_sums(data));
+        let synthetic = synthetic.map(|data| network.with_first_sums(data));
+        (network, real, synthetic)
     }
 }
 
 impl MatchingObjective for GradientMatching {
     fn name(&self) -> String {
-        let mut name = "gradient matching".to_owned();
-        if !self.hidden.is_empty() {
-            let widths: Vec<String> = self.hidden.iter().map(usize::to_string).collect();
-            name += &format!(", head of {}", widths.join(" x "));
-        }
-        if self.unfrozen {
-            name += ", encoder not frozen";
-        }
-        name
+        "gradient matching".to_owned()
     }
 
     fn short_name(&self) -> String {
-        if self.unfrozen { "DC unfrozen".to_owned() } else { "DC".to_owned() }
+        let unfrozen = self.unfrozen.then(|| "unfrozen".to_owned());
+        qualified("DC", [head(&self.hidden), unfrozen, self.class_weights.name()])
     }
 
     /// On Baron's validation cells at 1 per class, 0.1 to 10 differ by a cell or two on every pipeline with expression; 100 is

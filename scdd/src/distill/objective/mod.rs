@@ -19,6 +19,7 @@ mod gradient;
 mod kernel;
 mod matching;
 mod mixture;
+mod names;
 mod network;
 mod rows;
 mod students;

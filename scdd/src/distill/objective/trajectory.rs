@@ -9,6 +9,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use super::matching::{Matching, MatchingObjective};
+use super::names::{head, qualified};
 use super::network::Network;
 use super::rows::Rows;
 use super::weights::ClassWeights;
@@ -89,7 +90,7 @@ impl MatchingObjective for TrajectoryMatching {
     }
 
     fn short_name(&self) -> String {
-        "MTT".to_owned()
+        qualified("MTT", [head(&self.hidden), self.class_weights.name()])
     }
 
     fn check(&self, _study: &Study) -> crate::Result<()> {
