@@ -17,6 +17,7 @@ mod distance;
 mod distribution;
 mod gradient;
 mod kernel;
+mod loops;
 mod matching;
 mod mixture;
 mod names;
@@ -30,8 +31,9 @@ mod weights;
 
 pub use covariance::CovarianceMatching;
 pub use distribution::DistributionMatching;
-pub use gradient::{GradientMatching, loops};
+pub use gradient::GradientMatching;
 pub use kernel::KernelMatching;
+pub use loops::loops;
 pub use matching::{Matching, MatchingObjective};
 pub use mixture::Mixture;
 pub use students::{Student, Students};
