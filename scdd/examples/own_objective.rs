@@ -36,11 +36,11 @@ fn main() -> Result<()> {
     println!("{}", own.loss_curve()?.summary());
     println!("{}", own.umap()?.summary());
 
-    let both = Mixture::new().with(1.0, RandomStudents).with(10.0, DistributionMatching::default());
-    let both = study.distill_decoder(both).run()?;
+    let mixture = Mixture::new().with(1.0, RandomStudents).with(10.0, DistributionMatching::default());
+    let both = study.distill_decoder(mixture).run()?;
     let trajectory = study.distill_decoder(TrajectoryMatching::default()).run()?;
-    let frequent = DistributionMatching::default().class_weights(ClassWeights::Frequency);
-    let frequent = study.distill_decoder(frequent).run()?;
+    let by_frequency = DistributionMatching::default().class_weights(ClassWeights::Frequency);
+    let frequent = study.distill_decoder(by_frequency).run()?;
     let scores = both.evaluate().beside(&trajectory).beside(&frequent).run()?;
     println!("{}", scores.table()?);
     Ok(())
