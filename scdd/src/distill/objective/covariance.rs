@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::distribution::mean_distances;
 use super::matching::{Matching, MatchingObjective};
+use super::names::qualified;
 use super::rows::class_rows;
 use super::weights::ClassWeights;
 use crate::distill::DistillError;
@@ -73,7 +74,7 @@ impl MatchingObjective for CovarianceMatching {
     }
 
     fn short_name(&self) -> String {
-        if self.variances_only { "MeanVar".to_owned() } else { "MeanCov".to_owned() }
+        qualified(if self.variances_only { "MeanVar" } else { "MeanCov" }, [self.class_weights.name()])
     }
 
     fn compares_expression(&self) -> bool {

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::matching::{Matching, MatchingObjective};
+use super::names::qualified;
 use super::weights::ClassWeights;
 
 /// Matches the mean latent of each class.
@@ -30,7 +31,7 @@ impl MatchingObjective for DistributionMatching {
     }
 
     fn short_name(&self) -> String {
-        "DM".to_owned()
+        qualified("DM", [self.class_weights.name()])
     }
 
     fn compares_expression(&self) -> bool {

@@ -8,7 +8,9 @@
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::loops::loops;
 use super::matching::{Matching, MatchingObjective};
+use super::names::{head, qualified};
 use super::network::Network;
 use super::rows::Rows;
 use super::weights::ClassWeights;
@@ -24,10 +26,10 @@ use crate::study::Study;
 /// let study = cells.study("cell_type").foundation_epochs(2).run()?;
 /// // Figure 4 of the paper: another size of the head.
 /// let objective = GradientMatching::default().hidden(&[64]);
-/// assert_eq!(study.distill_decoder(objective).steps(2).run()?.method(), "scDD+Decoder, DC");
+/// assert_eq!(study.distill_decoder(objective).steps(2).run()?.method(), "scDD+Decoder, DC (head 64)");
 /// // Table VII: the encoder isn't frozen.
 /// let objective = GradientMatching::default().unfrozen();
-/// assert_eq!(study.distill_decoder(objective).steps(2).run()?.method(), "scDD+Decoder, DC unfrozen");
+/// assert_eq!(study.distill_decoder(objective).steps(2).run()?.method(), "scDD+Decoder, DC (unfrozen)");
 /// # Ok::<(), scdd::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -145,25 +147,21 @@ impl GradientMatching {
         let labels: Vec<u32> = chosen.iter().map(|&row| matching.real_labels()[row]).collect();
         let real = Rows::new(matching.real_expression_of(&chosen), &labels, classes);
         let synthetic = Rows::new(matching.synthetic_expression(), matching.synthetic_labels(), classes);
-        (head.behind(encoder), real, synthetic)
+        let network = head.behind(encoder, synthetic.data.values.clone().inner());
+        let real = real.map(|data| network.with_first_sums(data));
+        let synthetic = synthetic.map(|data| network.with_first_sums(data));
+        (network, real, synthetic)
     }
 }
 
 impl MatchingObjective for GradientMatching {
     fn name(&self) -> String {
-        let mut name = "gradient matching".to_owned();
-        if !self.hidden.is_empty() {
-            let widths: Vec<String> = self.hidden.iter().map(usize::to_string).collect();
-            name += &format!(", head of {}", widths.join(" x "));
-        }
-        if self.unfrozen {
-            name += ", encoder not frozen";
-        }
-        name
+        "gradient matching".to_owned()
     }
 
     fn short_name(&self) -> String {
-        if self.unfrozen { "DC unfrozen".to_owned() } else { "DC".to_owned() }
+        let unfrozen = self.unfrozen.then(|| "unfrozen".to_owned());
+        qualified("DC", [head(&self.hidden), unfrozen, self.class_weights.name()])
     }
 
     fn compares_expression(&self) -> bool {
@@ -218,29 +216,6 @@ impl MatchingObjective for GradientMatching {
         }
         loss
     }
-}
-
-/// Classification epochs in a step, and steps of the head between them, for a number of synthetic cells per class.
-///
-/// The original code of gradient matching (its `get_loops`, which DC-BENCH kept) has (1, 1) for 1 image per class, (10, 50)
-/// for 10, (20, 25) for 20, (30, 20) for 30, (40, 15) for 40, (50, 10) for 50, and stops at any other number. Straight
-/// lines between these are ours, and (50, 10) for more than 50. The original moves its images after each epoch; equation 5
-/// sums the epochs of a step, as is done here.
-///
-/// ```
-/// use scdd::distill::loops;
-/// assert_eq!(loops(1), (1, 1));
-/// assert_eq!(loops(5), (5, 23));
-/// assert_eq!(loops(10), (10, 50));
-/// ```
-pub fn loops(per_class: usize) -> (usize, usize) {
-    const ORIGINAL: [(usize, usize); 6] = [(1, 1), (10, 50), (20, 25), (30, 20), (40, 15), (50, 10)];
-    let outer = per_class.clamp(1, 50);
-    let between = ORIGINAL.windows(2).find(|pair| outer <= pair[1].0).unwrap_or(&ORIGINAL[4..]);
-    let ((from, first), (to, last)) = (between[0], between[1]);
-    let share = (outer - from) as f64 / (to - from) as f64;
-    let inner = first as f64 + share * (last as f64 - first as f64);
-    (outer, inner.round() as usize)
 }
 
 /// Places of the first `count` rows of each class.

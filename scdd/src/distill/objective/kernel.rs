@@ -9,6 +9,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::matching::{Matching, MatchingObjective};
+use super::names::qualified;
 use super::rows::class_rows;
 use super::weights::ClassWeights;
 use crate::distill::DistillError;
@@ -59,7 +60,7 @@ impl MatchingObjective for KernelMatching {
     }
 
     fn short_name(&self) -> String {
-        "MMD".to_owned()
+        qualified("MMD", [self.class_weights.name()])
     }
 
     fn compares_expression(&self) -> bool {

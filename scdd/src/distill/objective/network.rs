@@ -37,6 +37,16 @@ pub(super) struct Network {
     layers: Vec<Layer>,
     /// How many of them are an encoder's.
     encoder: usize,
+    /// How far an encoder's first layer has moved.
+    drift: Option<Drift>,
+}
+
+/// The way of a first layer's weights from where they began: W - R^T A, R the rows `[rows, genes]` that it trains on. R and A
+/// `[rows, hidden]` are small where W is not, and what rows give with W is computed once.
+#[derive(Clone, Debug)]
+struct Drift {
+    rows: Tensor<2>,
+    steps: Tensor<2>,
 }
 
 /// What a network is trained on: rows `[rows, width]`, their classes `[rows, classes]`, and how much each row counts
@@ -46,6 +56,8 @@ pub(super) struct Data {
     pub(super) values: Tensor<2>,
     pub(super) one_hot: Tensor<2>,
     pub(super) shares: Tensor<2>,
+    /// The values times the weights that the first layer began with, where these are many.
+    pub(super) first_sums: Option<Tensor<2>>,
 }
 
 /// What rows leave at each layer: its inputs `[rows, inputs]`, and the gradient of each row's cross-entropy by its sums
@@ -66,11 +78,14 @@ impl Network {
             let after = if last { After::Nothing } else { After::Slope(0.0) };
             Layer { weight: layer.weight.val().inner(), bias, after }
         });
-        Self { layers: layers.collect(), encoder: 0 }
+        Self { layers: layers.collect(), encoder: 0, drift: None }
     }
 
-    /// An encoder with latents of length one, and this network on the latents at scale sqrt(latent).
-    pub(super) fn behind(mut self, encoder: Vec<EncoderLayer>) -> Self {
+    /// An encoder with latents of length one, and this network on the latents at scale sqrt(latent). It can train on these
+    /// rows `[rows, genes]`, and on no others.
+    pub(super) fn behind(mut self, encoder: Vec<EncoderLayer>, rows: Tensor<2>) -> Self {
+        let hidden = encoder.first().map_or(0, |layer| layer.weight.dims()[1]);
+        let steps = Tensor::zeros([rows.dims()[0], hidden], &rows.device());
         let last = encoder.len().saturating_sub(1);
         let mut layers: Vec<Layer> = encoder
             .into_iter()
@@ -82,7 +97,7 @@ impl Network {
             .collect();
         let encoder = layers.len();
         layers.append(&mut self.layers);
-        Self { layers, encoder }
+        Self { layers, encoder, drift: Some(Drift { rows, steps }) }
     }
 
     /// A learning rate for each layer.
@@ -90,11 +105,20 @@ impl Network {
         (0..self.layers.len()).map(|layer| if layer < self.encoder { encoder } else { head }).collect()
     }
 
+    /// The data with its sums in the first layer, so that each pass need not compute them.
+    pub(super) fn with_first_sums(&self, mut data: Data) -> Data {
+        data.first_sums = self.layers.first().map(|layer| data.values.clone().matmul(layer.weight.clone()));
+        data
+    }
+
     /// Inputs and sums of each layer.
-    fn pass(&self, values: Tensor<2>) -> (Vec<Tensor<2>>, Vec<Tensor<2>>) {
+    fn pass(&self, values: Tensor<2>, mut first_sums: Option<Tensor<2>>) -> (Vec<Tensor<2>>, Vec<Tensor<2>>) {
         let (mut inputs, mut sums, mut input) = (Vec::new(), Vec::new(), values);
-        for layer in &self.layers {
-            let mut sum = input.clone().matmul(layer.weight.clone());
+        for (place, layer) in self.layers.iter().enumerate() {
+            let mut sum = first_sums.take().unwrap_or_else(|| input.clone().matmul(layer.weight.clone()));
+            if let Some(drift) = self.drift.as_ref().filter(|_| place == 0) {
+                sum = sum - input.clone().matmul(drift.rows.clone().transpose()).matmul(drift.steps.clone());
+            }
             if let Some(bias) = &layer.bias {
                 sum = sum + bias.clone();
             }
@@ -107,19 +131,19 @@ impl Network {
 
     /// Class scores `[rows, classes]`.
     pub(super) fn outputs(&self, values: Tensor<2>) -> Tensor<2> {
-        let outputs = self.pass(values.clone()).1.pop();
+        let outputs = self.pass(values.clone(), None).1.pop();
         outputs.unwrap_or(values)
     }
 
     /// What the last layer is given.
     pub(super) fn hidden(&self, values: Tensor<2>) -> Tensor<2> {
-        let hidden = self.pass(values.clone()).0.pop();
+        let hidden = self.pass(values.clone(), None).0.pop();
         hidden.unwrap_or(values)
     }
 
     /// Goes forward and back with rows of these classes.
     pub(super) fn trace(&self, data: &Data) -> Trace {
-        let (inputs, mut sums) = self.pass(data.values.clone());
+        let (inputs, mut sums) = self.pass(data.values.clone(), data.first_sums.clone());
         let Some(outputs) = sums.pop() else { return Trace { inputs, deltas: Vec::new() } };
         let mut deltas = vec![softmax(outputs, 1) - data.one_hot.clone()];
         for (place, sum) in sums.into_iter().enumerate().rev() {
@@ -142,14 +166,18 @@ impl Network {
     /// graph.
     pub(super) fn descend(&mut self, data: &Data, rates: &[f64]) {
         let Trace { inputs, deltas } = self.trace(data);
-        for (((layer, delta), input), &rate) in self.layers.iter_mut().zip(deltas).zip(inputs).zip(rates) {
+        let layers = self.layers.iter_mut().zip(deltas).zip(inputs).zip(rates);
+        for (place, (((layer, delta), input), &rate)) in layers.enumerate() {
             let delta = delta * data.shares.clone();
-            layer.weight = layer.weight.clone() - input.transpose().matmul(delta.clone()) * rate;
+            match self.drift.as_mut().filter(|_| place == 0) {
+                Some(drift) => drift.steps = drift.steps.clone() + delta.clone() * rate,
+                None => layer.weight = layer.weight.clone() - input.transpose().matmul(delta.clone()) * rate,
+            }
             layer.bias = layer.bias.take().map(|bias| bias - delta.sum_dim(0) * rate);
         }
     }
 
-    /// Squared distance of all weights and biases.
+    /// Squared distance of all weights and biases, for networks without an encoder.
     pub(super) fn squared_distance(&self, other: &Self) -> Tensor<1> {
         let between = |a: &Tensor<2>, b: &Tensor<2>| (a.clone() - b.clone()).powi_scalar(2).sum();
         let mut parts = Vec::new();
@@ -213,48 +241,5 @@ fn directions(rows: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::distill::objective::rows::Rows;
-    use crate::distill::objective::testing::encoder;
-    use crate::seed;
-    use burn::tensor::activation::log_softmax;
-
-    #[test]
-    fn the_written_gradients_of_every_layer_are_those_of_autodiff_through_a_head_and_through_an_encoder() {
-        let device = Device::flex();
-        let rng = |purpose| seed::stream(1, purpose);
-        let head = |inputs| Network::random(&[inputs, 5, 7, 3], &mut rng("head"), &device);
-        for mut network in [head(8), head(4).behind(encoder(&device))] {
-            let values = tensors::normal(6, 8, &mut rng("values"), &device);
-            let leaves = network.require_grad();
-            let rows = Rows::new(values.clone(), &[0, 0, 1, 1, 1, 2], 3);
-            let picked = log_softmax(network.outputs(values.autodiff()), 1) * rows.data.one_hot.clone().autodiff();
-            let gradients = (picked.sum().neg() / 6.0).backward();
-            let written = network.gradients(&rows.data);
-            assert_eq!(written.len(), leaves.len());
-            for (layer, (leaf, written)) in leaves.iter().zip(written).enumerate() {
-                let expected = tensors::to_vec(leaf.grad(&gradients).unwrap().transpose());
-                for (expected, found) in expected.iter().zip(tensors::to_vec(written)) {
-                    assert!((expected - found).abs() < 1e-5, "layer {layer}: {expected} and {found}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn steps_lower_the_cross_entropy_of_the_rows_that_they_are_taken_on() {
-        let device = Device::flex();
-        let mut network = Network::random(&[4, 6, 3], &mut seed::stream(2, "head"), &device);
-        let rows = Rows::new(tensors::normal(6, 4, &mut seed::stream(2, "rows"), &device), &[0, 0, 1, 1, 2, 2], 3);
-        let loss = |network: &Network| {
-            let picked = log_softmax(network.outputs(rows.data.values.clone()), 1) * rows.data.one_hot.clone();
-            -tensors::scalar(picked.sum()) / 6.0
-        };
-        let before = loss(&network);
-        for _ in 0..50 {
-            network.descend(&rows.data, &[0.1; 2]);
-        }
-        assert!(loss(&network) < 0.7 * before, "{before} -> {}", loss(&network));
-    }
-}
+#[path = "network_tests.rs"]
+mod tests;

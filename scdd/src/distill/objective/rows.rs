@@ -34,13 +34,22 @@ impl Rows {
             shares[first..first + count].fill(share(class as usize, count) as f32);
         }
         let one_hot = one_hot(labels, classes, &device);
-        Self { data: Data { values, one_hot, shares: tensors::from_rows(shares, 1, &device) }, of_class }
+        Self {
+            data: Data { values, one_hot, shares: tensors::from_rows(shares, 1, &device), first_sums: None },
+            of_class,
+        }
     }
 
     /// The same without a graph.
     pub(super) fn fixed(&self) -> Self {
-        let data = Data { values: self.data.values.clone().inner(), ..self.data.clone() };
+        let first_sums = self.data.first_sums.clone().map(Tensor::inner);
+        let data = Data { values: self.data.values.clone().inner(), first_sums, ..self.data.clone() };
         Self { data, of_class: self.of_class.clone() }
+    }
+
+    /// The same rows with something done to their data.
+    pub(super) fn map(self, change: impl FnOnce(Data) -> Data) -> Self {
+        Self { data: change(self.data), of_class: self.of_class }
     }
 
     /// First row and number of rows of a class; None when it has none.

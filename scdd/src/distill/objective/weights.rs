@@ -16,6 +16,16 @@ pub enum ClassWeights {
 }
 
 impl ClassWeights {
+    /// What tells it from equal weights in the names of tables; nothing for these.
+    pub(super) fn name(self) -> Option<String> {
+        let name = match self {
+            Self::Equal => return None,
+            Self::RootFrequency => "root frequency",
+            Self::Frequency => "frequency",
+        };
+        Some(name.to_owned())
+    }
+
     /// A weight for each class from its training cells, 0 for a class without any.
     ///
     /// ```
