@@ -2,7 +2,7 @@
 //!
 //! TASK is dm or dc, a step of scDD+SCDG, or scdg, a step of the training of SCDG. MODEL is a model directory in
 //! SCimilarity's form. Cells are random, sparse, of all its genes: 44 classes of 320 training cells each. Prints one JSON
-//! object: seconds of each step, peak memory before and while stepping. `cargo xtask bench distill` runs it beside PyTorch.
+//! object: seconds of each step on the clock and of processors, peak memory before and while stepping. `cargo xtask bench distill` runs it beside PyTorch.
 
 use std::error::Error;
 
@@ -34,9 +34,11 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     // One step is enough for a generator whose speed counts.
     let trained = if task == "scdg" { steps } else { 1 };
     let before = reset_peak();
+    let busy = processor_seconds();
     let scdg = study.train_scdg().steps(trained).run()?;
+    let busy = processor_seconds() - busy;
     let each = match &task[..] {
-        "scdg" => scdg.history().seconds / steps as f64,
+        "scdg" => [scdg.history().seconds / steps as f64, busy / steps as f64],
         "dm" => seconds(steps, |steps| run(&scdg, DistributionMatching::default(), per_class, steps))?,
         "dc" => seconds(steps, |steps| run(&scdg, GradientMatching::default(), per_class, steps))?,
         other => return Err(format!("the task is '{other}'; expected dm, dc or scdg").into()),
@@ -45,14 +47,18 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn run(scdg: &Scdg, objective: impl MatchingObjective, per_class: usize, steps: usize) -> Result<f64> {
-    Ok(scdg.distill(objective).per_class(per_class).steps(steps).run()?.history().seconds)
+fn run(scdg: &Scdg, objective: impl MatchingObjective, per_class: usize, steps: usize) -> Result<[f64; 2]> {
+    let busy = processor_seconds();
+    let distilled = scdg.distill(objective).per_class(per_class).steps(steps).run()?;
+    Ok([distilled.history().seconds, processor_seconds() - busy])
 }
 
-/// Seconds of one step: a longer run less a short one, so that what is done once does not count.
-fn seconds(steps: usize, run: impl Fn(usize) -> Result<f64>) -> Result<f64> {
-    let warm = run(WARM)?;
-    Ok((run(WARM + steps)? - run(WARM)?.min(warm)) / steps as f64)
+/// Seconds of one step, on the clock and of processors: a longer run less a short one, so that what is done once does not
+/// count.
+fn seconds(steps: usize, run: impl Fn(usize) -> Result<[f64; 2]>) -> Result<[f64; 2]> {
+    let (first, again) = (run(WARM)?, run(WARM)?);
+    let longer = run(WARM + steps)?;
+    Ok([0, 1].map(|kind| (longer[kind] - first[kind].min(again[kind])) / steps as f64))
 }
 
 /// Random cells: each class has genes of its own that it expresses more often.
@@ -90,4 +96,11 @@ fn memory(line: &str) -> u64 {
 fn reset_peak() -> u64 {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     memory("VmRSS")
+}
+
+/// Seconds that processors have worked for the process, in hundredths (Linux; 0 elsewhere).
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }

@@ -55,7 +55,8 @@ pub struct DistillConfig {
     /// The chain of denoising steps; [`scdg.distill_chain`](crate::Scdg::distill_chain) only.
     #[serde(default)]
     pub chain: Chain,
-    /// Synthetic cells that go through generator and encoder at a time, which bounds the graph; 256 (ours).
+    /// Synthetic cells that go through generator and encoder at a time, which bounds the graph; 512 (ours). More of them go
+    /// through twice in a step.
     pub chunk: usize,
     /// Seed of codes, batches, heads and noise.
     pub seed: u64,
@@ -80,7 +81,7 @@ impl Default for DistillConfig {
             noise: Noise::Fixed,
             guidance: 0.0,
             chain: Chain::default(),
-            chunk: 256,
+            chunk: 512,
             seed: seed::DEFAULT_SEED,
         }
     }

@@ -143,7 +143,7 @@ impl<'a> Run<'a> {
         history.seconds = progress.finish(|| format!("loss {last:.4}"));
         history.kept_step = kept.0;
         history.validation = watch.scores();
-        Ok((tensors::array(made), history))
+        Ok((made, history))
     }
 
     fn fresh(&self, start: &Codes) -> State {

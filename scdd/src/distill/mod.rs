@@ -21,6 +21,7 @@
 mod as_cells;
 mod builder;
 mod checkpoint;
+mod choice;
 mod codes;
 mod config;
 mod distillation;

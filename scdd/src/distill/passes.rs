@@ -6,6 +6,7 @@
 //! synthetic cells. Where one chunk has all rows, the first pass keeps its graph, and there is no second.
 
 use burn::tensor::{Device, Int, Tensor};
+use ndarray::Array2;
 
 use super::config::DistillConfig;
 use super::error::DistillError;
@@ -48,11 +49,18 @@ impl Passes<'_> {
         self.path.noise(self.labels.len(), step, self.config)
     }
 
-    /// What is delivered: expression `[rows, genes]` or features of all codes.
-    pub(super) fn make(&self, codes: &Tensor<2>, noise: Option<&Tensor<2>>) -> Result<Tensor<2>, DistillError> {
-        let parts = chunks(0, codes.dims()[0], self.config.chunk)
-            .map(|(first, count)| self.part(codes.clone().narrow(0, first, count), first, noise));
-        Ok(Tensor::cat(parts.collect::<Result<_, _>>()?, 0))
+    /// What is delivered: expression `[rows, genes]` or features of all codes, on the host.
+    pub(super) fn make(&self, codes: &Tensor<2>, noise: Option<&Tensor<2>>) -> Result<Array2<f32>, DistillError> {
+        let rows = codes.dims()[0];
+        let mut values = Vec::new();
+        for (first, count) in chunks(0, rows, self.config.chunk) {
+            let made = self.part(codes.clone().narrow(0, first, count), first, noise)?;
+            // Parts and their sum would be in memory twice.
+            values.reserve_exact(rows * made.dims()[1] - values.len());
+            values.extend(tensors::to_vec(made));
+        }
+        let width = values.len() / rows.max(1);
+        Ok(Array2::from_shape_vec((rows, width), values).unwrap_or_default())
     }
 
     /// The first pass. Without a `graph` the second makes it anew.
