@@ -36,9 +36,11 @@ fn main() -> Result<()> {
             let small = SmallClasses::TakeAll;
             macro_rules! distil {
                 ($objective:expr) => {
-                    for opened in
-                        [study.distill_expression($objective), study.distill_decoder($objective), scdg.distill($objective)]
-                    {
+                    for opened in [
+                        study.distill_expression($objective),
+                        study.distill_decoder($objective),
+                        scdg.distill($objective),
+                    ] {
                         let opened = opened.per_class(per_class as usize).small_classes(small);
                         sets.push(match steps {
                             Some(steps) => opened.steps(steps).run()?,
