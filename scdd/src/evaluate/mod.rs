@@ -29,7 +29,7 @@ pub use baselines::{
 };
 pub use error::EvaluateError;
 pub use evaluation::Evaluation;
-pub use generator::{ClassFigures, Figure, GeneratorReport, ReportBuilder};
+pub use generator::{ClassFigures, GeneratorReport, ReportBuilder, ReportFigure};
 pub use linear_head::{LinearHead, train_heads};
 pub use metrics::Scores;
 pub use models::{

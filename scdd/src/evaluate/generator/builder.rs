@@ -4,7 +4,7 @@ use ndarray::Array2;
 use rand::seq::index::sample;
 
 use super::classes::marker_overlap;
-use super::report::{ClassFigures, Figure, GeneratorReport};
+use super::report::{ClassFigures, GeneratorReport, ReportFigure};
 use super::{Sample, compare};
 use crate::cells::Expression;
 use crate::evaluate::judge::{ScoredOn, scored_cells};
@@ -132,9 +132,9 @@ impl ReportBuilder {
         let reached = along(&axes, train.select_cells(chosen), of_chosen);
         progress.step(|| "principal components".to_owned());
 
-        let mut figures: Vec<Figure> = Vec::new();
+        let mut figures: Vec<ReportFigure> = Vec::new();
         for (made, reached) in compare(&real, &made, self.seed).into_iter().zip(compare(&real, &reached, self.seed)) {
-            figures.push(Figure {
+            figures.push(ReportFigure {
                 name: made.name.to_owned(),
                 ideal: made.ideal,
                 real: reached.value.as_ref().ok().copied(),
@@ -158,7 +158,7 @@ impl ReportBuilder {
             ("macro-F1 of CellTypist trained on real cells", |scores| scores.macro_f1),
         ] {
             let (generated, real) = (of_made.as_ref().map(of), of_real.as_ref().map(of));
-            figures.push(Figure { name: name.to_owned(), generated, real, ideal: 1.0, reason: None });
+            figures.push(ReportFigure { name: name.to_owned(), generated, real, ideal: 1.0, reason: None });
         }
         progress.step(|| "classifier".to_owned());
 

@@ -27,7 +27,7 @@ use crate::cells::Expression;
 use crate::seed;
 
 pub use builder::ReportBuilder;
-pub use report::{ClassFigures, Figure, GeneratorReport};
+pub use report::{ClassFigures, GeneratorReport, ReportFigure};
 
 /// Cells of each kind that are compared cell by cell, at most (ours: all pairs of 4,000 are 16 million).
 const MOST: usize = 2_000;

@@ -9,7 +9,7 @@ use crate::evaluate::EvaluateError;
 
 /// One figure of generated against real cells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Figure {
+pub struct ReportFigure {
     /// What it is.
     pub name: String,
     /// Its value for generated cells; None where it is undefined.
@@ -53,12 +53,12 @@ pub struct GeneratorReport {
 #[derive(Debug)]
 struct Parts {
     title: String,
-    figures: Vec<Figure>,
+    figures: Vec<ReportFigure>,
     classes: Vec<ClassFigures>,
 }
 
 impl GeneratorReport {
-    pub(super) fn new(title: String, figures: Vec<Figure>, classes: Vec<ClassFigures>) -> Self {
+    pub(super) fn new(title: String, figures: Vec<ReportFigure>, classes: Vec<ClassFigures>) -> Self {
         Self { parts: Arc::new(Parts { title, figures, classes }) }
     }
 
@@ -68,12 +68,12 @@ impl GeneratorReport {
     }
 
     /// Every figure.
-    pub fn figures(&self) -> &[Figure] {
+    pub fn figures(&self) -> &[ReportFigure] {
         &self.parts.figures
     }
 
     /// One figure by its name, such as "integration LISI".
-    pub fn figure(&self, name: &str) -> Option<&Figure> {
+    pub fn figure(&self, name: &str) -> Option<&ReportFigure> {
         self.parts.figures.iter().find(|figure| figure.name == name)
     }
 
