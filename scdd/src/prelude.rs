@@ -7,8 +7,8 @@ pub use crate::distill::{
 };
 pub use crate::evaluate::{
     Candidates, CellTypist, ClassMean, ClassMeanLatent, DecodedCells, Evaluation, EvaluationModel, EvaluationRow,
-    KMeansPseudobulks, LinearProbe, Medoid, Mlp, ModelInput, NearestNeighbours, Protocol, RandomCells, Scores,
-    Selection, TrainedModel, all_controls, all_models,
+    GeneratorReport, KMeansPseudobulks, LinearProbe, Medoid, Mlp, ModelInput, NearestNeighbours, Properties, Protocol,
+    RandomCells, Scores, Selection, TrainedModel, all_controls, all_models,
 };
 pub use crate::foundation::{
     Annotation, Corpus, Foundation, FoundationModel, Hits, NetworkConfig, Pca, Pretraining, PretrainingConfig,

@@ -1,5 +1,6 @@
 //! The cells that scores are taken on, opened here and nowhere else, and the models that are trained to predict them.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,6 +29,21 @@ impl ScoredOn {
     }
 }
 
+/// Indices and labels of those cells.
+pub(super) fn scored_cells(study: &Study, scored_on: ScoredOn) -> Result<(Vec<usize>, Vec<u32>), EvaluateError> {
+    let (test, training) = (study.test_cells(), study.training_cells());
+    match scored_on {
+        ScoredOn::Test if test.count() == 0 => Err(EvaluateError::EmptyTest),
+        ScoredOn::Test => Ok((test.test().to_vec(), test.labels())),
+        ScoredOn::Validation if training.validation().is_empty() => Err(EvaluateError::EmptyValidation),
+        ScoredOn::Validation => {
+            let cells = training.validation().to_vec();
+            let labels = cells.iter().map(|&cell| training.labels().of_cell[cell]).collect();
+            Ok((cells, labels))
+        }
+    }
+}
+
 /// Scores of each network, and the share of its own training cells that it predicts.
 type NetworkScores = Vec<(Scores, Option<f64>)>;
 
@@ -42,6 +58,7 @@ pub(super) struct Judge<'a> {
     train: Expression,
     train_labels: Vec<u32>,
     train_latents: Array2<f32>,
+    notes: RefCell<Vec<String>>,
 }
 
 impl<'a> Judge<'a> {
@@ -51,25 +68,32 @@ impl<'a> Judge<'a> {
         models: &'a [Arc<dyn EvaluationModel>],
         scored_on: ScoredOn,
     ) -> Result<Self, EvaluateError> {
-        let (test, training) = (study.test_cells(), study.training_cells());
-        let (cells, truth) = match scored_on {
-            ScoredOn::Test if test.count() == 0 => return Err(EvaluateError::EmptyTest),
-            ScoredOn::Test => (test.test(), test.labels()),
-            ScoredOn::Validation if training.validation().is_empty() => return Err(EvaluateError::EmptyValidation),
-            ScoredOn::Validation => {
-                let label = |&cell: &usize| training.labels().of_cell[cell];
-                (training.validation(), training.validation().iter().map(label).collect())
-            }
-        };
-        let expression = study.cells().expression().select_cells(cells);
-        let cells = ModelInput::new(expression).with_latents(study.embeddings_of(cells));
+        let (cells, truth) = scored_cells(study, scored_on)?;
+        let expression = study.cells().expression().select_cells(&cells);
+        let cells = ModelInput::new(expression).with_latents(study.embeddings_of(&cells));
         let (train, train_labels) = study.training_expression();
-        let train_latents = study.embeddings_of(training.train());
-        Ok(Self { study, protocol, models, scored_on, cells, truth, train, train_labels, train_latents })
+        let train_latents = study.embeddings_of(study.training_cells().train());
+        Ok(Self {
+            study,
+            protocol,
+            models,
+            scored_on,
+            cells,
+            truth,
+            train,
+            train_labels,
+            train_latents,
+            notes: RefCell::default(),
+        })
     }
 
     pub(super) fn cells(&self) -> usize {
         self.truth.len()
+    }
+
+    /// What models said of their training.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.notes.take()
     }
 
     /// One row per model for a distilled set. A model that sees expression has none for features that are no cells.
@@ -170,6 +194,7 @@ impl<'a> Judge<'a> {
         let trained = model.train(input, labels, classes, protocol)?;
         let score = |trained: Box<dyn super::TrainedModel>| {
             let predicted = trained.predict(&self.cells)?;
+            self.notes.borrow_mut().extend(trained.note());
             Ok((Scores::new(&self.truth, &predicted, classes)?, trained.training_accuracy()))
         };
         trained.into_iter().map(score).collect()

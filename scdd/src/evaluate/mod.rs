@@ -3,20 +3,24 @@
 //! The protocol is DC-BENCH's (Cui et al. 2022), which Yu et al. 2025 use: [`Protocol`] says how a model is
 //! trained, an [`EvaluationModel`] is what is trained ([`train_heads`]' softmax regression on frozen embeddings unless
 //! another is asked for), [`Scores`] compares predictions with labels, a [`Selection`] picks control cells at the same
-//! budget, and [`EvaluationRow`]s make the table.
+//! budget, and [`EvaluationRow`]s make the table. [`Properties`] says what a distilled set is like as cells, and a
+//! [`GeneratorReport`] how generated cells compare with real ones.
 
 mod baselines;
 mod error;
 mod evaluation;
+mod generator;
 mod judge;
 mod kernel;
 mod linear_head;
 mod metrics;
 mod models;
+mod properties;
 mod protocol;
 mod run;
 mod set;
 mod sgd;
+mod statistics;
 mod table;
 
 pub use baselines::{
@@ -25,11 +29,13 @@ pub use baselines::{
 };
 pub use error::EvaluateError;
 pub use evaluation::Evaluation;
+pub use generator::{ClassFigures, GeneratorReport, ReportBuilder, ReportFigure};
 pub use linear_head::{LinearHead, train_heads};
 pub use metrics::Scores;
 pub use models::{
     CellTypist, EvaluationModel, LinearProbe, Mlp, ModelInput, NearestNeighbours, TrainedModel, all_models,
 };
+pub use properties::{Properties, SetProperties};
 pub use protocol::Protocol;
 pub use run::EvaluateBuilder;
 pub use set::TrainingSet;

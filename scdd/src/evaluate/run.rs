@@ -203,7 +203,7 @@ impl EvaluateBuilder {
             rows.into_iter().chain([all])
         };
         let rows = rows.into_iter().zip(all).flat_map(with_all).collect();
-        let notes = notes.into_iter().unique().collect();
+        let notes = notes.into_iter().chain(judge.notes()).unique().collect();
         Ok(Evaluation::new(rows, notes, study.clone(), self.protocol.clone(), judge.cells()))
     }
 

@@ -14,21 +14,21 @@ use crate::cells::Expression;
 const EXTRA: usize = 30;
 
 /// What a fit finds.
-pub(super) struct Components {
+pub(crate) struct Components {
     /// Directions `[genes, components]`, of length one, by falling variance.
-    pub(super) loadings: Array2<f32>,
+    pub(crate) loadings: Array2<f32>,
     /// Mean expression of each gene.
-    pub(super) mean: Vec<f32>,
+    pub(crate) mean: Vec<f32>,
     /// Variance along each direction (divided by cells - 1).
-    pub(super) variance: Vec<f64>,
+    pub(crate) variance: Vec<f64>,
     /// That of all of its share.
-    pub(super) variance_ratio: Vec<f64>,
+    pub(crate) variance_ratio: Vec<f64>,
     /// Mean squared length of a fitted cell's coordinates.
-    pub(super) squared_length: f64,
+    pub(crate) squared_length: f64,
 }
 
 /// The leading components of cells `[cells, genes]`. The same seed gives the same components on any number of threads.
-pub(super) fn fit(expression: &Expression, components: usize, seed: u64) -> Result<Components, FoundationError> {
+pub(crate) fn fit(expression: &Expression, components: usize, seed: u64) -> Result<Components, FoundationError> {
     let (cells, genes) = (expression.cells(), expression.genes());
     let most = cells.min(genes).saturating_sub(1);
     if components == 0 || components > most {

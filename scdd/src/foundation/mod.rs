@@ -45,4 +45,5 @@ pub use seen::SeenCells;
 pub use weights::WeightsError;
 
 pub(crate) use cache::EmbeddingCache;
-pub(crate) use neighbours::nearest_itself_first;
+pub(crate) use components::{Components, fit as principal_components};
+pub(crate) use neighbours::{Distance, nearest, nearest_itself_first};

@@ -20,6 +20,7 @@ mod matrixplot;
 mod neighbourhood;
 mod palette;
 mod png;
+mod properties;
 mod results;
 mod still;
 mod style;

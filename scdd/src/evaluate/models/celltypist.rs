@@ -9,6 +9,7 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
+use super::lbfgs::Minimum;
 use super::logistic::{Design, Fitted, Span, one_vs_rest};
 use super::standardized::Standardized;
 use super::{EvaluationModel, ModelInput, TrainedModel, agreement, check_set};
@@ -77,12 +78,16 @@ impl CellTypist {
         } else {
             solve(&Design::sparse(expression, &standardized))
         };
+        let Minimum { iterations, gradient } = fitted.minimum;
+        let note = (gradient > self.tolerance).then(|| {
+            format!("CellTypist ended after {iterations} iterations on {cells} cells with a gradient of {gradient:.1e}")
+        });
         let mut start = fitted.intercepts;
         for (weights, offset) in fitted.weights.chunks_exact(known).zip(standardized.offset()) {
             start.iter_mut().zip(weights).for_each(|(start, weight)| *start -= offset * weight);
         }
         let weights = fitted.weights;
-        let mut trained = Trained { standardized, weights, start, present, classes, training_accuracy: 0.0 };
+        let mut trained = Trained { standardized, weights, start, present, classes, training_accuracy: 0.0, note };
         trained.training_accuracy = agreement(&super::largest(&trained.decisions(expression)?), labels);
         Ok(trained)
     }
@@ -113,6 +118,7 @@ struct Trained {
     present: Vec<u32>,
     classes: usize,
     training_accuracy: f64,
+    note: Option<String>,
 }
 
 impl Trained {
@@ -145,6 +151,10 @@ impl TrainedModel for Trained {
 
     fn training_accuracy(&self) -> Option<f64> {
         Some(self.training_accuracy)
+    }
+
+    fn note(&self) -> Option<String> {
+        self.note.clone()
     }
 }
 

@@ -137,18 +137,18 @@ impl Span {
     pub(super) fn of(rows: Vec<f64>, genes: usize) -> Self {
         let row = |cell: usize| &rows[cell * genes..][..genes];
         let cells = rows.len() / genes.max(1);
-        let gram = |cell: usize| (0..=cell).map(|other| dot(row(cell), row(other))).collect();
-        let gram: Vec<Vec<f64>> = (0..cells).into_par_iter().map(gram).collect();
+        let products = |cell: usize| (0..=cell).map(|other| dot(row(cell), row(other))).collect();
+        let gram: Vec<Vec<f64>> = (0..cells).into_par_iter().map(products).collect();
         let mut basis: Vec<usize> = Vec::new();
         let mut factor: Vec<Vec<f64>> = Vec::with_capacity(cells);
-        for cell in 0..cells {
+        for (cell, gram) in gram.iter().enumerate() {
             let mut found: Vec<f64> = Vec::with_capacity(basis.len() + 1);
             for (place, &of) in basis.iter().enumerate() {
-                let left = gram[cell][of] - dot(&found, &factor[of][..place]);
+                let left = gram[of] - dot(&found, &factor[of][..place]);
                 found.push(left / factor[of][place]);
             }
-            let left = gram[cell][cell] - dot(&found, &found);
-            if left > INDEPENDENT * gram[cell][cell] {
+            let left = gram[cell] - dot(&found, &found);
+            if left > INDEPENDENT * gram[cell] {
                 found.push(left.sqrt());
                 basis.push(cell);
             }

@@ -119,6 +119,11 @@ pub trait TrainedModel: Send + Sync {
     fn training_accuracy(&self) -> Option<f64> {
         None
     }
+
+    /// What a reader of its scores should know, such as an end before it had converged.
+    fn note(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Every evaluation model with its defaults: `evaluate().models(all_models())`.

@@ -1,0 +1,70 @@
+//! Correlations and the area under a ROC curve, of plain numbers.
+
+/// Pearson's correlation; None below three pairs, or when one side does not vary.
+pub(super) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
+    if a.len() < 3 || a.len() != b.len() {
+        return None;
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let (mean_a, mean_b) = (mean(a), mean(b));
+    let (mut both, mut of_a, mut of_b) = (0.0, 0.0, 0.0);
+    for (a, b) in a.iter().zip(b) {
+        let (a, b) = (a - mean_a, b - mean_b);
+        both += a * b;
+        of_a += a * a;
+        of_b += b * b;
+    }
+    let length = (of_a * of_b).sqrt();
+    (length > 0.0 && length.is_finite()).then(|| both / length)
+}
+
+/// Spearman's correlation: Pearson's of the ranks, equal values sharing their mean rank.
+pub(super) fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
+    pearson(&ranks(a), &ranks(b))
+}
+
+/// The chance that a value of `positive` is above one of `negative`, equals counting half; None without values of either.
+pub(super) fn area_under_curve(positive: &[f64], negative: &[f64]) -> Option<f64> {
+    if positive.is_empty() || negative.is_empty() {
+        return None;
+    }
+    let ranks = ranks(&[positive, negative].concat());
+    let n = positive.len() as f64;
+    let sum: f64 = ranks[..positive.len()].iter().sum();
+    Some((sum - n * (n + 1.0) / 2.0) / (n * negative.len() as f64))
+}
+
+/// Ranks from 1.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut start = 0;
+    while start < order.len() {
+        let equal = order[start..].iter().take_while(|&&index| values[index] == values[order[start]]).count().max(1);
+        let rank = start as f64 + (equal as f64 + 1.0) / 2.0;
+        order[start..start + equal].iter().for_each(|&index| ranks[index] = rank);
+        start += equal;
+    }
+    ranks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn correlations_and_areas_are_those_of_numbers_checked_by_hand() {
+        // Deviations (-1.5, -.5, .5, 1.5) and (-1, -2, 2, 1): 1.5 + 1 + 1 + 1.5 = 5 over sqrt(5 * 10).
+        let found = pearson(&[1.0, 2.0, 3.0, 4.0], &[2.0, 1.0, 5.0, 4.0]).unwrap();
+        assert!((found - 5.0 / 50f64.sqrt()).abs() < 1e-12);
+        // Ranks 1, 2.5, 2.5, 4 against 1 to 4: sum of products of deviations 4.5 over sqrt(4.5 * 5).
+        let found = spearman(&[0.1, 7.0, 7.0, 900.0], &[1.0, 2.0, 3.0, 4.0]).unwrap();
+        assert!((found - 4.5 / 22.5f64.sqrt()).abs() < 1e-12);
+        assert_eq!(pearson(&[1.0, 2.0], &[1.0, 2.0]), None);
+        assert_eq!(pearson(&[1.0; 5], &[1.0, 2.0, 3.0, 4.0, 5.0]), None);
+        assert_eq!(area_under_curve(&[3.0, 2.0], &[1.0, 2.0]), Some(3.5 / 4.0));
+        assert_eq!(area_under_curve(&[1.0, 1.0], &[1.0]), Some(0.5));
+        assert_eq!(area_under_curve(&[], &[1.0]), None);
+    }
+}
