@@ -11,7 +11,7 @@ use crate::evaluate::{EvaluateError, Protocol};
 const MANY: usize = 15;
 
 /// The class of most of the k training cells with the largest cosine. Decision values are the shares of the votes, of
-/// equals the class of the nearer cell first; a training cell without expression is nobody's neighbour. Nothing is
+/// equals the class of the nearer cell first. A cell without expression has cosine 0 with every other. Nothing is
 /// drawn, so there is one model whatever the protocol says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NearestNeighbours {
