@@ -4,8 +4,8 @@
 //!     cargo run --example contest -- FILE.h5ad LABEL PER_CLASS,.. SEED,.. [validation] [steps=50] > rows.jsonl
 //!
 //! Tables go to standard error. Each seed is a split of its own. With `validation`, scores are taken on validation cells and
-//! test cells stay closed: for comparing settings. Sets: DC and DM of expression, of the decoder and of SCDG, and SCDG
-//! sampled once. Judges: the linear head on the frozen encoder that they were distilled for, CellTypist's logistic
+//! test cells stay closed: for comparing settings. Sets: DC and DM of expression, of the decoder, of SCDG and of features
+//! that are decoded once, SCDG sampled once, and mixtures of metacells that students learn well from. Judges: the linear head on the frozen encoder that they were distilled for, CellTypist's logistic
 //! regression, a small MLP and nearest neighbours, all three trained on the synthetic expression.
 
 use std::collections::BTreeMap;
@@ -31,6 +31,7 @@ fn main() -> Result<()> {
         let study = cells.study(label).seed(seed).run()?;
         eprintln!("{study:?}");
         let scdg = study.train_scdg().run()?;
+        let metacells = study.metacells().run()?;
         let mut sets: Vec<Distilled> = Vec::new();
         for per_class in numbers(per_class) {
             let small = SmallClasses::TakeAll;
@@ -51,7 +52,16 @@ fn main() -> Result<()> {
             }
             distil!(DistributionMatching::default());
             distil!(GradientMatching::default());
+            for features in [
+                study.distill_features(DistributionMatching::default()),
+                study.distill_features(GradientMatching::default()),
+            ] {
+                sets.push(features.per_class(per_class as usize).small_classes(small).run()?.decoded()?);
+            }
             sets.push(scdg.sample().per_class(per_class as usize).small_classes(small).run()?);
+            let mixed = metacells.distill(RidgeStudents::default()).per_class(per_class as usize).small_classes(small);
+            sets.push(mixed.run()?);
+            eprintln!("{:?}", sets.last());
         }
         let opened = sets.iter().fold(study.evaluate(), |evaluation, set| evaluation.beside(set));
         let opened = opened.controls(all_controls()).models(all_models());

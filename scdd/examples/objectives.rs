@@ -1,11 +1,12 @@
 //! Learning rates of every objective on validation cells: `cargo run --example objectives -- FILE.h5ad LABEL
-//! [PER_CLASS [SEED]]`. Without arguments it takes the demo's data set. Test cells are not asked.
+//! [PER_CLASS [SEED [sgd]]]]`. Without arguments it takes the demo's data set. Test cells are not asked.
 
 use std::time::Instant;
 
 use scdd::prelude::*;
 
-const RATES: [f64; 5] = [0.01, 0.02, 0.05, 0.1, 0.2];
+const ADAM: [f64; 5] = [0.01, 0.02, 0.05, 0.1, 0.2];
+const SGD: [f64; 5] = [0.01, 0.1, 1.0, 10.0, 100.0];
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -16,6 +17,10 @@ fn main() -> Result<()> {
     let label = arguments.next().unwrap_or_else(|| "cell_type".to_owned());
     let mut number = |usual: usize| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(usual);
     let (per_class, seed) = (number(1), number(7) as u64);
+    let (optimizer, rates) = match arguments.next().as_deref() {
+        Some("sgd") => (Optimizer::Sgd { momentum: 0.5 }, SGD),
+        _ => (Optimizer::Adam, ADAM),
+    };
     let study = cells.preprocess().min_genes(200).min_cells(3).run()?.study(&label).seed(seed).run()?;
     println!("{study:?}");
     println!("macro-F1 / cross-entropy of linear heads on validation cells, {per_class} per class");
@@ -24,7 +29,7 @@ fn main() -> Result<()> {
             for opened in [study.distill_expression($objective), study.distill_decoder($objective)] {
                 let started = Instant::now();
                 let opened = opened.per_class(per_class).small_classes(SmallClasses::TakeAll);
-                let made = opened.choose_learning_rate(&RATES).run()?;
+                let made = opened.optimizer(optimizer).choose_learning_rate(&rates).run()?;
                 let mut line = format!("{:28}", made.method());
                 for tried in &made.history().rates {
                     line += &match tried.score {

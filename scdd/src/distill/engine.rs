@@ -234,7 +234,9 @@ impl<'a> Run<'a> {
         let Some(validation) = self.validation else { return Ok(None) };
         let makes_expression = self.passes.path.pipeline() != Pipeline::Features;
         let expression = match &seen.expression {
-            None if validation.sees_expression() && makes_expression => Some(self.passes.make(codes, noise)?),
+            None if validation.sees_expression() && makes_expression => {
+                Some(tensors::tensor(&self.passes.make(codes, noise)?, &self.device()))
+            }
             expression => expression.clone(),
         };
         validation.score(&seen.features, expression.as_ref(), self.passes.labels).map(Some)

@@ -1,12 +1,14 @@
 //! From counts to log-normalised cells, and their split.
 
 mod error;
+mod most_variable;
 mod normalize;
 mod parts;
 mod split;
 mod variable_genes;
 
 pub use error::PreprocessError;
+pub use most_variable::most_variable_genes;
 pub use normalize::{Preprocess, PreprocessConfig, PreprocessPlan};
 pub(crate) use parts::parts;
 pub use parts::{TestCells, TrainingCells};

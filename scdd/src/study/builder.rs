@@ -9,7 +9,7 @@ use super::{Parts, Study, StudyError};
 use crate::cells::{Cells, Labels, LogNormalized};
 use crate::device::or_default;
 use crate::foundation::{EmbeddingCache, Foundation, PretrainingConfig, PretrainingHistory, Registered};
-use crate::preprocess::{Split, TestCells, TrainingCells, highly_variable_genes, parts, stratified_split};
+use crate::preprocess::{Split, TestCells, TrainingCells, most_variable_genes, parts, stratified_split};
 use crate::seed;
 
 /// How labelled cells are split and seen.
@@ -244,7 +244,7 @@ impl StudyBuilder {
         let cells = match self.config.variable_genes {
             Some(count) if count < self.cells.genes() => {
                 let train = self.cells.expression().select_cells(&split.train);
-                self.cells.select_genes(highly_variable_genes(&train, count)?.selected())?
+                self.cells.select_genes(&most_variable_genes(&train, count)?)?
             }
             _ => self.cells.clone(),
         };

@@ -81,6 +81,7 @@ impl MatchingObjective for CovarianceMatching {
         false
     }
 
+    /// As distribution matching's: at 2 per class on Baron's validation cells 1 to 100 did alike on expression.
     fn sgd_learning_rate(&self) -> f64 {
         10.0
     }

@@ -67,6 +67,11 @@ impl MatchingObjective for KernelMatching {
         false
     }
 
+    /// Of 0.01 to 100 at 2 per class on Baron's validation cells, 10 and 100 were too much for decoded latents.
+    fn sgd_learning_rate(&self) -> f64 {
+        1.0
+    }
+
     fn check(&self, _study: &Study) -> crate::Result<()> {
         if !self.widths.is_empty() && self.widths.iter().all(|width| width.is_finite() && *width > 0.0) {
             return Ok(());

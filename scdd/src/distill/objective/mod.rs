@@ -10,6 +10,12 @@
 //! | [`RidgeStudents`] | ridge | what classifiers trained on the synthetic cells make of real ones | ours, after Nguyen et al. 2021 |
 //! | [`Mixture`] | sum of its parts' | a weighted sum of objectives | ours |
 //!
+//! Adam moves the codes of all at 0.05: on validation cells of Baron's pancreas (1 per class) and of FACS-sorted blood cells
+//! (1 and 5 per class), on expression and on decoded latents, no other rate from 0.01 to 0.2 was better throughout.
+//! `cargo run --example objectives -- FILE.h5ad LABEL PER_CLASS` prints the scores. At 1 per class objectives differ by a few
+//! cells of rare classes there; at 5 on expression of the blood cells, kernels and covariances gave heads of lower
+//! cross-entropy (0.53 and 0.56) than means (0.58), one split and one seed.
+//!
 //! One of your own is one `impl` of [`MatchingObjective`]; [`Matching`] gives it the cells, and [`Students`] small
 //! networks drawn anew in each step.
 

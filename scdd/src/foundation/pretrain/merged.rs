@@ -10,7 +10,7 @@ use super::corpus::{Corpus, CorpusSet};
 use crate::cells::Expression;
 use crate::foundation::register::SharedGenes;
 use crate::foundation::{FoundationError, SeenCells};
-use crate::preprocess::highly_variable_genes;
+use crate::preprocess::most_variable_genes;
 use crate::text::hexadecimal;
 use crate::{seed, tensors};
 
@@ -50,8 +50,8 @@ impl Merged {
         let merged = Self::with_genes(corpus, genes, seed)?;
         let Genes::Variable(count) = genes else { return Ok(merged) };
         let training = merged.expression.select_cells(&merged.train);
-        let variable = highly_variable_genes(&training, (*count).min(merged.genes.len()))?;
-        let genes = variable.selected().iter().map(|&gene| merged.genes[gene].clone()).collect();
+        let variable = most_variable_genes(&training, *count)?;
+        let genes = variable.into_iter().map(|gene| merged.genes[gene].clone()).collect();
         Self::with_genes(corpus, &Genes::These(genes), seed)
     }
 
