@@ -140,8 +140,9 @@ fn a_choice_of_the_learning_rate_goes_on_in_the_rate_that_it_was_stopped_in() {
         (resumed.history().rates.clone(), resumed.learning_rate()),
         (whole.history().rates.clone(), whole.learning_rate())
     );
-    for rate in ["rate-0.01", "rate-0.05"] {
-        assert!(names(&folder.path().join(rate)).is_empty());
+    assert_eq!(names(folder.path()).len(), 3, "a folder for each rate, the one that diverges too");
+    for rate in names(folder.path()) {
+        assert!(names(&folder.path().join(&rate)).is_empty(), "{rate}");
     }
 
     // Without a step there is the start.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::checkpoint;
-use super::choice::best_of;
+use super::choice::{best_of, diverged};
 use super::codes::{Codes, SmallClasses};
 use super::config::{DistillConfig, DistillHistory};
 use super::distillation::Distillation;
@@ -245,8 +245,14 @@ impl<Set> DistillBuilder<Set> {
                 None => folder.clone(),
             });
             let checkpoints = folder.map(|folder| checkpoint::open(&folder, &run, &codes)).transpose()?;
-            run.descend(&codes, checkpoints.as_ref(), &self.interrupt)
-                .map(|(made, history)| (made, history, checkpoints))
+            match (run.descend(&codes, checkpoints.as_ref(), &self.interrupt), checkpoints) {
+                // It would diverge again from where it was.
+                (Err(problem), Some(checkpoints)) if diverged(&problem) => {
+                    checkpoints.done().map_err(DistillError::from)?;
+                    Err(problem)
+                }
+                (ran, checkpoints) => ran.map(|(made, history)| (made, history, checkpoints)),
+            }
         };
         let best = best_of(&rates, config.candidate_rates.is_some(), &self.interrupt, run)?;
         Ok((self.distillation(best.rate, codes, best.history), best.made))

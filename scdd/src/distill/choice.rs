@@ -74,7 +74,7 @@ pub(super) fn best_of(
 }
 
 /// Whether a lower learning rate may mend it.
-fn diverged(problem: &Error) -> bool {
+pub(super) fn diverged(problem: &Error) -> bool {
     matches!(
         problem,
         Error::Distill(DistillError::Diverged { .. } | DistillError::Gradient { .. })
