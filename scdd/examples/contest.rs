@@ -1,7 +1,7 @@
 //! Distilled sets against controls, before judges that distillation never saw: prints a table per split, then the mean over
 //! splits, and every row as a line of JSON.
 //!
-//!     cargo run --example contest -- FILE.h5ad LABEL PER_CLASS,.. SEED,.. [validation] [steps=50] > rows.jsonl
+//!     cargo run --example contest -- FILE.h5ad LABEL PER_CLASS,.. SEED,.. [validation] [steps=50] [networks=5] > rows.jsonl
 //!
 //! Tables go to standard error. Each seed is a split of its own. With `validation`, scores are taken on validation cells and
 //! test cells stay closed: for comparing settings. Sets: DC and DM of expression, of the decoder, of SCDG and of features
@@ -19,10 +19,11 @@ fn numbers(text: &str) -> Vec<u64> {
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [file, label, per_class, seeds, options @ ..] = &arguments[..] else {
-        eprintln!("expected: FILE.h5ad LABEL PER_CLASS,.. SEED,.. [validation] [steps=N]");
+        eprintln!("expected: FILE.h5ad LABEL PER_CLASS,.. SEED,.. [validation] [steps=N] [networks=N]");
         std::process::exit(2);
     };
     let validation = options.iter().any(|option| option == "validation");
+    let networks = options.iter().find_map(|option| option.strip_prefix("networks=")?.parse::<usize>().ok());
     let steps = options.iter().find_map(|option| option.strip_prefix("steps=")?.parse::<usize>().ok());
     let cells = read_h5ad(file)?.preprocess().min_genes(200).min_cells(3).run()?;
     // Of each model, set and budget: accuracies and macro-F1 of the splits.
@@ -64,7 +65,9 @@ fn main() -> Result<()> {
             eprintln!("{:?}", sets.last());
         }
         let opened = sets.iter().fold(study.evaluate(), |evaluation, set| evaluation.beside(set));
-        let opened = opened.controls(all_controls()).models(all_models());
+        let usual = Protocol { seed, ..Protocol::default() };
+        let protocol = Protocol { networks: networks.unwrap_or(usual.networks), ..usual };
+        let opened = opened.controls(all_controls()).models(all_models()).protocol(protocol);
         let evaluation = if validation { opened.on_validation().run()? } else { opened.run()? };
         eprintln!("{}", evaluation.table()?);
         for row in evaluation.rows() {
