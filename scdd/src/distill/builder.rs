@@ -4,21 +4,14 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ndarray::Array2;
-
-use super::checkpoint;
-use super::choice::{best_of, diverged};
-use super::codes::{Codes, SmallClasses};
-use super::config::{DistillConfig, DistillHistory};
-use super::distillation::Distillation;
-use super::engine::Run;
-use super::error::DistillError;
+use super::Distilled;
+use super::codes::SmallClasses;
+use super::config::DistillConfig;
 use super::objective::MatchingObjective;
 use super::optimizer::{Optimizer, Steps};
-use super::path::{Chain, GeneratorPath, Pipeline};
-use super::start::{self, Start};
-use super::validation::{EarlyStopping, Validation, ValidationModels};
-use super::{Distilled, DistilledFeatures};
+use super::path::{Chain, GeneratorPath};
+use super::start::Start;
+use super::validation::{EarlyStopping, ValidationModels};
 use crate::progress::Interrupt;
 use crate::scdg::Noise;
 
@@ -26,13 +19,13 @@ use crate::scdg::Noise;
 /// features that are no cells.
 #[must_use = "call .run()"]
 pub struct DistillBuilder<Set = Distilled> {
-    path: Arc<dyn GeneratorPath>,
-    objective: Arc<dyn MatchingObjective>,
-    config: DistillConfig,
-    noise_set: bool,
-    chain_set: bool,
-    checkpoints: Option<PathBuf>,
-    interrupt: Interrupt,
+    pub(super) path: Arc<dyn GeneratorPath>,
+    pub(super) objective: Arc<dyn MatchingObjective>,
+    pub(super) config: DistillConfig,
+    pub(super) noise_set: bool,
+    pub(super) chain_set: bool,
+    pub(super) checkpoints: Option<PathBuf>,
+    pub(super) interrupt: Interrupt,
     set: PhantomData<fn() -> Set>,
 }
 
@@ -200,137 +193,5 @@ impl<Set> DistillBuilder<Set> {
     pub fn config(mut self, config: DistillConfig) -> Self {
         self.config = config;
         self
-    }
-
-    /// What would run, and what it costs.
-    ///
-    /// # Errors
-    /// As `run`, for the number of cells and the start.
-    pub fn plan(&self) -> crate::Result<String> {
-        let codes = start::codes(&*self.path, &self.config)?;
-        let study = self.path.study();
-        let (rows, width) = codes.values.dim();
-        let training = study.training_cells().train().len();
-        let mut plan = format!(
-            "{} ({}): {rows} synthetic cells of {} classes, {:.1} permille of {training} training cells, codes of {width}; \
-             {} steps",
-            self.path.pipeline().name(&self.objective.short_name()),
-            self.objective.name(),
-            study.classes().len(),
-            1_000.0 * rows as f64 / training as f64,
-            self.config.steps
-        );
-        if let Some(rates) = &self.config.candidate_rates {
-            plan += &format!(" with each of {} learning rates", rates.len());
-        }
-        Ok(plan)
-    }
-
-    fn made(&self) -> crate::Result<(Distillation, Array2<f32>)> {
-        let (path, config) = (&*self.path, &self.config);
-        let rates = config.candidate_rates.clone().unwrap_or_else(|| vec![self.rate()]);
-        let codes = start::codes(path, config)?;
-        config.check(&rates)?;
-        self.check_set()?;
-        path.check(config)?;
-        self.objective.check(path.study())?;
-        let validation = config
-            .chooses()
-            .then(|| Validation::new(path.study(), config.validation_models, config.seed))
-            .transpose()?;
-        let run = |rate| {
-            let run = Run::new(path, &*self.objective, config, rate, &codes.labels, validation.as_ref());
-            let folder = self.checkpoints.as_ref().map(|folder| match config.candidate_rates {
-                Some(_) => folder.join(format!("rate-{rate}")),
-                None => folder.clone(),
-            });
-            let checkpoints = folder.map(|folder| checkpoint::open(&folder, &run, &codes)).transpose()?;
-            match (run.descend(&codes, checkpoints.as_ref(), &self.interrupt), checkpoints) {
-                // It would diverge again from where it was.
-                (Err(problem), Some(checkpoints)) if diverged(&problem) => {
-                    checkpoints.done().map_err(DistillError::from)?;
-                    Err(problem)
-                }
-                (ran, checkpoints) => ran.map(|(made, history)| (made, history, checkpoints)),
-            }
-        };
-        let best = best_of(&rates, config.candidate_rates.is_some(), &self.interrupt, run)?;
-        Ok((self.distillation(best.rate, codes, best.history), best.made))
-    }
-
-    /// Refuses what was set and has no effect on this pipeline.
-    fn check_set(&self) -> Result<(), DistillError> {
-        let pipeline = self.path.pipeline();
-        let without_scdg = self.path.scdg().is_none();
-        let refused = [
-            ("noise", self.noise_set && without_scdg, "adds none", "only scdg.distill(...) has noise"),
-            (
-                "guidance",
-                self.config.guidance != 0.0 && without_scdg,
-                "has none",
-                "only scdg.distill(...) has guidance",
-            ),
-            (
-                "chain",
-                self.chain_set && pipeline != Pipeline::DiffusionChain,
-                "has none",
-                "only scdg.distill_chain(...) has a chain",
-            ),
-        ];
-        match refused.into_iter().find(|(_, refused, ..)| *refused) {
-            Some((setting, _, has, only)) => {
-                let found = format!("set, and {} {has}", pipeline.name(&self.objective.short_name()));
-                Err(DistillError::Setting { setting, found, expected: format!("it to be left out: {only}") })
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// The learning rate without a choice.
-    fn rate(&self) -> f64 {
-        let usual = match self.config.optimizer {
-            Optimizer::Adam => self.path.learning_rate().unwrap_or_else(|| self.objective.learning_rate()),
-            Optimizer::Sgd { .. } => self.objective.sgd_learning_rate(),
-        };
-        self.config.learning_rate.unwrap_or(usual)
-    }
-
-    fn distillation(&self, rate: f64, codes: Codes, history: DistillHistory) -> Distillation {
-        Distillation {
-            pipeline: self.path.pipeline(),
-            study: self.path.study().clone(),
-            scdg: self.path.scdg().cloned(),
-            objective: self.objective.name(),
-            short_name: self.objective.short_name(),
-            config: DistillConfig { noise_step: self.path.noise_step(&self.config), ..self.config.clone() },
-            learning_rate: Some(rate),
-            labels: codes.labels,
-            history,
-        }
-    }
-}
-
-impl DistillBuilder<Distilled> {
-    /// Distils.
-    ///
-    /// # Errors
-    /// When no cells are asked for, or more per class than there are training cells; when a setting is out of range, or
-    /// a choice is asked for and there are no validation cells; when the foundation model lacks what the pipeline needs;
-    /// when the loss is not one value or does not stay finite; when the checkpoints are of another distillation or can't
-    /// be written.
-    pub fn run(&self) -> crate::Result<Distilled> {
-        let (made, expression) = self.made()?;
-        Ok(Distilled::new(made, expression))
-    }
-}
-
-impl DistillBuilder<DistilledFeatures> {
-    /// Distils.
-    ///
-    /// # Errors
-    /// As for cells; also when the objective compares expression, of which there is none.
-    pub fn run(&self) -> crate::Result<DistilledFeatures> {
-        let (made, features) = self.made()?;
-        Ok(DistilledFeatures::new(made, features))
     }
 }

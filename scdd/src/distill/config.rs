@@ -103,6 +103,9 @@ impl DistillConfig {
             let found = format!("{} and {}", self.chunk, self.real_batch);
             return fail("chunk and real_batch", found, "at least 1 cell each");
         }
+        if !(self.start_margin.is_finite() && self.start_margin >= 0.0) {
+            return fail("start_margin", self.start_margin.to_string(), "0 standard errors or more");
+        }
         if let Optimizer::Sgd { momentum } = self.optimizer
             && !(0.0..1.0).contains(&momentum)
         {

@@ -19,6 +19,7 @@ pub struct Distillation {
     pub(super) learning_rate: Option<f64>,
     pub(super) labels: Vec<u32>,
     pub(super) history: DistillHistory,
+    pub(super) preparation_seconds: f64,
 }
 
 impl Distillation {
@@ -56,6 +57,12 @@ impl Distillation {
     /// Loss, gradient and validation scores of its steps.
     pub fn history(&self) -> &DistillHistory {
         &self.history
+    }
+
+    /// Seconds that it took to make: all steps, and what the pipeline needs beside the foundation model, such as training
+    /// SCDG.
+    pub fn seconds(&self) -> f64 {
+        self.history.seconds + self.preparation_seconds
     }
 
     /// The generator that made it; None for pipelines without one.

@@ -24,8 +24,8 @@ pub enum ValidationModels {
     /// Linear heads on the frozen foundation model, by DC-BENCH's protocol.
     #[default]
     LinearHead,
-    /// All students in closed form, on expression and on latents: [`RidgeStudent::ALL`] (ours). Only where a pipeline makes
-    /// expression.
+    /// All students in closed form, on expression and on latents: [`RidgeStudent::ALL`] (ours). Where a pipeline makes no
+    /// expression, that on latents alone.
     Students,
 }
 

@@ -171,7 +171,7 @@ impl EvaluateBuilder {
         let mut rows: Vec<Vec<EvaluationRow>> = vec![Vec::new(); self.models.len()];
         let mut notes = Vec::new();
         for set in &self.sets {
-            let seconds = set.history().seconds + set.scdg().map_or(0.0, |scdg| scdg.history().seconds);
+            let seconds = set.seconds();
             for ((row, rows), model) in judge.set(set)?.into_iter().zip(&mut rows).zip(&self.models) {
                 match row {
                     Some(row) => rows.push(row.per_class(set.config().per_class).seconds(seconds)),

@@ -90,6 +90,7 @@ impl SampleBuilder {
             learning_rate: None,
             labels: codes.labels,
             history: DistillHistory { seconds, ..DistillHistory::default() },
+            preparation_seconds: path.preparation_seconds(),
         };
         Ok(Distilled::new(made, expression))
     }

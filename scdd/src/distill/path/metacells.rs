@@ -54,6 +54,10 @@ impl GeneratorPath for MetacellPath {
         Space::Weights
     }
 
+    fn preparation_seconds(&self) -> f64 {
+        self.metacells.seconds()
+    }
+
     fn learning_rate(&self) -> Option<f64> {
         Some(0.1)
     }

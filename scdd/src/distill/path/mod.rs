@@ -97,6 +97,11 @@ pub(super) trait GeneratorPath: Send + Sync {
         Vec::new()
     }
 
+    /// Seconds that went into what the path needs beside the foundation model, such as training SCDG.
+    fn preparation_seconds(&self) -> f64 {
+        self.scdg().map_or(0.0, |scdg| scdg.history().seconds)
+    }
+
     /// Adam's learning rate, where codes need another than the objective's.
     fn learning_rate(&self) -> Option<f64> {
         None
