@@ -24,8 +24,8 @@ mod statistics;
 mod table;
 
 pub use baselines::{
-    Candidates, ClassMean, ClassMeanLatent, DecodedCells, KMeansPseudobulks, Medoid, RandomCells, Selected, Selection,
-    all_controls,
+    Candidates, ClassMean, ClassMeanLatent, DecodedCells, GeometricSketch, Herding, KCentre, KMeansPseudobulks, Medoid,
+    RandomCells, ScValue, Selected, Selection, all_controls, all_selections,
 };
 pub use error::EvaluateError;
 pub use evaluation::Evaluation;
