@@ -7,8 +7,9 @@ pub use crate::distill::{
 };
 pub use crate::evaluate::{
     Candidates, CellTypist, ClassMean, ClassMeanLatent, DecodedCells, Evaluation, EvaluationModel, EvaluationRow,
-    GeneratorReport, KMeansPseudobulks, LinearProbe, Medoid, Mlp, ModelInput, NearestNeighbours, Properties, Protocol,
-    RandomCells, Scores, Selection, TrainedModel, all_controls, all_models,
+    GeneratorReport, GeometricSketch, Herding, KCentre, KMeansPseudobulks, LinearProbe, Medoid, Mlp, ModelInput,
+    NearestNeighbours, Privacy, Properties, Protocol, RandomCells, ScValue, Scores, Selection, TrainedModel,
+    all_controls, all_models, all_selections,
 };
 pub use crate::foundation::{
     Annotation, Corpus, Foundation, FoundationModel, Hits, NetworkConfig, Pca, Pretraining, PretrainingConfig,

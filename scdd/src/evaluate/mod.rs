@@ -4,7 +4,7 @@
 //! trained, an [`EvaluationModel`] is what is trained ([`train_heads`]' softmax regression on frozen embeddings unless
 //! another is asked for), [`Scores`] compares predictions with labels, a [`Selection`] picks control cells at the same
 //! budget, and [`EvaluationRow`]s make the table. [`Properties`] says what a distilled set is like as cells, and a
-//! [`GeneratorReport`] how generated cells compare with real ones.
+//! [`GeneratorReport`] how generated cells compare with real ones; [`Privacy`] says what a set gives away of training cells.
 
 mod baselines;
 mod error;
@@ -15,6 +15,7 @@ mod kernel;
 mod linear_head;
 mod metrics;
 mod models;
+mod privacy;
 mod properties;
 mod protocol;
 mod run;
@@ -24,8 +25,8 @@ mod statistics;
 mod table;
 
 pub use baselines::{
-    Candidates, ClassMean, ClassMeanLatent, DecodedCells, KMeansPseudobulks, Medoid, RandomCells, Selected, Selection,
-    all_controls,
+    Candidates, ClassMean, ClassMeanLatent, DecodedCells, GeometricSketch, Herding, KCentre, KMeansPseudobulks, Medoid,
+    RandomCells, ScValue, Selected, Selection, all_controls, all_selections,
 };
 pub use error::EvaluateError;
 pub use evaluation::Evaluation;
@@ -35,6 +36,7 @@ pub use metrics::Scores;
 pub use models::{
     CellTypist, EvaluationModel, LinearProbe, Mlp, ModelInput, NearestNeighbours, TrainedModel, all_models,
 };
+pub use privacy::{Attack, Privacy, PrivacyBuilder, SetPrivacy};
 pub use properties::{Properties, SetProperties};
 pub use protocol::Protocol;
 pub use run::EvaluateBuilder;

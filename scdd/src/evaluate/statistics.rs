@@ -34,8 +34,8 @@ pub(super) fn area_under_curve(positive: &[f64], negative: &[f64]) -> Option<f64
     Some((sum - n * (n + 1.0) / 2.0) / (n * negative.len() as f64))
 }
 
-/// Ranks from 1.
-fn ranks(values: &[f64]) -> Vec<f64> {
+/// Ranks from 1, equal values sharing their mean rank.
+pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut ranks = vec![0.0; values.len()];

@@ -20,6 +20,7 @@ mod matrixplot;
 mod neighbourhood;
 mod palette;
 mod png;
+mod privacy;
 mod properties;
 mod results;
 mod still;
