@@ -1,0 +1,64 @@
+//! Mixtures of metacells: what they may be, and when a step is delivered.
+
+use scdd::prelude::*;
+
+fn study() -> Study {
+    scdd::progress::quiet(true);
+    let cells = simulate().cells(500).genes(300).classes(4).smallest_class(30).seed(11).run().unwrap();
+    let cells = cells.preprocess().min_genes(10).run().unwrap();
+    cells.study("cell_type").foundation_epochs(3).validation_fraction(0.2).run().unwrap()
+}
+
+#[test]
+fn mixtures_stay_within_what_cells_of_their_class_span() {
+    let study = study();
+    let metacells = study.metacells().per_class(10).run().unwrap();
+    let distilled = metacells.distill(RidgeStudents::default()).per_class(3).steps(40).run().unwrap();
+    let genes = study.cells().genes();
+    for (row, &class) in distilled.expression().rows().into_iter().zip(distilled.labels()) {
+        let cells = &study.training_cells().train_per_class()[class as usize];
+        let dense = study.cells().expression().dense_rows(cells);
+        for gene in 0..genes {
+            let values = || dense.iter().skip(gene).step_by(genes).copied();
+            let (low, high) = (values().fold(f32::MAX, f32::min), values().fold(f32::MIN, f32::max));
+            assert!(row[gene] >= low - 1e-4 && row[gene] <= high + 1e-4, "{low} to {high}, {}", row[gene]);
+        }
+    }
+}
+
+#[test]
+fn one_seed_gives_one_set_and_another_seed_another() {
+    let study = study();
+    let distil = |seed| {
+        let metacells = study.metacells().per_class(10).seed(seed).run().unwrap();
+        metacells.distill(RidgeStudents::default()).per_class(2).steps(20).start_margin(0.0).seed(seed).run().unwrap()
+    };
+    assert_eq!(distil(3).expression(), distil(3).expression());
+    assert_ne!(distil(3).expression(), distil(4).expression());
+}
+
+#[test]
+fn the_start_is_delivered_unless_a_step_beats_it_by_the_margin() {
+    let study = study();
+    let metacells = study.metacells().run().unwrap();
+    let distil = |margin| {
+        let opened = metacells.distill(RidgeStudents::default()).start(Start::RandomReal).steps(40);
+        opened.start_margin(margin).run().unwrap()
+    };
+    // From random cells there is much to win, but not ten standard errors of .05.
+    let (won, held) = (distil(0.0), distil(40.0));
+    assert!(won.history().kept_step > 0);
+    assert_eq!(held.history().kept_step, 0);
+    let of = |step: usize| won.history().validation.iter().find(|score| score.step == step).unwrap().value();
+    assert!(of(won.history().kept_step) > of(0));
+    assert_eq!(won.history().validation.len(), held.history().validation.len());
+}
+
+#[test]
+fn margins_that_are_no_numbers_are_refused() {
+    let metacells = study().metacells().per_class(4).run().unwrap();
+    for margin in [-1.0, f64::NAN] {
+        let message = metacells.distill(RidgeStudents::default()).start_margin(margin).run().unwrap_err().to_string();
+        assert!(message.contains("start_margin"), "{message}");
+    }
+}
