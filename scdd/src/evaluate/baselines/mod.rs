@@ -123,7 +123,7 @@ pub fn all_controls() -> Vec<Arc<dyn Selection>> {
 ///
 /// ```
 /// use scdd::prelude::*;
-/// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+/// let cells = simulate().cells(300).genes(200).classes(3).smallest_class(20).run()?.preprocess().min_genes(10).run()?;
 /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
 /// let evaluation = study.evaluate().controls(all_selections()).per_class(3).on_validation().run()?;
 /// assert!(evaluation.rows().iter().any(|row| row.method == "geometric sketch" && row.cells == 9));
