@@ -75,13 +75,16 @@ fn choices(study: &Study) -> Result<Vec<(String, Opened)>> {
 fn scores(evaluation: &Evaluation) -> Vec<(String, [f64; 4])> {
     let rows = evaluation.rows();
     let sets = rows.iter().take_while(|row| row.model == rows[0].model).count();
-    let of = |set: usize, latents: bool, value: fn(&EvaluationRow) -> f64| {
-        let of_set = rows.iter().skip(set).step_by(sets).filter(|row| (row.model == "linear head") == latents);
-        mean(&of_set.map(value).collect::<Vec<_>>()).unwrap_or(f64::NAN)
+    let of = |set: usize, latents: bool| {
+        let of_set = || rows.iter().skip(set).step_by(sets).filter(|row| (row.model == "linear head") == latents);
+        let accuracy: Vec<f64> = of_set().map(|row| row.accuracy_mean).collect();
+        let macro_f1: Vec<f64> = of_set().map(|row| row.macro_f1_mean).collect();
+        [mean(&accuracy).unwrap_or(f64::NAN), mean(&macro_f1).unwrap_or(f64::NAN)]
     };
-    let (accuracy, f1): (fn(&EvaluationRow) -> f64, fn(&EvaluationRow) -> f64) =
-        (|row| row.accuracy_mean, |row| row.macro_f1_mean);
-    let scores = |set| [of(set, true, accuracy), of(set, true, f1), of(set, false, accuracy), of(set, false, f1)];
+    let scores = |set| {
+        let ([head, head_f1], [unseen, unseen_f1]) = (of(set, true), of(set, false));
+        [head, head_f1, unseen, unseen_f1]
+    };
     (0..sets).map(|set| (rows[set].method.clone(), scores(set))).collect()
 }
 

@@ -16,8 +16,10 @@ fn mixtures_stay_within_what_cells_of_their_class_span() {
     let distilled = metacells.distill(RidgeStudents::default()).per_class(3).steps(40).run().unwrap();
     let genes = study.cells().genes();
     for (row, &class) in distilled.expression().rows().into_iter().zip(distilled.labels()) {
-        let cells = &study.training_cells().train_per_class()[class as usize];
-        let dense = study.cells().expression().dense_rows(cells);
+        let training = study.training_cells();
+        let of_class = training.train().iter().zip(training.train_labels()).filter(|(_, label)| *label == class);
+        let cells: Vec<usize> = of_class.map(|(&cell, _)| cell).collect();
+        let dense = study.cells().expression().dense_rows(&cells);
         for gene in 0..genes {
             let values = || dense.iter().skip(gene).step_by(genes).copied();
             let (low, high) = (values().fold(f32::MAX, f32::min), values().fold(f32::MIN, f32::max));
