@@ -64,7 +64,7 @@ impl Study {
 }
 
 impl MetacellsBuilder {
-    /// Metacells of each class at most; 64 (ours: 32 to 128 score alike). A class with fewer training cells has each of them
+    /// Metacells of each class at most; 64 (ours). A class with fewer training cells has each of them
     /// as a metacell of its own.
     pub fn per_class(mut self, metacells: usize) -> Self {
         self.per_class = metacells;

@@ -17,7 +17,7 @@ use super::weights::ClassWeights;
 use crate::distill::DistillError;
 use crate::study::Study;
 
-/// What outputs, which lie between -1 and 1, are multiplied with before softmax (ours; 4 and 8 score alike).
+/// What outputs, which lie between -1 and 1, are multiplied with before softmax (ours).
 const SHARPNESS: f64 = 8.0;
 
 /// Matches what students make of real cells, once they were trained on the synthetic ones.

@@ -52,8 +52,8 @@ impl RidgeStudent {
         }
     }
 
-    /// lambda as a share of the kernel's mean diagonal (ours: on validation cells of four sets, class means and k-means
-    /// pseudobulks teach best with about these).
+    /// lambda as a share of the kernel's mean diagonal (ours: class means and k-means pseudobulks of three
+    /// data sets teach validation cells best with about these).
     fn ridge(self) -> f64 {
         match self {
             Self::Linear | Self::Latent => 0.03,
