@@ -6,8 +6,8 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::error::DistillError;
-use super::objective::RidgeStudent;
-use crate::evaluate::{Protocol, Scores, train_heads};
+use super::objective::{RidgeStudent, SHARPNESS};
+use crate::evaluate::{Protocol, Scores, largest, train_heads};
 use crate::study::Study;
 use crate::{seed, tensors};
 
@@ -15,8 +15,6 @@ use crate::{seed, tensors};
 const NETWORKS: usize = 3;
 /// Validation cells whose expression is dense at a time.
 const DENSE: usize = 1024;
-/// What outputs of students are multiplied with before softmax, as in their objective.
-const SHARPNESS: f64 = 8.0;
 
 /// The models whose scores on validation cells decide.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,11 +143,7 @@ impl Validation {
                 None => continue,
             };
             let probabilities = tensors::array(softmax(outputs * SHARPNESS, 1));
-            let largest = |row: ndarray::ArrayView1<f32>| {
-                (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best }) as u32
-            };
-            let predicted: Vec<u32> = probabilities.rows().into_iter().map(largest).collect();
-            scores.push(self.of_one(&predicted, &probabilities)?);
+            scores.push(self.of_one(&largest(&probabilities), &probabilities)?);
         }
         Ok(mean(&scores))
     }

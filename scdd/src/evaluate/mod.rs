@@ -44,3 +44,4 @@ pub use set::TrainingSet;
 pub use table::{EvaluationRow, mean, sample_deviation, table};
 
 pub(crate) use error::check_labels;
+pub(crate) use models::largest;

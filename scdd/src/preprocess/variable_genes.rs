@@ -89,13 +89,13 @@ pub fn highly_variable_genes(expression: &Expression, n: usize) -> Result<Variab
     })
 }
 
-/// `log1p` of the mean and logarithm of variance / mean of every gene, of values before `log1p`.
-fn moments(expression: &Expression) -> (Vec<f64>, Vec<f64>) {
+/// Mean of every gene, and its summed squared deviations from it, of some function of the values that is 0 at 0.
+pub(super) fn means_and_squares(expression: &Expression, of: impl Fn(f64) -> f64) -> (Vec<f64>, Vec<f64>) {
     let cells = expression.cells() as f64;
     let mut means = vec![0.0f64; expression.genes()];
     let mut stored = vec![0usize; expression.genes()];
     for (&gene, &value) in expression.indices().iter().zip(expression.values()) {
-        means[gene as usize] += f64::from(value).exp_m1();
+        means[gene as usize] += of(f64::from(value));
         stored[gene as usize] += 1;
     }
     means.iter_mut().for_each(|sum| *sum /= cells);
@@ -103,8 +103,15 @@ fn moments(expression: &Expression) -> (Vec<f64>, Vec<f64>) {
     let mut squares: Vec<f64> =
         means.iter().zip(&stored).map(|(mean, &stored)| mean * mean * (cells - stored as f64)).collect();
     for (&gene, &value) in expression.indices().iter().zip(expression.values()) {
-        squares[gene as usize] += (f64::from(value).exp_m1() - means[gene as usize]).powi(2);
+        squares[gene as usize] += (of(f64::from(value)) - means[gene as usize]).powi(2);
     }
+    (means, squares)
+}
+
+/// `log1p` of the mean and logarithm of variance / mean of every gene, of values before `log1p`.
+fn moments(expression: &Expression) -> (Vec<f64>, Vec<f64>) {
+    let cells = expression.cells() as f64;
+    let (means, squares) = means_and_squares(expression, |value| value.exp_m1());
     let dispersions = squares
         .iter()
         .zip(&means)

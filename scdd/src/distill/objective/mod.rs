@@ -51,4 +51,5 @@ pub use students::{Student, Students};
 pub use trajectory::TrajectoryMatching;
 pub use weights::ClassWeights;
 
+pub(super) use ridge::SHARPNESS;
 pub(super) use rows::class_rows;

@@ -18,7 +18,7 @@ use crate::distill::DistillError;
 use crate::study::Study;
 
 /// What outputs, which lie between -1 and 1, are multiplied with before softmax (ours).
-const SHARPNESS: f64 = 8.0;
+pub(in crate::distill) const SHARPNESS: f64 = 8.0;
 
 /// Matches what students make of real cells, once they were trained on the synthetic ones.
 ///

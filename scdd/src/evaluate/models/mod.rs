@@ -137,7 +137,7 @@ pub fn all_models() -> Vec<Arc<dyn EvaluationModel>> {
 }
 
 /// The column of the largest value of each row; of equals the first.
-fn largest(values: &Array2<f32>) -> Vec<u32> {
+pub(crate) fn largest(values: &Array2<f32>) -> Vec<u32> {
     let best = |row: ndarray::ArrayView1<f32>| {
         (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best }) as u32
     };
