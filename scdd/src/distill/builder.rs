@@ -128,6 +128,13 @@ impl<Set> DistillBuilder<Set> {
         self
     }
 
+    /// Draws so many starts and takes the one whose set trains the best models for the validation cells (mean of accuracy
+    /// and macro-F1); 1. Starts that don't depend on chance, such as class means, are drawn once.
+    pub fn starts(mut self, starts: usize) -> Self {
+        self.config.starts = starts;
+        self
+    }
+
     /// By how much a step has to beat the start on validation cells to be delivered in its place, in standard errors of an
     /// accuracy on as many cells; 0.
     pub fn start_margin(mut self, standard_errors: f64) -> Self {

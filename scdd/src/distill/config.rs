@@ -20,6 +20,9 @@ pub struct DistillConfig {
     pub small_classes: SmallClasses,
     /// Where codes start; random real cells (the paper).
     pub start: Start,
+    /// Starts that are drawn, of which the one whose set trains the best models for the validation cells is taken; 1.
+    #[serde(default = "one")]
+    pub starts: usize,
     /// Steps K; 50 (the axis of the paper's table VII).
     pub steps: usize,
     /// What moves the codes; Adam (ours).
@@ -68,6 +71,7 @@ impl Default for DistillConfig {
             per_class: 1,
             small_classes: SmallClasses::Refuse,
             start: Start::RandomReal,
+            starts: 1,
             steps: 50,
             optimizer: Optimizer::Adam,
             step_order: Steps::Joint,
@@ -99,6 +103,9 @@ impl DistillConfig {
         if let Some(rate) = rates.iter().find(|rate| !(rate.is_finite() && **rate > 0.0)) {
             return fail("learning_rate", rate.to_string(), "a number above 0");
         }
+        if self.starts == 0 {
+            return fail("starts", "0".to_owned(), "at least 1 start");
+        }
         if self.chunk == 0 || self.real_batch == 0 {
             let found = format!("{} and {}", self.chunk, self.real_batch);
             return fail("chunk and real_batch", found, "at least 1 cell each");
@@ -122,8 +129,12 @@ impl DistillConfig {
 
     /// Whether validation cells are needed.
     pub(super) fn chooses(&self) -> bool {
-        self.candidate_rates.is_some() || self.early_stopping.is_some()
+        self.candidate_rates.is_some() || self.early_stopping.is_some() || self.starts > 1
     }
+}
+
+fn one() -> usize {
+    1
 }
 
 /// What happened in each step.
@@ -137,12 +148,15 @@ pub struct DistillHistory {
     pub validation: Vec<ValidationScore>,
     /// Steps that had been taken when the delivered set was made.
     pub kept_step: usize,
+    /// Scores on validation cells of the starts that were drawn, when one was chosen among several that differ.
+    #[serde(default)]
+    pub starts: Vec<ValidationScore>,
     /// The learning rates that were tried, when one was chosen.
     pub rates: Vec<RateTried>,
     /// Whether it was stopped before its last step; so many steps were done as there are losses.
     #[serde(default)]
     pub interrupted: bool,
-    /// Seconds that all steps took, of all learning rates; those of the last run when it was resumed.
+    /// Seconds that all steps took, of all learning rates, and the choice of a start; those of the last run when it was resumed.
     pub seconds: f64,
 }
 

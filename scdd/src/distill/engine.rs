@@ -242,6 +242,14 @@ impl<'a> Run<'a> {
         validation.score(&seen.features, expression.as_ref(), self.passes.labels).map(Some)
     }
 
+    /// How good models are that were trained on what is made of codes before any step.
+    pub(super) fn score_at(&self, start: &Codes) -> crate::Result<Option<ValidationScore>> {
+        let codes = tensors::tensor(&start.values, &self.device());
+        let noise = self.passes.noise(0);
+        let seen = self.passes.see(&codes, noise.as_ref(), false, false)?;
+        self.score(&seen, &codes, noise.as_ref())
+    }
+
     /// The objective's loss at the start of the codes.
     pub(super) fn loss_at(&self, start: &Codes) -> Result<f64, DistillError> {
         let codes = tensors::tensor(&start.values, &self.device());

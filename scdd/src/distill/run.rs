@@ -1,5 +1,7 @@
 //! A distillation from its builder: checks, the start, the run of each learning rate, and what is delivered.
 
+use std::time::Instant;
+
 use ndarray::Array2;
 
 use super::builder::DistillBuilder;
@@ -13,8 +15,9 @@ use super::error::DistillError;
 use super::optimizer::Optimizer;
 use super::path::Pipeline;
 use super::start;
-use super::validation::Validation;
+use super::validation::{Validation, ValidationScore};
 use super::{Distilled, DistilledFeatures};
+use crate::progress::Progress;
 
 impl<Set> DistillBuilder<Set> {
     /// What would run, and what it costs.
@@ -44,7 +47,7 @@ impl<Set> DistillBuilder<Set> {
     fn made(&self) -> crate::Result<(Distillation, Array2<f32>)> {
         let (path, config) = (&*self.path, &self.config);
         let rates = config.candidate_rates.clone().unwrap_or_else(|| vec![self.rate()]);
-        let codes = start::codes(path, config)?;
+        let mut codes = start::codes(path, config)?;
         config.check(&rates)?;
         self.check_set()?;
         path.check(config)?;
@@ -53,6 +56,9 @@ impl<Set> DistillBuilder<Set> {
             .chooses()
             .then(|| Validation::new(path.study(), config.validation_models, config.seed))
             .transpose()?;
+        let started = Instant::now();
+        let starts = self.choose_start(&mut codes, validation.as_ref())?;
+        let choosing = started.elapsed().as_secs_f64();
         let run = |rate| {
             let run = Run::new(path, &*self.objective, config, rate, &codes.labels, validation.as_ref());
             let folder = self.checkpoints.as_ref().map(|folder| match config.candidate_rates {
@@ -69,8 +75,39 @@ impl<Set> DistillBuilder<Set> {
                 (ran, checkpoints) => ran.map(|(made, history)| (made, history, checkpoints)),
             }
         };
-        let best = best_of(&rates, config.candidate_rates.is_some(), &self.interrupt, run)?;
+        let mut best = best_of(&rates, config.candidate_rates.is_some(), &self.interrupt, run)?;
+        best.history.starts = starts;
+        best.history.seconds += choosing;
         Ok((self.distillation(best.rate, codes, best.history), best.made))
+    }
+
+    /// Replaces the codes by the best of all starts that are drawn; the scores of those that differ.
+    fn choose_start(
+        &self,
+        codes: &mut Codes,
+        validation: Option<&Validation>,
+    ) -> crate::Result<Vec<ValidationScore>> {
+        let (path, config) = (&*self.path, &self.config);
+        let (Some(validation), 2..) = (validation, config.starts) else { return Ok(Vec::new()) };
+        let labels = codes.labels.clone();
+        let run = Run::new(path, &*self.objective, config, self.rate(), &labels, Some(validation));
+        let mut progress = Progress::new("choosing a start", config.starts);
+        let (mut scores, mut best): (Vec<ValidationScore>, Option<ValidationScore>) = (Vec::new(), None);
+        let first = codes.values.clone();
+        for draw in 0..config.starts {
+            let drawn = start::drawn(path, config, draw)?;
+            if self.interrupt.requested() || (draw == 1 && drawn.values == first) {
+                break;
+            }
+            let Some(score) = run.score_at(&drawn)? else { break };
+            if best.is_none_or(|best| score.is_better_than(&best)) {
+                (*codes, best) = (drawn, Some(score));
+            }
+            scores.push(score);
+            progress.step(|| best.map_or_else(String::new, |best| format!("best {:.3}", best.value())));
+        }
+        progress.finish(|| best.map_or_else(String::new, |best| format!("best {:.3}", best.value())));
+        Ok(if scores.len() > 1 { scores } else { Vec::new() })
     }
 
     /// Refuses what was set and has no effect on this pipeline.

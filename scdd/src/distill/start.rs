@@ -31,16 +31,22 @@ pub enum Start {
 
 /// The codes that a distillation starts from, at the scale of the path's space.
 pub(super) fn codes(path: &dyn GeneratorPath, config: &DistillConfig) -> Result<Codes, DistillError> {
+    drawn(path, config, 0)
+}
+
+/// One of many draws of such codes.
+pub(super) fn drawn(path: &dyn GeneratorPath, config: &DistillConfig, draw: usize) -> Result<Codes, DistillError> {
+    let seed = if draw == 0 { config.seed } else { seed::number(config.seed, &format!("start {draw}")) };
     let study = path.study();
     let training = study.training_cells();
     let budget = budget(config.per_class, config.small_classes, &training.train_counts(), training.classes())?;
     let labels: Vec<u32> =
         budget.iter().enumerate().flat_map(|(class, &count)| std::iter::repeat_n(class as u32, count)).collect();
     if config.start == Start::Generated {
-        let generated = path.generated(&labels, config.seed).ok_or(DistillError::NothingGenerated)?;
+        let generated = path.generated(&labels, seed).ok_or(DistillError::NothingGenerated)?;
         return Ok(Codes { values: generated, labels });
     }
-    let mut rng = seed::stream(config.seed, "codes");
+    let mut rng = seed::stream(seed, "codes");
     let mut parts = Vec::new();
     for (members, &count) in training.train_per_class().iter().zip(&budget) {
         parts.push(match config.start {

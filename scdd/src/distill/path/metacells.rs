@@ -30,6 +30,7 @@ impl Metacells {
         DistillBuilder::new(Arc::new(MetacellPath { metacells: self.clone() }), objective).with(|config| {
             DistillConfig {
                 start: Start::KMeans,
+                starts: 10,
                 steps: 200,
                 real_batch: (REAL_BATCH / classes).clamp(16, 256),
                 early_stopping: Some(EarlyStopping { every: 20, patience: 10 }),
