@@ -4,6 +4,7 @@ SCDD_WRITTEN names the file, or several with a colon between them. Without it th
 beside themselves, and what a story test leaves in tests/.cache.
 """
 
+import json
 import os
 import unittest
 from pathlib import Path
@@ -40,6 +41,20 @@ class ReadBack(unittest.TestCase):
         for path in self.files:
             with self.subTest(path=path.name):
                 self.assertIn("scdd", anndata.read_h5ad(path).uns)
+
+    def test_a_distilled_set_says_what_its_cells_are_like(self):
+        import anndata
+
+        for path in self.files:
+            with self.subTest(path=path.name):
+                found = anndata.read_h5ad(path).uns["scdd"]
+                if "pipeline" not in found:
+                    continue
+                real, own = json.loads(str(found["properties"]))
+                self.assertEqual((real["set"], own["set"]), ("real training cells", str(found["method"])))
+                self.assertGreater(real["zero_fraction"], 0)
+                for name in ("smallest_value", "zero_fraction", "library_size", "correlation_distance"):
+                    self.assertIn(name, own)
 
     def test_embeddings_have_a_row_for_each_cell(self):
         import anndata

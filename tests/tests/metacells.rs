@@ -64,3 +64,29 @@ fn margins_that_are_no_numbers_are_refused() {
         assert!(message.contains("start_margin"), "{message}");
     }
 }
+
+#[test]
+fn of_several_starts_the_best_on_validation_cells_is_taken() {
+    let study = study();
+    let distil = |start, starts| {
+        let opened = study.distill_expression(RidgeStudents::default()).per_class(2).start(start).steps(0);
+        opened.starts(starts).validation_models(scdd::distill::ValidationModels::Students).run().unwrap()
+    };
+    let (one, many) = (distil(Start::RandomReal, 1), distil(Start::RandomReal, 6));
+    let scores: Vec<f64> = many.history().starts.iter().map(|score| score.value()).collect();
+    assert_eq!((one.history().starts.len(), scores.len()), (0, 6));
+    // The draws differ, and a seed draws them again.
+    assert!(scores.iter().any(|score| *score != scores[0]), "{scores:?}");
+    assert_eq!(distil(Start::RandomReal, 6).expression(), many.expression());
+    let best = scores.iter().copied().fold(f64::MIN, f64::max);
+    assert_eq!(one.expression() == many.expression(), best == scores[0]);
+    // Class means don't depend on chance: there is nothing to choose among.
+    assert_eq!(distil(Start::ClassMean, 6).history().starts.len(), 0);
+}
+
+#[test]
+fn no_starts_are_refused() {
+    let study = study();
+    let opened = study.distill_expression(RidgeStudents::default()).starts(0);
+    assert!(opened.run().unwrap_err().to_string().contains("starts"));
+}

@@ -37,16 +37,21 @@ impl Distilled {
     }
 
     /// Writes the synthetic cells as .h5ad for Python's anndata and scanpy, with everything that made them as JSON in
-    /// `uns["scdd"]["recipe"]`. A file of that name is replaced only when the new one is whole.
+    /// `uns["scdd"]["recipe"]`, and the numbers of [`properties`](Self::properties) as JSON in
+    /// `uns["scdd"]["properties"]`, real training cells first, the set second. A file of that name is replaced only when
+    /// the new one is whole.
     ///
     /// # Errors
     /// When the folder does not exist or can't be written.
     pub fn write_h5ad(&self, path: impl AsRef<Path>) -> crate::Result<()> {
         let cells = self.cells()?;
         let recipe = self.recipe();
+        let properties = self.properties()?;
+        let properties = json!(properties.sets().iter().take(2).collect::<Vec<_>>());
         let uns = json!({
             "scdd": {
                 "recipe": recipe.to_string(),
+                "properties": properties.to_string(),
                 "method": recipe["method"],
                 "pipeline": recipe["pipeline"],
                 "objective": self.objective(),

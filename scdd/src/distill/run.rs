@@ -82,11 +82,7 @@ impl<Set> DistillBuilder<Set> {
     }
 
     /// Replaces the codes by the best of all starts that are drawn; the scores of those that differ.
-    fn choose_start(
-        &self,
-        codes: &mut Codes,
-        validation: Option<&Validation>,
-    ) -> crate::Result<Vec<ValidationScore>> {
+    fn choose_start(&self, codes: &mut Codes, validation: Option<&Validation>) -> crate::Result<Vec<ValidationScore>> {
         let (path, config) = (&*self.path, &self.config);
         let (Some(validation), 2..) = (validation, config.starts) else { return Ok(Vec::new()) };
         let labels = codes.labels.clone();
