@@ -1,7 +1,6 @@
 //! A stack of layers that trains no more: batch normalisation folded into the linear layers, no dropout, no graph for
 //! the weights.
 
-use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use burn::nn::Linear;
@@ -9,7 +8,7 @@ use burn::tensor::{Device, Tensor, activation::prelu};
 
 use super::EncoderLayer;
 use super::network::{Block, Stack};
-use super::sparse::Aligned;
+use super::packed::PackedWeights;
 use crate::tensors;
 
 /// A layer on the host: `prelu(x W + b)`, or `x W + b` in the last one.
@@ -54,15 +53,14 @@ impl HostLayer {
 /// Weights `[inputs, outputs]` on a device, or on the host until a device needs them.
 #[derive(Debug)]
 struct Weight {
-    host: Aligned,
-    width: usize,
+    host: PackedWeights,
     device: Device,
     tensor: OnceLock<Tensor<2>>,
 }
 
 impl Weight {
     fn tensor(&self) -> Tensor<2> {
-        self.tensor.get_or_init(|| tensors::from_rows(self.host.to_vec(), self.width, &self.device)).clone()
+        self.tensor.get_or_init(|| tensors::from_rows(self.host.to_rows(), self.host.width(), &self.device)).clone()
     }
 }
 
@@ -73,7 +71,7 @@ struct Layer {
     slope: Option<Tensor<1>>,
 }
 
-/// Frozen layers. The first layer's weights are on the host, for sparse rows, and go to the device with the first dense
+/// Frozen layers. The first layer's weights are on the host, packed for sparse rows, and go to the device with the first dense
 /// ones: an encoder that only embeds holds them once.
 #[derive(Clone, Debug)]
 pub(crate) struct FrozenStack {
@@ -100,6 +98,10 @@ impl FrozenStack {
         let mut layers = layers.into_iter();
         let empty = HostLayer { weight: Vec::new(), bias: Vec::new(), slope: None };
         let first = layers.next().unwrap_or(Ok(empty))?;
+        let HostLayer { weight, bias: first_bias, slope: first_slope } = first;
+        let host = PackedWeights::new(&weight, first_bias.len());
+        drop(weight);
+        let first = Weight { host, device: device.clone(), tensor: OnceLock::new() };
         let row = |values: Vec<f32>| {
             let width = values.len();
             tensors::from_rows(values, width, device)
@@ -111,17 +113,13 @@ impl FrozenStack {
             Ok(Layer { weight, bias: row(layer.bias), slope: slope(layer.slope) })
         });
         let rest = rest.collect::<Result<_, _>>()?;
-        let width = first.bias.len();
-        let weight = Weight { host: first.weight.into(), width, device: device.clone(), tensor: OnceLock::new() };
-        let (first_bias, first_slope) = (row(first.bias), slope(first.slope));
-        Ok(Self { first: Arc::new(weight), first_bias, first_slope, rest })
+        Ok(Self { first: Arc::new(first), first_bias: row(first_bias), first_slope: slope(first_slope), rest })
     }
 
     /// The stack of inputs of which only some, in the given order, are not zero.
     pub(crate) fn with_inputs(&self, inputs: &[usize]) -> Self {
-        let (rows, width) = self.first_weights();
-        let host: Vec<f32> = inputs.iter().flat_map(|&input| &rows[input * width..][..width]).copied().collect();
-        let first = Weight { host: host.into(), width, device: self.device(), tensor: OnceLock::new() };
+        let host = self.first_weights().select(inputs);
+        let first = Weight { host, device: self.device(), tensor: OnceLock::new() };
         Self { first: Arc::new(first), ..self.clone() }
     }
 
@@ -140,9 +138,9 @@ impl FrozenStack {
         self.first.device.clone()
     }
 
-    /// The first layer's weights `[inputs, hidden]` on the host, row by row, and the width of a row.
-    pub(crate) fn first_weights(&self) -> (&[f32], usize) {
-        (&self.first.host, self.first.width)
+    /// The first layer's weights `[inputs, hidden]` on the host.
+    pub(crate) fn first_weights(&self) -> &PackedWeights {
+        &self.first.host
     }
 
     /// How many layers there are.
@@ -152,16 +150,15 @@ impl FrozenStack {
 
     /// Inputs and outputs of each layer.
     pub(crate) fn shapes(&self) -> Vec<[usize; 2]> {
-        let (rows, width) = self.first_weights();
-        let first = [rows.len() / width.max(1), width];
+        let first = [self.first_weights().genes(), self.first_weights().width()];
         std::iter::once(first).chain(self.rest.iter().map(|layer| layer.weight.dims())).collect()
     }
 
     /// Weights `[inputs, outputs]` of a layer, row by row.
-    pub(crate) fn weight(&self, layer: usize) -> Cow<'_, [f32]> {
+    pub(crate) fn weight(&self, layer: usize) -> Vec<f32> {
         match self.rest(layer) {
-            Some(layer) => tensors::to_vec(layer.weight.clone()).into(),
-            None => (&*self.first.host).into(),
+            Some(layer) => tensors::to_vec(layer.weight.clone()),
+            None => self.first.host.to_rows(),
         }
     }
 

@@ -11,7 +11,6 @@ use super::error::check_genes;
 use super::frozen::FrozenStack;
 use super::network::{Autoencoder, NetworkConfig, unit_length};
 use super::register::SharedGenes;
-use super::sparse::cells_times;
 use super::weights::{self, Origin, Weights};
 use super::{Card, EncoderLayer, Ended, FoundationError, FoundationModel, PretrainingHistory, Registered, SeenCells};
 use crate::cells::{Cells, Expression, LogNormalized};
@@ -196,13 +195,14 @@ impl FoundationModel for Scimilarity {
     fn embed(&self, expression: &Expression) -> Result<Array2<f32>, FoundationError> {
         let parts = self.weights();
         check_genes(expression, &parts.genes)?;
-        let (first_weights, first_width) = parts.encoder.first_weights();
+        let first_weights = parts.encoder.first_weights();
+        let first_width = first_weights.width();
         let mut latents = Array2::zeros((0, parts.config.latent));
         let cells = expression.cells();
         let chunks = cells.div_ceil(CHUNK);
         let mut progress = (chunks >= SHOWN).then(|| Progress::new("embedding cells", chunks));
         for start in (0..cells).step_by(CHUNK) {
-            let sums = cells_times(expression, start..(start + CHUNK).min(cells), first_weights, first_width);
+            let sums = first_weights.times_cells(expression, start..(start + CHUNK).min(cells));
             let later_layers = |sums: &[f32]| {
                 let sums = tensors::from_rows(sums.to_vec(), first_width, &self.device());
                 tensors::array(unit_length(parts.encoder.after_first_layer(sums)))

@@ -3,10 +3,11 @@
 //! A cell expresses a tenth of the genes or fewer, so the product with the weights `[genes, hidden]` reads only the
 //! rows of the genes that it expresses, and the gradient of those weights is a product with the transposed rows.
 
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 
 use rayon::prelude::*;
 
+use super::packed::PackedWeights;
 use super::sparse_kernel::{Rows, add_products, block_rows};
 use crate::cells::Expression;
 
@@ -56,6 +57,11 @@ impl SparseBatch {
         self.transposed().times(gradient, width)
     }
 
+    /// Times weights that change no more: `[cells, width]`.
+    pub(crate) fn times_packed(&self, weights: &PackedWeights) -> Vec<f32> {
+        weights.times(self.rows())
+    }
+
     fn rows(&self) -> Rows<'_> {
         Rows { pointers: &self.pointers, indices: &self.indices, values: &self.values }
     }
@@ -83,15 +89,6 @@ impl SparseBatch {
     }
 }
 
-/// Contiguous cells times weights `[genes, width]`: `[cells, width]`. Nothing is copied out of the expression.
-pub(crate) fn cells_times(expression: &Expression, cells: Range<usize>, weights: &[f32], width: usize) -> Vec<f32> {
-    let mut sums = Aligned::zeros(cells.len() * width);
-    let pointers = &expression.pointers()[cells.start..=cells.end];
-    let rows = Rows { pointers, indices: expression.indices(), values: expression.values() };
-    add_in_parallel(rows, expression.genes(), weights, width, sums.numbers());
-    sums.into_vec()
-}
-
 fn add_in_parallel(rows: Rows, columns: usize, weights: &[f32], width: usize, sums: &mut [f32]) {
     let count = rows.pointers.len() - 1;
     let task = if columns <= block_rows(width) {
@@ -114,7 +111,7 @@ pub(crate) struct Aligned {
 }
 
 impl Aligned {
-    fn zeros(length: usize) -> Self {
+    pub(super) fn zeros(length: usize) -> Self {
         let values = vec![0.0; length + LINE / size_of::<f32>()];
         let begin = values.as_ptr().align_offset(LINE).min(values.len() - length);
         let mut aligned = Self { values, begin };
@@ -122,28 +119,8 @@ impl Aligned {
         aligned
     }
 
-    fn numbers(&mut self) -> &mut [f32] {
+    pub(super) fn numbers(&mut self) -> &mut [f32] {
         &mut self.values[self.begin..]
-    }
-
-    /// Moves them back to where the memory begins.
-    fn into_vec(mut self) -> Vec<f32> {
-        let length = self.values.len() - self.begin;
-        self.values.copy_within(self.begin.., 0);
-        self.values.truncate(length);
-        self.values
-    }
-}
-
-impl From<Vec<f32>> for Aligned {
-    /// Moves them by less than a line, in place.
-    fn from(mut values: Vec<f32>) -> Self {
-        let length = values.len();
-        values.reserve_exact(LINE / size_of::<f32>());
-        let begin = values.as_ptr().align_offset(LINE).min(values.capacity() - length);
-        values.resize(length + begin, 0.0);
-        values.copy_within(..length, begin);
-        Self { values, begin }
     }
 }
 
@@ -166,8 +143,7 @@ mod tests {
         let batch = SparseBatch::new(&expression, &[1, 0], |value| value);
         let weights = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0];
         assert_eq!(batch.times(&weights, 2), [10.0, 100.0, 4.0, 40.0]);
-        assert_eq!(cells_times(&expression, 0..2, &weights, 2), [4.0, 40.0, 10.0, 100.0]);
-        assert_eq!(cells_times(&expression, 1..2, &weights, 2), [10.0, 100.0]);
+        assert_eq!(batch.times_packed(&PackedWeights::new(&weights, 2)), [10.0, 100.0, 4.0, 40.0]);
         let gradient = [1.0, 0.5, 4.0, 0.25];
         assert_eq!(batch.transposed_times(&gradient, 2), [1.0, 0.5, 8.0, 0.5, 3.0, 1.5]);
     }
@@ -179,23 +155,19 @@ mod tests {
             (0..cells * genes).map(|i| if i * i % 7 == 1 { (i % 13) as f32 * 0.37 } else { 0.0 }).collect();
         let expression = Expression::from_dense(genes, &dense).unwrap();
         let weights: Vec<f32> = (0..genes * width).map(|i| ((i * 31 % 101) as f32 - 50.0) * 0.013).collect();
-        let whole = cells_times(&expression, 0..cells, &weights, width);
+        let times = |cells: &[usize]| SparseBatch::new(&expression, cells, |value| value).times(&weights, width);
+        let whole = times(&(0..cells).collect::<Vec<_>>());
         for cell in [0, 1, 33, 69] {
-            let alone = cells_times(&expression, cell..cell + 1, &weights, width);
-            assert_eq!(alone, whole[cell * width..][..width]);
+            assert_eq!(times(&[cell]), whole[cell * width..][..width]);
         }
     }
 
     #[test]
-    fn aligned_numbers_are_the_same_and_begin_at_a_line() {
+    fn aligned_numbers_begin_at_a_line() {
         for length in [0, 1, 15, 16, 100_003] {
-            let values: Vec<f32> = (0..length).map(|i| i as f32).collect();
-            let aligned = Aligned::from(values.clone());
-            assert_eq!(*aligned, *values);
-            assert_eq!(aligned.as_ptr().align_offset(LINE), 0);
-            assert_eq!(aligned.into_vec(), values);
-            let zeros = Aligned::zeros(length);
-            assert_eq!((zeros.as_ptr().align_offset(LINE), zeros.into_vec()), (0, vec![0.0; length]));
+            let mut aligned = Aligned::zeros(length);
+            aligned.numbers().fill(1.0);
+            assert_eq!((aligned.as_ptr().align_offset(LINE), aligned.to_vec()), (0, vec![1.0; length]));
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Sums of scaled rows, `s_i = sum_j x_ij w_j` over the stored `x_ij` of a sparse row: the product of sparse rows with a
-//! dense matrix.
+//! dense matrix whose weights change from step to step. Those that don't are packed (`packed_kernel.rs`).
 //!
 //! Each stored value reads a whole row of weights (4 KB at a width of 1,024), so memory decides: weights of 28,231 genes
 //! (115 MB) are in no cache. Blocks of weight rows that fit the second cache serve many cells before the next block
@@ -12,7 +12,7 @@ const BLOCK_BYTES: usize = 1 << 20;
 const GROUP: usize = 4;
 
 /// Compressed rows: row `i` holds entries `pointers[i]..pointers[i + 1]`; within a row the indices rise.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Rows<'a> {
     pub(super) pointers: &'a [u64],
     pub(super) indices: &'a [u32],
@@ -99,7 +99,7 @@ fn add_rows<const FUSED: bool>(indices: &[u32], values: &[f32], weights: &[f32],
 }
 
 #[inline(always)]
-fn fused<const FUSED: bool>(factor: f32, value: f32, sum: f32) -> f32 {
+pub(super) fn fused<const FUSED: bool>(factor: f32, value: f32, sum: f32) -> f32 {
     if FUSED { factor.mul_add(value, sum) } else { factor * value + sum }
 }
 

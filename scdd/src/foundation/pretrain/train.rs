@@ -197,11 +197,11 @@ impl<'a> Training<'a> {
     fn validation_error(&self, network: &Autoencoder) -> f64 {
         let encoder = FrozenStack::freeze(&network.encoder);
         let decoder = FrozenStack::freeze(&network.decoder);
-        let (weights, width) = encoder.first_weights();
+        let (weights, width) = (encoder.first_weights(), encoder.first_weights().width());
         let (expression, device) = (&self.merged.expression, encoder.device());
         let (mut sum, mut values) = (0.0, 0.0);
         for cells in self.merged.validation.chunks(CHUNK) {
-            let sums = SparseBatch::new(expression, cells, |value| value).times(weights, width);
+            let sums = SparseBatch::new(expression, cells, |value| value).times_packed(weights);
             let latents = unit_length(encoder.after_first_layer(tensors::from_rows(sums, width, &device)));
             let decoded = burn::tensor::activation::relu(decoder.forward(latents));
             let target = tensors::from_rows(expression.dense_rows(cells), expression.genes(), &device);

@@ -1,0 +1,156 @@
+//! Weights that change no more, packed for products with sparse rows.
+//!
+//! A column tile, 64 of the columns, lies together: `[column tile][gene][64]`, 256 bytes a gene. So the weights of 128
+//! genes fit the first cache (32 KB) and lie in all of its sets; taken out of whole rows, 4 KB apart, they would share a
+//! few. The last tile is filled up with zeros.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::packed_kernel::{COLUMNS, products};
+use super::sparse::Aligned;
+use super::sparse_kernel::Rows;
+use crate::cells::Expression;
+
+/// Most rows of a task: each task reads all weights once, and its sums of a column tile (256 KB) stay in the second cache.
+const TASK: usize = 1024;
+
+/// Weights `[genes, width]`, packed.
+#[derive(Debug)]
+pub(crate) struct PackedWeights {
+    tiles: Aligned,
+    genes: usize,
+    width: usize,
+}
+
+impl PackedWeights {
+    /// Packs weights `[genes, width]`, given row by row.
+    pub(crate) fn new(weights: &[f32], width: usize) -> Self {
+        let genes = weights.len() / width.max(1);
+        Self::gather(genes, width, |gene, columns| &weights[gene * width..][columns])
+    }
+
+    /// Those of some genes, in the given order.
+    pub(crate) fn select(&self, genes: &[usize]) -> Self {
+        Self::gather(genes.len(), self.width, |gene, columns| self.part(genes[gene], columns))
+    }
+
+    fn gather<'a>(genes: usize, width: usize, part: impl Fn(usize, Range<usize>) -> &'a [f32]) -> Self {
+        let mut tiles = Aligned::zeros(width.div_ceil(COLUMNS) * genes * COLUMNS);
+        for (number, tile) in tiles.numbers().chunks_exact_mut((genes * COLUMNS).max(1)).enumerate() {
+            let columns = number * COLUMNS..((number + 1) * COLUMNS).min(width);
+            for (gene, row) in tile.chunks_exact_mut(COLUMNS).enumerate() {
+                row[..columns.len()].copy_from_slice(part(gene, columns.clone()));
+            }
+        }
+        Self { tiles, genes, width }
+    }
+
+    /// Columns of one tile, of one gene.
+    fn part(&self, gene: usize, columns: Range<usize>) -> &[f32] {
+        let row = (columns.start / COLUMNS * self.genes + gene) * COLUMNS;
+        &self.tiles[row..row + columns.len()]
+    }
+
+    pub(crate) fn genes(&self) -> usize {
+        self.genes
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    #[cfg(test)]
+    pub(super) fn tiles(&self) -> &[f32] {
+        &self.tiles
+    }
+
+    /// Row by row again.
+    pub(crate) fn to_rows(&self) -> Vec<f32> {
+        let mut rows = Vec::with_capacity(self.genes * self.width);
+        for gene in 0..self.genes {
+            for column in (0..self.width).step_by(COLUMNS) {
+                rows.extend_from_slice(self.part(gene, column..(column + COLUMNS).min(self.width)));
+            }
+        }
+        rows
+    }
+
+    /// Contiguous cells times the weights: `[cells, width]`. Nothing of the expression is copied as a whole.
+    pub(crate) fn times_cells(&self, expression: &Expression, cells: Range<usize>) -> Vec<f32> {
+        let pointers = &expression.pointers()[cells.start..=cells.end];
+        self.times(Rows { pointers, indices: expression.indices(), values: expression.values() })
+    }
+
+    /// Sparse rows times the weights: `[rows, width]`. A row's sums are the same bits whatever rows are beside it.
+    pub(super) fn times(&self, rows: Rows) -> Vec<f32> {
+        let count = rows.pointers.len() - 1;
+        let mut sums = vec![0.0; count * self.width];
+        let task = count.div_ceil(rayon::current_num_threads()).clamp(1, TASK);
+        sums.par_chunks_mut((task * self.width).max(1)).enumerate().for_each(|(number, sums)| {
+            let first = number * task;
+            let pointers = &rows.pointers[first..=(first + task).min(count)];
+            products(Rows { pointers, ..rows }, &self.tiles, self.genes, self.width, sums);
+        });
+        sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::RngExt;
+
+    use super::*;
+    use crate::seed;
+
+    fn random(count: usize, rng: &mut impl RngExt) -> Vec<f32> {
+        (0..count).map(|_| rng.random_range(-2.0..2.0)).collect()
+    }
+
+    #[test]
+    fn packed_weights_are_the_same_when_unpacked() {
+        let mut rng = seed::stream(3, "test");
+        for (genes, width) in [(1, 1), (5, 64), (7, 65), (3, 200), (0, 10), (4, 0)] {
+            let rows = random(genes * width, &mut rng);
+            assert_eq!(PackedWeights::new(&rows, width).to_rows(), rows, "{genes} x {width}");
+        }
+    }
+
+    #[test]
+    fn selected_genes_are_rows_in_the_given_order() {
+        let rows = random(6 * 70, &mut seed::stream(3, "test"));
+        let selected = PackedWeights::new(&rows, 70).select(&[4, 0]).to_rows();
+        assert_eq!(selected, [&rows[4 * 70..5 * 70], &rows[..70]].concat());
+    }
+
+    #[test]
+    fn products_equal_dense_ones() {
+        let dense = [0.0, 2.0, 0.0, 1.0, 0.0, 3.0]; // two cells, three genes
+        let expression = Expression::from_dense(3, &dense).unwrap();
+        let packed = PackedWeights::new(&[1.0, 10.0, 2.0, 20.0, 3.0, 30.0], 2);
+        assert_eq!(packed.times_cells(&expression, 0..2), [4.0, 40.0, 10.0, 100.0]);
+        assert_eq!(packed.times_cells(&expression, 1..2), [10.0, 100.0]);
+        assert_eq!(packed.times_cells(&expression, 1..1), [0.0; 0]);
+    }
+
+    #[test]
+    fn a_cell_alone_gets_the_same_bits_as_among_others() {
+        let (cells, genes, width) = (2500, 700, 100); // more cells than a task has, more genes than a tile
+        let mut rng = seed::stream(3, "test");
+        // From cells that express nearly nothing to cells that express nearly all.
+        let shares: Vec<f64> = (0..cells).map(|_| rng.random::<f64>().powi(3)).collect();
+        let dense: Vec<f32> = shares
+            .iter()
+            .flat_map(|&share| vec![share; genes])
+            .map(|share| if rng.random::<f64>() < share { rng.random_range(0.1..4.0) } else { 0.0 })
+            .collect();
+        let expression = Expression::from_dense(genes, &dense).unwrap();
+        let packed = PackedWeights::new(&random(genes * width, &mut rng), width);
+        let whole = packed.times_cells(&expression, 0..cells);
+        for cell in (0..cells).step_by(97) {
+            let alone = packed.times_cells(&expression, cell..cell + 1);
+            assert_eq!(alone, whole[cell * width..][..width]);
+        }
+    }
+}
