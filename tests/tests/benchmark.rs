@@ -161,4 +161,7 @@ fn a_file_of_other_settings_is_refused_and_left_alone() {
     let more = grid().methods_named(["class mean", "random cells"]).unwrap().seeds(1).per_class([1]).out(&path);
     assert_eq!(more.run().unwrap().rows().len(), 8);
     assert!(std::fs::read(&path).unwrap().starts_with(&before));
+    // Four rows of before, the same with numbers of the larger grid, and four more; whole for those who join.
+    assert_eq!(lines(&path).len(), 12);
+    assert_eq!(merge([&path]).unwrap().rows().len(), 8);
 }

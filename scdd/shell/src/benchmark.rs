@@ -81,6 +81,9 @@ impl Run {
         }
         let results = grid.run()?;
         eprintln!("{results:?}");
+        if let (false, Some(reason)) = (results.rows().iter().any(|row| row.ok()), results.refused().first()) {
+            return Err(format!("no row has scores: {reason}").into());
+        }
         print!("{}", results.markdown());
         Ok(())
     }

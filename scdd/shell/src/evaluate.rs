@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use scdd::evaluate::{Protocol, WrittenSet, all_controls, all_models};
+use scdd::Distilled;
+use scdd::evaluate::{Protocol, all_controls, all_models};
 
 use crate::Outcome;
 use crate::study::Studied;
@@ -52,15 +53,10 @@ impl Evaluate {
         }
         let protocol = Protocol { networks: self.networks, seed: self.studied.seed, ..Protocol::default() };
         let mut evaluation = study.evaluate().models(models).protocol(protocol);
-        let mut budgets = self.per_class.clone();
         for path in &self.sets {
-            let set = WrittenSet::read(path, &study)?;
-            budgets.extend(set.per_class());
-            evaluation = evaluation.control(set);
+            evaluation = evaluation.beside(&Distilled::read_h5ad(path, &study)?);
         }
-        budgets.sort_unstable();
-        budgets.dedup();
-        for per_class in budgets {
+        for &per_class in &self.per_class {
             evaluation = evaluation.per_class(per_class);
         }
         if self.all_controls {

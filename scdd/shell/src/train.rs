@@ -10,8 +10,10 @@ use serde_json::json;
 use crate::study::Input;
 use crate::{Outcome, say};
 
-/// SCDG is not written: it is of one split and one foundation model, and `scdd distill` trains it in a minute or so.
 #[derive(Args)]
+#[command(
+    after_help = "SCDG is not written: it is of one split and one model; `scdd distill` trains it, in a minute or so."
+)]
 pub struct Train {
     #[command(flatten)]
     input: Input,
@@ -50,7 +52,7 @@ impl Train {
         model.write(&self.out)?;
         let said = json!({
             "out": self.out, "name": model.name(), "genes": model.genes().len(), "latent": model.latent(),
-            "checksum": model.checksum(), "error": model.history().and_then(|history| history.kept_error()),
+            "checksum": model.checksum(), "history": model.history(),
         });
         say(self.json, said, || format!("{}: {model:?}", self.out.display()));
         Ok(())

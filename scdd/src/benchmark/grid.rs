@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::method::plain;
 use super::settings::Settings;
-use super::source::{From, Source, name_of};
+use super::source::{Origin, Source, name_of};
 use super::{BenchmarkError, Method, all_methods};
 use crate::cells::{Cells, LogNormalized};
 use crate::distill::SmallClasses;
@@ -74,7 +74,7 @@ impl Benchmark {
         labels: impl IntoIterator<Item = S>,
     ) -> Self {
         let labels = labels.into_iter().map(Into::into).collect();
-        self.sources.push(Source { name: name.into(), labels, from: From::File(path.as_ref().to_owned()) });
+        self.sources.push(Source { name: name.into(), labels, from: Origin::File(path.as_ref().to_owned()) });
         self
     }
 
@@ -86,7 +86,7 @@ impl Benchmark {
         labels: impl IntoIterator<Item = S>,
     ) -> Self {
         let labels = labels.into_iter().map(Into::into).collect();
-        self.sources.push(Source { name: name.into(), labels, from: From::Memory(cells.clone()) });
+        self.sources.push(Source { name: name.into(), labels, from: Origin::Memory(Box::new(cells.clone())) });
         self
     }
 

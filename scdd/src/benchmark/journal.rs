@@ -3,10 +3,12 @@
 //! A process that was killed may leave half a line at the end; that is cut when the file is opened again. Anything else that
 //! is no row is refused with its line number, and nothing is changed.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::row::Key;
 use super::{BenchmarkError, BenchmarkRow};
 
 /// What every row's line starts with.
@@ -68,7 +70,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(Vec<Numbered>, usize), BenchmarkE
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let broken = |line, problem| BenchmarkError::Line { path: path.to_owned(), line, problem };
     let mut rows: Vec<Numbered> = Vec::new();
-    let mut seen = std::collections::HashMap::new();
+    let mut seen: HashMap<Key, usize> = HashMap::new();
     let lines = bytes[..whole].split_inclusive(|&byte| byte == b'\n');
     for (number, line) in lines.enumerate().map(|(place, line)| (place + 1, line)) {
         let row: BenchmarkRow = serde_json::from_slice(line).map_err(|problem| {
@@ -77,15 +79,26 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(Vec<Numbered>, usize), BenchmarkE
             let problem = problem.split(" at line").next().unwrap_or(&problem).to_owned();
             broken(number, format!("it is no row ({problem})"))
         })?;
-        if let Some(first) = seen.insert(row.key(), number) {
-            return Err(broken(number, format!("{} stands in line {first} already", row.key())));
+        match seen.get(&row.key()).copied() {
+            None => {
+                seen.insert(row.key(), rows.len());
+                rows.push((number, row));
+            }
+            // A grid that has grown numbers its rows anew.
+            Some(place) if rows[place].1.of < row.of && rows[place].1.difference(&row).is_none() => {
+                rows[place] = (number, row);
+            }
+            Some(place) => {
+                let first = rows[place].0;
+                return Err(broken(number, format!("{} stands in line {first} already", row.key())));
+            }
         }
-        rows.push((number, row));
     }
+    let lines = bytes[..whole].iter().filter(|&&byte| byte == b'\n').count();
     let rest = &bytes[whole..];
     let ours = rest.iter().zip(START).all(|(found, expected)| found == expected);
     if !rest.is_empty() && !ours {
-        return Err(broken(rows.len() + 1, "it is not what is left of a row".to_owned()));
+        return Err(broken(lines + 1, "it is not what is left of a row".to_owned()));
     }
     Ok((rows, whole))
 }
@@ -205,6 +218,21 @@ pub(super) mod tests {
                 assert!(message.contains(expected), "{message}");
             }
             assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
+        }
+    }
+
+    #[test]
+    fn a_row_that_a_larger_grid_numbers_anew_stands_for_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.jsonl");
+        let first = row("DC", "MLP", 1, 0.5);
+        let grown = BenchmarkRow { row: 3, of: 8, ..first.clone() };
+        write(&path, &[first.clone(), row("DM", "MLP", 1, 0.5), grown.clone()]).unwrap();
+        let found = read(&path).unwrap();
+        assert_eq!((found.len(), &found[0]), (2, &(3, grown.clone())));
+        for other in [BenchmarkRow { of: 1, ..grown.clone() }, BenchmarkRow { accuracy: Some(0.6), ..grown }] {
+            write(&path, &[first.clone(), other]).unwrap();
+            assert!(read(&path).unwrap_err().to_string().contains("stands in line 1 already"));
         }
     }
 

@@ -36,9 +36,13 @@ fn join(rows: Vec<BenchmarkRow>) -> Result<Vec<BenchmarkRow>, BenchmarkError> {
             Entry::Vacant(place) => {
                 place.insert(row);
             }
-            Entry::Occupied(place) => {
+            Entry::Occupied(mut place) => {
                 if let Some(difference) = place.get().difference(&row) {
                     return Err(BenchmarkError::Conflict { row: place.key().to_string(), difference });
+                }
+                // The numbers of a grid that has grown.
+                if place.get().of < row.of {
+                    place.insert(row);
                 }
             }
         }

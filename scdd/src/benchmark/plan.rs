@@ -49,6 +49,11 @@ impl Plan {
         self.studies.iter().flat_map(|study| &study.sets)
     }
 
+    /// All rows that are left, in their order.
+    pub(super) fn rows_of_sets(&self) -> impl Iterator<Item = &RowPlan> {
+        self.sets().flat_map(|set| &set.rows)
+    }
+
     /// How many rows are left.
     pub(super) fn rows(&self) -> usize {
         self.sets().map(|set| set.rows.len()).sum()

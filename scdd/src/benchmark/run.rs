@@ -56,11 +56,17 @@ impl Benchmark {
     /// goes wrong in a row is no error: it stands in its [`status`](BenchmarkRow::status).
     pub fn run(&self) -> crate::Result<BenchmarkResults> {
         let plan = self.rows_planned()?;
-        let order: Vec<Key> = plan.sets().flat_map(|set| set.rows.iter().map(|row| row.key.clone())).collect();
+        let order: Vec<Key> = plan.rows_of_sets().map(|row| row.key.clone()).collect();
         let (mut journal, mut rows) = (None, HashMap::new());
         if let Some(path) = &self.out {
-            let (opened, found) = Journal::open(path)?;
+            let (mut opened, found) = Journal::open(path)?;
             rows = self.done(found, &plan)?;
+            // Rows of a smaller grid get their numbers in this one, or `merge` would miss them.
+            for planned in plan.rows_of_sets() {
+                let Some(row) = rows.get_mut(&planned.key).filter(|row| row.of < plan.of) else { continue };
+                (row.row, row.of) = (planned.number, plan.of);
+                opened.append(row)?;
+            }
             journal = Some(opened);
         }
         let of = plan.of;

@@ -14,21 +14,22 @@ use crate::text::hexadecimal;
 pub(super) struct Source {
     pub(super) name: String,
     pub(super) labels: Vec<String>,
-    pub(super) from: From,
+    pub(super) from: Origin,
 }
 
+/// Where cells are.
 #[derive(Clone)]
-pub(super) enum From {
+pub(super) enum Origin {
     File(PathBuf),
-    Memory(Cells<LogNormalized>),
+    Memory(Box<Cells<LogNormalized>>),
 }
 
 impl Source {
     /// The log-normalised cells.
     pub(super) fn read(&self, preprocess: &PreprocessConfig) -> crate::Result<Cells<LogNormalized>> {
         match &self.from {
-            From::Memory(cells) => Ok(cells.clone()),
-            From::File(path) => {
+            Origin::Memory(cells) => Ok((**cells).clone()),
+            Origin::File(path) => {
                 let opened = read_h5ad(path)?.preprocess();
                 let opened = opened.min_genes(preprocess.min_genes).min_cells(preprocess.min_cells);
                 opened.target_sum(preprocess.target_sum).run()
@@ -39,8 +40,8 @@ impl Source {
     /// SHA-256 of the file, or of the cells in memory with all of their label columns that are studied.
     pub(super) fn checksum(&self) -> crate::Result<String> {
         let cells = match &self.from {
-            From::Memory(cells) => cells,
-            From::File(path) => {
+            Origin::Memory(cells) => cells,
+            Origin::File(path) => {
                 let unreadable = |problem: std::io::Error| match problem.kind() {
                     std::io::ErrorKind::NotFound => "there is no such file; check the path".to_owned(),
                     _ => format!("can't be read: {problem}"),
@@ -60,8 +61,8 @@ impl Source {
             genes.iter().for_each(|gene| hash.update(gene.to_le_bytes()));
             values.iter().for_each(|value| hash.update(value.to_le_bytes()));
         }
-        for label in &self.labels {
-            let labels = cells.labels(label)?;
+        // A column that can't be studied says so in its rows.
+        for (label, labels) in self.labels.iter().filter_map(|label| Some((label, cells.labels(label).ok()?))) {
             hash.update(format!("{label} {:?}", labels.classes));
             labels.of_cell.iter().for_each(|class| hash.update(class.to_le_bytes()));
         }

@@ -159,14 +159,6 @@ pub enum EvaluateError {
     /// Sets of different studies have other test cells, genes or embeddings.
     #[error("the distilled sets belong to different studies; compare sets that were distilled from one study")]
     OtherStudy,
-    /// A file of a distilled set that can't be judged on this study.
-    #[error("{path}: {problem}")]
-    WrittenSet {
-        /// The file.
-        path: String,
-        /// What is wrong, and the mend.
-        problem: String,
-    },
     /// The table could not be made.
     #[error("evaluation table: {0}")]
     Table(#[from] polars::error::PolarsError),

@@ -104,7 +104,9 @@ impl<'a> Judge<'a> {
             TrainingSet::Features(features) => ModelInput::of_latents(features.features().clone()),
         };
         let draw = Draw { input, labels: set.labels().to_vec(), protocol: self.protocol.clone() };
-        Ok(Trial { method: set.method(), draws: vec![draw], seconds: Some(set.seconds()), all: false })
+        // A set from a file has none.
+        let seconds = Some(set.seconds()).filter(|&seconds| seconds > 0.0);
+        Ok(Trial { method: set.method(), draws: vec![draw], seconds, all: false })
     }
 
     /// A control, picked anew for each network, so that the deviation covers the choice of cells.

@@ -23,7 +23,6 @@ mod set;
 mod sgd;
 mod statistics;
 mod table;
-mod written_set;
 
 pub use baselines::{
     Candidates, ClassMean, ClassMeanLatent, DecodedCells, GeometricSketch, Herding, KCentre, KMeansPseudobulks, Medoid,
@@ -43,7 +42,6 @@ pub use protocol::Protocol;
 pub use run::EvaluateBuilder;
 pub use set::TrainingSet;
 pub use table::{EvaluationRow, mean, sample_deviation, table};
-pub use written_set::WrittenSet;
 
 pub(crate) use error::check_labels;
 pub(crate) use judge::{Judge, ScoredOn, Trial};
