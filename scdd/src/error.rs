@@ -28,6 +28,9 @@ pub enum Error {
     /// Training and scoring evaluation models.
     #[error(transparent)]
     Evaluate(#[from] crate::evaluate::EvaluateError),
+    /// Running benchmarks and showing their results.
+    #[error(transparent)]
+    Benchmark(#[from] crate::benchmark::BenchmarkError),
     /// Drawing figures and tables.
     #[error(transparent)]
     Visualize(#[from] crate::visualize::VisualizeError),

@@ -18,6 +18,7 @@
 //! | [`Scdg`] | the single-step conditional diffusion generator | [`scdg`] |
 //! | [`Distilled`] | synthetic cells of each class | [`distill`] |
 //! | [`Evaluation`](evaluate::Evaluation) | scores on test cells, beside controls | [`evaluate`] |
+//! | [`BenchmarkResults`](benchmark::BenchmarkResults) | grids of methods, models, data sets and seeds: the paper's tables | [`mod@benchmark`] |
 //! | [`Figure`](visualize::Figure) | UMAP, heatmap, matrixplot, curves | [`visualize`] |
 //!
 //! A verb on a stage opens a builder with documented defaults; `.plan()` says what would run, `.run()` does it. Stages are
@@ -43,6 +44,7 @@
 #![warn(missing_docs)]
 #![recursion_limit = "256"]
 
+pub mod benchmark;
 pub mod cells;
 mod checkpoints;
 pub mod device;
@@ -61,6 +63,7 @@ mod tensors;
 mod text;
 pub mod visualize;
 
+pub use benchmark::benchmark;
 pub use cells::{Cells, Counts, H5ad, Labels, LogNormalized, demo_cells, read_h5ad, simulate};
 pub use device::{default_device, device};
 pub use distill::{

@@ -1,5 +1,6 @@
 //! What a notebook needs: `use scdd::prelude::*;`.
 
+pub use crate::benchmark::{BenchmarkResults, Measure, Method, all_methods, benchmark, paper_methods};
 pub use crate::distill::{
     ClassWeights, CovarianceMatching, Distilled, DistilledFeatures, DistributionMatching, GradientMatching,
     KernelMatching, Matching, MatchingObjective, Mixture, Optimizer, RidgeStudent, RidgeStudents, SmallClasses, Start,

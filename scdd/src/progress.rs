@@ -14,6 +14,23 @@ pub fn quiet(quiet: bool) {
     QUIET.store(quiet, Ordering::Relaxed);
 }
 
+/// Keeps progress quiet while it lives: for work that shows its own.
+pub(crate) struct Quiet {
+    before: bool,
+}
+
+impl Quiet {
+    pub(crate) fn hold() -> Self {
+        Self { before: QUIET.swap(true, Ordering::Relaxed) }
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        QUIET.store(self.before, Ordering::Relaxed);
+    }
+}
+
 /// Lets another thread stop long work, which keeps what it has until then. A clone is the same switch.
 ///
 /// ```

@@ -1,5 +1,6 @@
 //! `cargo xtask bench demo`: the figures of the demo and of the kernel; `cargo xtask bench foundation` and `distill`: those of
-//! embedding cells and of distilling them, beside PyTorch; as JSON lines.
+//! embedding cells and of distilling them, beside PyTorch; `cargo xtask bench evaluate`: the paper's table II of Baron in one
+//! process; as JSON lines.
 //!
 //! ```text
 //! {"bench": "demo", "case": "...", "figure": "...", "value": 1.0, "unit": "s"}
@@ -12,7 +13,8 @@ use crate::command::run;
 use crate::notebook::QUICK_START;
 use crate::place::Place;
 use crate::{data, needs, python, setup};
-use anyhow::Result;
+use anyhow::{Result, bail};
+use std::time::Instant;
 
 /// Sets up, then measures. Only lines that begin with `{` are figures.
 pub fn demo(place: &Place) -> Result<()> {
@@ -33,6 +35,50 @@ pub fn foundation(place: &Place) -> Result<()> {
 /// Steps of distilling and of SCDG's training.
 pub fn distill(place: &Place) -> Result<()> {
     beside_pytorch(place, "bench_distill", "bench-distill")
+}
+
+/// Table II of Yu et al. 2025 on Baron, one seed, in one process.
+pub fn evaluate(place: &Place) -> Result<()> {
+    needs::check(place)?;
+    python::ready(place)?;
+    if !data::fetch(place)? {
+        bail!("the bench is of the Baron pancreas, which couldn't be downloaded; `cargo xtask data` tries again");
+    }
+    run(place.command("cargo").args(["build", "--package", "scdd-shell"]))?;
+    let scratch = place.target.join("bench-evaluate");
+    std::fs::create_dir_all(&scratch)?;
+    let rows = scratch.join("rows.jsonl");
+    // Rows that are there would not be made again.
+    let _ = std::fs::remove_file(&rows);
+    let mut command = place.command(place.built().join("scdd"));
+    command.arg("benchmark").arg(place.cache()?.join("baron_human.h5ad"));
+    command.args(["--label", "cell_type1", "--table", "2", "--seeds", "1", "--out"]).arg(&rows);
+    let began = Instant::now();
+    run(command.stdout(std::process::Stdio::null()))?;
+    let seconds = began.elapsed().as_secs_f64();
+    let lines: Vec<serde_json::Value> =
+        std::fs::read_to_string(&rows)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let figure = |case: &str, figure: &str, value: f64, unit: &str| {
+        println!(
+            "{}",
+            serde_json::json!({ "bench": "evaluate", "case": case, "figure": figure, "value": value, "unit": unit })
+        );
+    };
+    figure("table 2", "whole", seconds, "s");
+    figure("table 2", "rows", lines.len() as f64, "rows");
+    figure("table 2", "rows without scores", lines.iter().filter(|row| row["status"] != "ok").count() as f64, "rows");
+    figure("table 2", "peak memory", lines.iter().filter_map(|row| row["peak_mb"].as_f64()).fold(0.0, f64::max), "MB");
+    let mut models: Vec<&str> = lines.iter().filter_map(|row| row["model"].as_str()).collect();
+    models.sort_unstable();
+    models.dedup();
+    for model in models {
+        let all = |row: &&serde_json::Value| row["model"] == model && row["method"] == "all training cells";
+        let of_sets = |row: &&serde_json::Value| row["model"] == model && row["method"] != "all training cells";
+        let seconds = |row: &serde_json::Value| row["judge_seconds"].as_f64();
+        figure(model, "all training cells", lines.iter().filter(all).filter_map(seconds).sum(), "s");
+        figure(model, "all sets", lines.iter().filter(of_sets).filter_map(seconds).sum(), "s");
+    }
+    Ok(())
 }
 
 /// Sets up what builds the library, and PyTorch in an environment of its own; then a script in xtask/py measures an example

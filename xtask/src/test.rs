@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold, in the order in which it fails fastest.
 //!
-//! No command names packages of both worlds (library: scdd, scdd-facade, scdd-tests; tools: scdd-kernel; xtask), see
+//! No command names packages of both worlds (library: scdd, scdd-facade, scdd-tests, scdd-shell; tools: scdd-kernel; xtask), see
 //! build.rs. Clippy on the library runs once, with the `cuda` feature, so that it type-checks that as well.
 
 use crate::command::{output, run};
@@ -27,6 +27,7 @@ pub fn test(place: &Place) -> Result<()> {
     steps.step("tests: library, stories, docs", || {
         counted(place.command("cargo").args(["test", "--package", "scdd", "--package", "scdd-tests", "--no-fail-fast"]))
     });
+    steps.step("tests: shell", || counted(place.command("cargo").args(["test", "--package", "scdd-shell"])));
     steps.step("tests: kernel", || counted(&mut python_tests(place, "tests/kernel")));
     steps.step("notebooks", || notebooks(place, fetched));
     // After the notebook, which writes one.
@@ -65,7 +66,7 @@ fn clippy_driver() -> Result<std::path::PathBuf> {
 fn clippy_with_cuda(place: &Place) -> Result<Count> {
     let mut command = place.command("cargo");
     command.args(["clippy", "--package", "scdd", "--package", "scdd-facade", "--package", "scdd-tests"]);
-    command.args(["--all-targets", "--features", "scdd/cuda", "--", "-D", "warnings"]);
+    command.args(["--package", "scdd-shell", "--all-targets", "--features", "scdd/cuda", "--", "-D", "warnings"]);
     one(command.env("DOCS_RS", "1"))
 }
 

@@ -36,6 +36,14 @@ pub enum DistillError {
          Start::RandomReal, ClassMean, Medoid or KMeans"
     )]
     NothingGenerated,
+    /// A file of a distilled set that doesn't fit a study.
+    #[error("{path}: {problem}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong, and the mend.
+        problem: String,
+    },
     /// A class that nothing can be learned of.
     #[error("class '{0}' has no training cells; drop it with cells.without(...), or lower the test fraction")]
     EmptyClass(String),

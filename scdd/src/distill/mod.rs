@@ -35,6 +35,7 @@ mod objective;
 mod optimizer;
 mod passes;
 mod path;
+mod read_back;
 mod run;
 mod start;
 mod validation;

@@ -1,7 +1,6 @@
 //! The cells that scores are taken on, opened here and nowhere else, and the models that are trained to predict them.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::time::Instant;
 
 use ndarray::Array2;
@@ -12,16 +11,17 @@ use super::{
 use crate::cells::Expression;
 use crate::seed;
 use crate::study::Study;
+use crate::text::{first_few, grouped};
 
 /// Which cells scores are taken on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ScoredOn {
+pub(crate) enum ScoredOn {
     Test,
     Validation,
 }
 
 impl ScoredOn {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Test => "test cells",
             Self::Validation => "validation cells",
@@ -47,11 +47,24 @@ pub(super) fn scored_cells(study: &Study, scored_on: ScoredOn) -> Result<(Vec<us
 /// Scores of each network, and the share of its own training cells that it predicts.
 type NetworkScores = Vec<(Scores, Option<f64>)>;
 
-/// Trains every model on a set and scores it.
-pub(super) struct Judge<'a> {
+/// What models are trained on: a set as it is, or a control as it is drawn for each network.
+pub(crate) struct Trial {
+    method: String,
+    draws: Vec<Draw>,
+    seconds: Option<f64>,
+    all: bool,
+}
+
+struct Draw {
+    input: ModelInput,
+    labels: Vec<u32>,
+    protocol: Protocol,
+}
+
+/// Trains models on sets and scores them.
+pub(crate) struct Judge<'a> {
     study: &'a Study,
     protocol: &'a Protocol,
-    models: &'a [Arc<dyn EvaluationModel>],
     scored_on: ScoredOn,
     cells: ModelInput,
     truth: Vec<u32>,
@@ -62,98 +75,90 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(
-        study: &'a Study,
-        protocol: &'a Protocol,
-        models: &'a [Arc<dyn EvaluationModel>],
-        scored_on: ScoredOn,
-    ) -> Result<Self, EvaluateError> {
+    pub(crate) fn new(study: &'a Study, protocol: &'a Protocol, scored_on: ScoredOn) -> Result<Self, EvaluateError> {
         let (cells, truth) = scored_cells(study, scored_on)?;
         let expression = study.cells().expression().select_cells(&cells);
         let cells = ModelInput::new(expression).with_latents(study.embeddings_of(&cells));
         let (train, train_labels) = study.training_expression();
         let train_latents = study.embeddings_of(study.training_cells().train());
-        Ok(Self {
-            study,
-            protocol,
-            models,
-            scored_on,
-            cells,
-            truth,
-            train,
-            train_labels,
-            train_latents,
-            notes: RefCell::default(),
-        })
+        let notes = RefCell::default();
+        Ok(Self { study, protocol, scored_on, cells, truth, train, train_labels, train_latents, notes })
     }
 
-    pub(super) fn cells(&self) -> usize {
+    /// How many cells scores are taken on.
+    pub(crate) fn cells(&self) -> usize {
         self.truth.len()
     }
 
-    /// What models said of their training.
-    pub(super) fn notes(&self) -> Vec<String> {
+    /// What models said of their training since the last call.
+    pub(crate) fn notes(&self) -> Vec<String> {
         self.notes.take()
     }
 
-    /// One row per model for a distilled set. A model that sees expression has none for features that are no cells.
-    pub(super) fn set(&self, set: &TrainingSet) -> crate::Result<Vec<Option<EvaluationRow>>> {
+    /// A distilled set.
+    pub(crate) fn set(&self, set: &TrainingSet) -> crate::Result<Trial> {
         let input = match set {
             TrainingSet::Cells(cells) => {
                 ModelInput::new(Expression::from_array(cells.expression())?).seen_through(self.study.foundation())
             }
             TrainingSet::Features(features) => ModelInput::of_latents(features.features().clone()),
         };
-        let row = |model: &Arc<dyn EvaluationModel>| {
-            if input.expression().is_err() && !model.sees_latents() {
-                return Ok(None);
-            }
-            let scores = self.score(&**model, &input, set.labels(), self.protocol)?;
-            self.row(&**model, set.method(), set.labels().len(), &scores).map(Some)
-        };
-        self.models.iter().map(row).collect()
+        let draw = Draw { input, labels: set.labels().to_vec(), protocol: self.protocol.clone() };
+        // A set from a file has none.
+        let seconds = Some(set.seconds()).filter(|&seconds| seconds > 0.0);
+        Ok(Trial { method: set.method(), draws: vec![draw], seconds, all: false })
     }
 
-    /// One row per model for a control, picked anew for each network, so that the deviation covers the choice of cells.
-    pub(super) fn control(
-        &self,
-        control: &dyn Selection,
-        per_class: usize,
-    ) -> crate::Result<Vec<crate::Result<EvaluationRow>>> {
+    /// A control, picked anew for each network, so that the deviation covers the choice of cells.
+    pub(crate) fn control(&self, control: &dyn Selection, per_class: usize) -> crate::Result<Trial> {
         let candidates = self.candidates()?;
-        let mut found: Vec<crate::Result<NetworkScores>> = self.models.iter().map(|_| Ok(Vec::new())).collect();
-        let (mut cells, mut seconds) = (0, 0.0);
+        let (mut draws, mut seconds) = (Vec::new(), 0.0);
         for network in 0..self.protocol.networks {
             let seed = seed::number(self.protocol.seed, &format!("control {network}"));
             let started = Instant::now();
             let (input, labels) = self.selected(control, &candidates, per_class, seed)?;
             seconds += started.elapsed().as_secs_f64() / self.protocol.networks as f64;
-            cells = labels.len();
-            let protocol = Protocol { networks: 1, seed, ..self.protocol.clone() };
-            for (model, found) in self.models.iter().zip(&mut found) {
-                if let Ok(scores) = found {
-                    match self.score(&**model, &input, &labels, &protocol) {
-                        Ok(more) => scores.extend(more),
-                        Err(problem) => *found = Err(problem),
-                    }
-                }
-            }
+            draws.push(Draw { input, labels, protocol: Protocol { networks: 1, seed, ..self.protocol.clone() } });
         }
-        let row = |(model, scores): (&Arc<dyn EvaluationModel>, crate::Result<NetworkScores>)| {
-            Ok(self.row(&**model, control.name(), cells, &scores?)?.seconds(seconds))
-        };
-        Ok(self.models.iter().zip(found).map(row).collect())
+        Ok(Trial { method: control.name(), draws, seconds: Some(seconds), all: false })
     }
 
-    /// One row per model for all training cells.
-    pub(super) fn all(&self) -> crate::Result<Vec<EvaluationRow>> {
+    /// All training cells.
+    pub(crate) fn all(&self) -> Trial {
         let input = ModelInput::new(self.train.clone()).with_latents(self.train_latents.clone());
-        let row = |model: &Arc<dyn EvaluationModel>| {
-            let scores = self.score(&**model, &input, &self.train_labels, self.protocol)?;
-            let row = self.row(&**model, "all training cells".to_owned(), self.train_labels.len(), &scores)?;
-            Ok(row.relative_to_itself())
-        };
-        self.models.iter().map(row).collect()
+        let draw = Draw { input, labels: self.train_labels.clone(), protocol: self.protocol.clone() };
+        Trial { method: "all training cells".to_owned(), draws: vec![draw], seconds: None, all: true }
+    }
+
+    /// Trains a model on a set and scores it; None where the model sees expression and the set is features, no cells.
+    pub(crate) fn row(&self, trial: &Trial, model: &dyn EvaluationModel) -> crate::Result<Option<EvaluationRow>> {
+        if !model.sees_latents() && trial.draws.iter().any(|draw| draw.input.expression().is_err()) {
+            return Ok(None);
+        }
+        let mut scores = Vec::new();
+        for draw in &trial.draws {
+            scores.extend(self.score(model, draw)?);
+        }
+        self.note_lacking(trial);
+        let cells = trial.draws.last().map_or(0, |draw| draw.labels.len());
+        let row = self.summary(model, &trial.method, cells, &scores)?;
+        let row = if trial.all { row.relative_to_itself() } else { row };
+        Ok(Some(EvaluationRow { seconds: trial.seconds, ..row }))
+    }
+
+    /// Says of which classes a set has no cells: theirs are counted as wrong, not left out.
+    fn note_lacking(&self, trial: &Trial) {
+        let classes = self.study.classes();
+        let lacks = |class: &u32| trial.draws.iter().any(|draw| !draw.labels.contains(class));
+        let lacking: Vec<u32> = (0..classes.len() as u32).filter(lacks).collect();
+        let scored = self.truth.iter().filter(|class| lacking.contains(class)).count();
+        if scored > 0 {
+            let names: Vec<&str> = lacking.iter().map(|&class| classes[class as usize].as_str()).collect();
+            let (names, cells, what) = (first_few(&names), grouped(scored), self.scored_on.name());
+            self.notes
+                .borrow_mut()
+                .push(format!("{} has no cells of {names}, which {cells} {what} have", trial.method));
+        }
     }
 
     fn candidates(&self) -> Result<Candidates<'_>, EvaluateError> {
@@ -183,15 +188,9 @@ impl<'a> Judge<'a> {
         Ok((ModelInput::new(self.train.select_cells(&chosen)).with_latents(latents), labels))
     }
 
-    fn score(
-        &self,
-        model: &dyn EvaluationModel,
-        input: &ModelInput,
-        labels: &[u32],
-        protocol: &Protocol,
-    ) -> crate::Result<NetworkScores> {
+    fn score(&self, model: &dyn EvaluationModel, draw: &Draw) -> crate::Result<NetworkScores> {
         let classes = self.study.classes().len();
-        let trained = model.train(input, labels, classes, protocol)?;
+        let trained = model.train(&draw.input, &draw.labels, classes, &draw.protocol)?;
         let score = |trained: Box<dyn super::TrainedModel>| {
             let predicted = trained.predict(&self.cells)?;
             self.notes.borrow_mut().extend(trained.note());
@@ -200,10 +199,10 @@ impl<'a> Judge<'a> {
         trained.into_iter().map(score).collect()
     }
 
-    fn row(
+    fn summary(
         &self,
         model: &dyn EvaluationModel,
-        method: String,
+        method: &str,
         cells: usize,
         scores: &[(Scores, Option<f64>)],
     ) -> crate::Result<EvaluationRow> {

@@ -44,4 +44,5 @@ pub use set::TrainingSet;
 pub use table::{EvaluationRow, mean, sample_deviation, table};
 
 pub(crate) use error::check_labels;
+pub(crate) use judge::{Judge, ScoredOn, Trial};
 pub(crate) use models::largest;

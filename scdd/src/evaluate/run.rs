@@ -167,14 +167,14 @@ impl EvaluateBuilder {
         }
         let budgets = self.budgets();
         let mut progress = Progress::new("evaluating", self.sets.len() + budgets.len() * self.controls.len() + 1);
-        let judge = Judge::new(study, &self.protocol, &self.models, self.scored_on)?;
+        let judge = Judge::new(study, &self.protocol, self.scored_on)?;
         let mut rows: Vec<Vec<EvaluationRow>> = vec![Vec::new(); self.models.len()];
         let mut notes = Vec::new();
         for set in &self.sets {
-            let seconds = set.seconds();
-            for ((row, rows), model) in judge.set(set)?.into_iter().zip(&mut rows).zip(&self.models) {
-                match row {
-                    Some(row) => rows.push(row.per_class(set.config().per_class).seconds(seconds)),
+            let trial = judge.set(set)?;
+            for (rows, model) in rows.iter_mut().zip(&self.models) {
+                match judge.row(&trial, &**model)? {
+                    Some(row) => rows.push(row.per_class(set.config().per_class)),
                     None => notes.push(format!("{} without {}, which sees expression", set.method(), model.name())),
                 }
             }
@@ -182,9 +182,10 @@ impl EvaluateBuilder {
         }
         for per_class in budgets {
             for control in &self.controls {
-                for (row, rows) in judge.control(&*control.selection, per_class)?.into_iter().zip(&mut rows) {
-                    match row {
-                        Ok(row) => rows.push(row.per_class(per_class)),
+                let trial = judge.control(&*control.selection, per_class)?;
+                for (rows, model) in rows.iter_mut().zip(&self.models) {
+                    match judge.row(&trial, &**model) {
+                        Ok(row) => rows.extend(row.map(|row| row.per_class(per_class))),
                         Err(Error::Foundation(FoundationError::NoEncoder { model, .. })) if !control.asked => {
                             let name = control.selection.name();
                             notes.push(format!("without '{name}', which makes cells that {model} can't embed"));
@@ -195,12 +196,17 @@ impl EvaluateBuilder {
                 progress.step(|| control.selection.name());
             }
         }
-        let all = judge.all()?;
+        let all = judge.all();
+        let all = self.models.iter().map(|model| judge.row(&all, &**model)).collect::<crate::Result<Vec<_>>>()?;
         progress.step(|| "all training cells".to_owned());
         progress.finish(|| format!("{} {}", judge.cells(), self.scored_on.name()));
-        let with_all = |(rows, all): (Vec<EvaluationRow>, EvaluationRow)| {
-            let rows: Vec<_> = rows.into_iter().map(|row| row.relative_to(&all)).collect();
-            rows.into_iter().chain([all])
+        let with_all = |(rows, all): (Vec<EvaluationRow>, Option<EvaluationRow>)| {
+            let relative = |row: EvaluationRow| match &all {
+                Some(all) => row.relative_to(all),
+                None => row,
+            };
+            let rows: Vec<_> = rows.into_iter().map(relative).collect();
+            rows.into_iter().chain(all)
         };
         let rows = rows.into_iter().zip(all).flat_map(with_all).collect();
         let notes = notes.into_iter().chain(judge.notes()).unique().collect();

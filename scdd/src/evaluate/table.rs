@@ -52,6 +52,10 @@ pub struct EvaluationRow {
     pub balanced_accuracy_std: Option<f64>,
     /// Mean recall of the classes below 1% of the test cells; `None` when there is no such class.
     pub rare_recall: Option<f64>,
+    /// Mean share of each class's scored cells that is predicted, in the order of the study's classes; `None` for a class
+    /// without such cells.
+    #[serde(default)]
+    pub recall_per_class: Vec<Option<f64>>,
     /// Seconds to make the training set; `None` when not measured.
     pub seconds: Option<f64>,
     /// Cells per 1,000 training cells.
@@ -99,6 +103,7 @@ impl EvaluationRow {
             balanced_accuracy_mean: mean(&balanced).unwrap_or(0.0),
             balanced_accuracy_std: sample_deviation(&balanced),
             rare_recall: mean(&rare),
+            recall_per_class: recalls(scores),
             seconds: None,
             permille: 1000.0 * cells as f64 / training_cells as f64,
             ratio_to_all: None,
@@ -145,6 +150,15 @@ impl EvaluationRow {
     }
 }
 
+/// Means over networks, class by class.
+fn recalls(scores: &[Scores]) -> Vec<Option<f64>> {
+    let classes = scores.iter().map(|scores| scores.recall_per_class.len()).max().unwrap_or(0);
+    let of = |class: usize| -> Vec<f64> {
+        scores.iter().filter_map(|scores| scores.recall_per_class.get(class).copied().flatten()).collect()
+    };
+    (0..classes).map(|class| mean(&of(class))).collect()
+}
+
 fn test_cells() -> String {
     "test cells".to_owned()
 }
@@ -178,12 +192,17 @@ pub fn table(rows: &[EvaluationRow]) -> Result<DataFrame, EvaluateError> {
         number("balanced_accuracy_mean", |row| Some(row.balanced_accuracy_mean)),
         number("balanced_accuracy_std", |row| row.balanced_accuracy_std),
         number("rare_recall", |row| row.rare_recall),
+        Series::new("recall_per_class".into(), rows.iter().map(recall_series).collect::<Vec<_>>()).into(),
         number("seconds", |row| row.seconds),
         number("permille", |row| Some(row.permille)),
         number("ratio_to_all", |row| row.ratio_to_all),
         number("training_accuracy", |row| row.training_accuracy),
     ];
     Ok(DataFrame::new(rows.len(), columns)?)
+}
+
+fn recall_series(row: &EvaluationRow) -> Series {
+    Series::new("".into(), row.recall_per_class.clone())
 }
 
 /// Mean of the values; `None` without any.
@@ -242,13 +261,18 @@ mod tests {
         assert_eq!((nulls("per_class"), nulls("accuracy_std"), nulls("ratio_to_all")), (1, 1, 2));
         let foundation = frame.column("foundation").unwrap().str().unwrap().clone();
         assert_eq!(foundation.iter().collect::<Vec<_>>(), [Some("PCA"), None]);
+        let recalls = frame.column("recall_per_class").unwrap().list().unwrap().get_as_series(0).unwrap();
+        let recalls: Vec<Option<f64>> = recalls.f64().unwrap().iter().collect();
+        // Three networks find both, both and one of two cells; two, one and one; the last class two times of three.
+        let expected = [5.0 / 6.0, 5.0 / 6.0, 2.0 / 3.0];
+        assert!(recalls.iter().zip(expected).all(|(found, expected)| (found.unwrap() - expected).abs() < 1e-12));
         assert_eq!(frame.column("permille").unwrap().f64().unwrap().get(0), Some(5.0));
     }
 
     #[test]
     fn a_table_without_rows_still_has_its_columns() {
         let frame = table(&[]).unwrap();
-        assert_eq!((frame.height(), frame.width()), (0, 18));
+        assert_eq!((frame.height(), frame.width()), (0, 19));
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl Figure {
 
     /// HTML that draws with the page's plotly.js, else loads it, and keeps the still picture where neither works:
     /// an untrusted notebook, a page without a network, a viewer without JavaScript.
-    fn fragment(&self, json: &str) -> String {
+    pub(super) fn fragment(&self, json: &str) -> String {
         let digest = Sha256::digest(json.as_bytes());
         let class: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         // "</script>" in a name would end the script; "<!--" would hide the rest of it.
@@ -180,7 +180,7 @@ impl std::fmt::Debug for Figure {
 }
 
 /// Writes a file that appears under its name only when it is whole.
-fn write_whole(path: &Path, content: &str) -> Result<(), VisualizeError> {
+pub(super) fn write_whole(path: &Path, content: &str) -> Result<(), VisualizeError> {
     let failed = |source| VisualizeError::Write { path: path.display().to_string(), source };
     // Beside the target, so that the rename stays on one file system.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -11,6 +11,7 @@
 //! | [`curves`] | losses and scores over steps |
 //! | [`Table`] | numbers |
 
+mod benchmark;
 mod curves;
 mod error;
 mod figure;
@@ -22,6 +23,7 @@ mod palette;
 mod png;
 mod privacy;
 mod properties;
+mod report;
 mod results;
 mod still;
 mod style;

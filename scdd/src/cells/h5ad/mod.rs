@@ -34,6 +34,34 @@ pub fn read_h5ad(path: impl AsRef<Path>) -> Result<Cells<Counts>> {
     H5ad::open(path).read()
 }
 
+/// What made a file that this crate wrote: the JSON in `uns["scdd"]["recipe"]`; None in other files.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("cells.h5ad");
+/// scdd::simulate().cells(50).genes(40).classes(2).run()?.write_h5ad(&path)?;
+/// let recipe = scdd::cells::read_recipe(&path)?.unwrap();
+/// assert_eq!(recipe["stage"], "Counts");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// When the file is no HDF5 file, or is damaged.
+pub fn read_recipe(path: impl AsRef<Path>) -> Result<Option<serde_json::Value>> {
+    let path = path.as_ref();
+    let read = || -> Result<Option<serde_json::Value>, hdf5::Problem> {
+        hdf5::check_signature(path)?;
+        let file = hdf5::open(path)?;
+        let recipe = ["uns", "scdd"].into_iter().try_fold((*file).clone(), |group, name| {
+            if group.link_exists(name) { group.group(name).ok() } else { None }
+        });
+        let Some(group) = recipe.filter(|group| group.link_exists("recipe")) else { return Ok(None) };
+        let text = hdf5::strings(&*hdf5::dataset(&group, "recipe")?)?;
+        Ok(text.first().and_then(|text| serde_json::from_str(text).ok()))
+    };
+    Ok(read().map_err(|problem| CellsError::file(path, problem))?)
+}
+
 /// Which matrix of a file, and how it is read. `Stage` is what the matrix holds: [`Counts`], or
 /// [`LogNormalized`] after [`log_normalized`](H5ad::log_normalized).
 ///

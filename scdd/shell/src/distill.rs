@@ -1,0 +1,59 @@
+//! `scdd distill`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use scdd::benchmark::{Method, Shared};
+use scdd::evaluate::TrainingSet;
+
+use crate::study::Studied;
+use crate::{Outcome, say};
+
+#[derive(Args)]
+pub struct Distill {
+    #[command(flatten)]
+    studied: Studied,
+    /// How: "scDD+SCDG, DC", "scDD+Metacells, ridge", ... Case, spaces and punctuation don't matter.
+    #[arg(long, default_value = "scDD+Metacells, ridge")]
+    method: String,
+    /// Synthetic cells per class; a class with fewer training cells gives as many as it has.
+    #[arg(long, default_value_t = 1)]
+    per_class: usize,
+    /// Steps; the method's own, 50 or 200.
+    #[arg(long)]
+    steps: Option<usize>,
+    /// Steps of SCDG's training, where the method has one; 2,000.
+    #[arg(long)]
+    scdg_steps: Option<usize>,
+    /// The .h5ad file that is written.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Prints the recipe, everything that made the set, as one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Distill {
+    pub fn run(&self) -> Outcome {
+        let method = Method::named(&self.method).map_err(scdd::Error::from)?;
+        let no_cells = |what: &str| format!("{} {what}; take one such as \"scDD+SCDG, DC\" or \"DM\"", method.name());
+        let mut shared = Shared::of(&self.studied.study()?);
+        if let Some(steps) = self.steps {
+            shared = shared.with_steps(steps);
+        }
+        if let Some(steps) = self.scdg_steps {
+            shared = shared.with_scdg_steps(steps);
+        }
+        match method.make(&shared, self.per_class)? {
+            None => Err(no_cells("distils nothing: it is a control of `scdd evaluate` and `scdd benchmark`").into()),
+            Some(TrainingSet::Features(_)) => {
+                Err(no_cells("makes features, no cells, and there is nothing to write").into())
+            }
+            Some(TrainingSet::Cells(cells)) => {
+                cells.write_h5ad(&self.out)?;
+                say(self.json, cells.recipe(), || format!("{}: {cells:?}", self.out.display()));
+                Ok(())
+            }
+        }
+    }
+}

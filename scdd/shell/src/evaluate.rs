@@ -1,0 +1,75 @@
+//! `scdd evaluate`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use scdd::Distilled;
+use scdd::evaluate::{Protocol, all_controls, all_models};
+
+use crate::Outcome;
+use crate::study::Studied;
+
+#[derive(Args)]
+pub struct Evaluate {
+    #[command(flatten)]
+    studied: Studied,
+    /// A distilled set that `scdd distill` wrote, of the same file, label and seed; several are judged beside each other.
+    #[arg(long = "set", value_name = "FILE")]
+    sets: Vec<PathBuf>,
+    /// Budgets of the controls beside those of the sets.
+    #[arg(long, value_delimiter = ',')]
+    per_class: Vec<usize>,
+    /// Models by name, or "all"; the linear head on the frozen encoder.
+    #[arg(long, value_delimiter = ',', default_value = "linear head")]
+    models: Vec<String>,
+    /// All controls in the place of random cells and class means.
+    #[arg(long)]
+    all_controls: bool,
+    /// Networks that scores are the mean of.
+    #[arg(long, default_value_t = 5)]
+    networks: usize,
+    /// Scores on validation cells; test cells stay closed.
+    #[arg(long)]
+    validation: bool,
+    /// A line of JSON for each row.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Evaluate {
+    pub fn run(&self) -> Outcome {
+        let study = self.studied.study()?;
+        let plain = |name: &str| name.to_lowercase().replace([' ', '-', '_'], "");
+        let mut models = Vec::new();
+        for wanted in &self.models {
+            let before = models.len();
+            models.extend(
+                all_models().into_iter().filter(|model| wanted == "all" || plain(&model.name()) == plain(wanted)),
+            );
+            if models.len() == before {
+                let known: Vec<String> = all_models().iter().map(|model| model.name()).collect();
+                return Err(format!("there is no model '{wanted}'; there are {}", known.join(", ")).into());
+            }
+        }
+        let protocol = Protocol { networks: self.networks, seed: self.studied.seed, ..Protocol::default() };
+        let mut evaluation = study.evaluate().models(models).protocol(protocol);
+        for path in &self.sets {
+            evaluation = evaluation.beside(&Distilled::read_h5ad(path, &study)?);
+        }
+        for &per_class in &self.per_class {
+            evaluation = evaluation.per_class(per_class);
+        }
+        if self.all_controls {
+            evaluation = evaluation.controls(all_controls());
+        }
+        let evaluation = if self.validation { evaluation.on_validation().run()? } else { evaluation.run()? };
+        if self.json {
+            for row in evaluation.rows() {
+                println!("{}", serde_json::to_string(row)?);
+            }
+        } else {
+            print!("{}", evaluation.table()?);
+        }
+        Ok(())
+    }
+}

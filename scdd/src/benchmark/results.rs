@@ -1,0 +1,263 @@
+//! The rows of a benchmark, as a polars frame, tables with marks, Markdown and HTML.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use polars::prelude::{Column, DataFrame, NamedFrom, Series};
+
+use super::{BenchmarkError, BenchmarkRow, Measure, Sheet, journal};
+use crate::text::count;
+
+/// Rows of a benchmark. Cheap to clone.
+#[derive(Clone)]
+pub struct BenchmarkResults {
+    rows: Arc<Vec<BenchmarkRow>>,
+}
+
+impl std::fmt::Debug for BenchmarkResults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let refused = self.rows.iter().filter(|row| !row.ok()).count();
+        write!(f, "{}, {refused} of them refused", count(self.rows.len(), "row"))
+    }
+}
+
+impl BenchmarkResults {
+    /// Results of rows that are at hand.
+    pub fn new(rows: Vec<BenchmarkRow>) -> Self {
+        Self { rows: Arc::new(rows) }
+    }
+
+    /// The rows of a result file; half a line at its end, of a process that was killed, is passed over.
+    ///
+    /// # Errors
+    /// When the file can't be read, or a line is no row; the error says which.
+    pub fn read(path: impl AsRef<Path>) -> crate::Result<Self> {
+        Ok(Self::new(journal::read(path.as_ref())?.into_iter().map(|(_, row)| row).collect()))
+    }
+
+    /// Writes the rows as lines of JSON; the file is there as a whole or not at all.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn write(&self, path: impl AsRef<Path>) -> crate::Result<()> {
+        Ok(journal::write(path.as_ref(), &self.rows)?)
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> &[BenchmarkRow] {
+        &self.rows
+    }
+
+    /// The rows as a polars frame, one column per field but for `recall`, which [`recalls`](Self::recalls) has; `config` is
+    /// JSON.
+    ///
+    /// # Errors
+    /// When polars refuses the columns.
+    pub fn frame(&self) -> crate::Result<DataFrame> {
+        let rows = &self.rows;
+        let text = |name: &str, of: fn(&BenchmarkRow) -> &str| -> Column {
+            Series::new(name.into(), rows.iter().map(of).collect::<Vec<&str>>()).into()
+        };
+        let number = |name: &str, of: fn(&BenchmarkRow) -> Option<f64>| -> Column {
+            Series::new(name.into(), rows.iter().map(of).collect::<Vec<_>>()).into()
+        };
+        let whole = |name: &str, of: fn(&BenchmarkRow) -> Option<u64>| -> Column {
+            Series::new(name.into(), rows.iter().map(of).collect::<Vec<_>>()).into()
+        };
+        let configs: Vec<String> = rows.iter().map(|row| row.config.to_string()).collect();
+        let columns = vec![
+            text("file", |row| &row.file),
+            text("label", |row| &row.label),
+            whole("per_class", |row| row.per_class.map(|count| count as u64)),
+            text("method", |row| &row.method),
+            text("model", |row| &row.model),
+            whole("seed", |row| Some(row.seed)),
+            text("status", |row| &row.status),
+            number("accuracy", |row| row.accuracy),
+            number("macro_f1", |row| row.macro_f1),
+            number("balanced_accuracy", |row| row.balanced_accuracy),
+            number("rare_recall", |row| row.rare_recall),
+            number("loss", |row| row.loss),
+            number("seconds", |row| row.seconds),
+            number("judge_seconds", |row| row.judge_seconds),
+            whole("peak_mb", |row| row.peak_mb),
+            whole("cells", |row| row.cells.map(|count| count as u64)),
+            number("permille", |row| row.permille),
+            whole("scored", |row| row.scored.map(|count| count as u64)),
+            text("note", |row| &row.note),
+            whole("row", |row| Some(row.row as u64)),
+            whole("of", |row| Some(row.of as u64)),
+            Series::new("config".into(), configs).into(),
+        ];
+        Ok(DataFrame::new(rows.len(), columns).map_err(BenchmarkError::from)?)
+    }
+
+    /// Recall of each class in each row, as a polars frame: file, label, per_class, method, model, seed, class, recall.
+    ///
+    /// # Errors
+    /// When polars refuses the columns.
+    pub fn recalls(&self) -> crate::Result<DataFrame> {
+        let cases: Vec<(&BenchmarkRow, &str, f64)> = self
+            .rows
+            .iter()
+            .flat_map(|row| row.recall.iter().map(move |(class, recall)| (row, class.as_str(), *recall)))
+            .collect();
+        let text = |name: &str, of: fn(&BenchmarkRow) -> &str| -> Column {
+            Series::new(name.into(), cases.iter().map(|(row, ..)| of(row)).collect::<Vec<&str>>()).into()
+        };
+        let budgets: Vec<_> = cases.iter().map(|(row, ..)| row.per_class.map(|count| count as u64)).collect();
+        let columns = vec![
+            text("file", |row| &row.file),
+            text("label", |row| &row.label),
+            Series::new("per_class".into(), budgets).into(),
+            text("method", |row| &row.method),
+            text("model", |row| &row.model),
+            Series::new("seed".into(), cases.iter().map(|(row, ..)| row.seed).collect::<Vec<_>>()).into(),
+            Series::new("class".into(), cases.iter().map(|(_, class, _)| *class).collect::<Vec<_>>()).into(),
+            Series::new("recall".into(), cases.iter().map(|(.., recall)| *recall).collect::<Vec<_>>()).into(),
+        ];
+        Ok(DataFrame::new(cases.len(), columns).map_err(BenchmarkError::from)?)
+    }
+
+    /// One table for each data set and label: methods by models, mean and deviation over seeds, with the best and the second
+    /// best of each model and budget marked.
+    pub fn sheets(&self, measure: Measure) -> Vec<Sheet> {
+        let mut places: Vec<(&str, &str)> = Vec::new();
+        for row in self.rows.iter() {
+            if !places.contains(&(row.file.as_str(), row.label.as_str())) {
+                places.push((&row.file, &row.label));
+            }
+        }
+        let of = |(file, label): (&str, &str)| -> Vec<&BenchmarkRow> {
+            self.rows.iter().filter(|row| row.file == file && row.label == label).collect()
+        };
+        places.into_iter().map(|place| Sheet::new(place.0, place.1, &of(place), measure)).collect()
+    }
+
+    /// All tables of accuracy and of macro-F1 in Markdown: the best of a budget bold, the second best underlined; then the
+    /// rows that were refused, and why.
+    pub fn markdown(&self) -> String {
+        let mut text = String::new();
+        for measure in [Measure::Accuracy, Measure::MacroF1] {
+            for sheet in self.sheets(measure) {
+                text += &format!("**{}**\n\n{}\n", sheet.caption(), sheet.markdown());
+            }
+        }
+        let refused = self.refused();
+        if !refused.is_empty() {
+            text += "Rows without scores:\n\n";
+            refused.iter().for_each(|line| text += &format!("- {line}\n"));
+        }
+        text
+    }
+
+    /// The same in HTML.
+    pub fn html(&self) -> String {
+        let sheets = [Measure::Accuracy, Measure::MacroF1].into_iter().flat_map(|measure| self.sheets(measure));
+        let mut html: String = sheets.map(|sheet| sheet.html()).collect();
+        let refused = self.refused();
+        if !refused.is_empty() {
+            let lines: String =
+                refused.iter().map(|line| format!("<li>{}</li>", crate::notebook::escape(line))).collect();
+            html += &format!("<p>Rows without scores:</p><ul>{lines}</ul>\n");
+        }
+        html
+    }
+
+    /// Why rows were refused, and how many for each reason.
+    pub fn refused(&self) -> Vec<String> {
+        let mut reasons: BTreeMap<(&str, &str), Vec<&BenchmarkRow>> = BTreeMap::new();
+        for row in self.rows.iter().filter(|row| !row.ok()) {
+            reasons.entry((&row.method, &row.status)).or_default().push(row);
+        }
+        let line = |((method, status), rows): ((&str, &str), Vec<&BenchmarkRow>)| {
+            let mut models: Vec<&str> = rows.iter().map(|row| row.model.as_str()).collect();
+            models.sort_unstable();
+            models.dedup();
+            format!("{method} ({}; {}): {status}", models.join(", "), count(rows.len(), "row"))
+        };
+        reasons.into_iter().map(line).collect()
+    }
+
+    /// Shows the tables in a notebook.
+    pub fn evcxr_display(&self) {
+        crate::notebook::show(&[("text/html", &self.html()), ("text/plain", &self.markdown())]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::journal::tests::row;
+    use super::*;
+
+    fn results() -> BenchmarkResults {
+        let mut rows = Vec::new();
+        for seed in [1, 2] {
+            let offset = 0.01 * seed as f64;
+            rows.push(row("all training cells", "linear head", seed, 0.95 + offset));
+            rows.push(row("DC", "linear head", seed, 0.8 + offset));
+            rows.push(row("class mean", "linear head", seed, 0.9));
+            rows.push(row("DM", "linear head", seed, 0.7));
+        }
+        rows.push(BenchmarkRow {
+            accuracy: None,
+            macro_f1: None,
+            status: "too few | cells".into(),
+            ..row("DM", "MLP", 1, 0.0)
+        });
+        BenchmarkResults::new(rows)
+    }
+
+    #[test]
+    fn every_field_of_a_row_is_a_column_of_a_frame() {
+        let results = results();
+        let frame = results.frame().unwrap();
+        let fields = serde_json::to_value(&results.rows()[0]).unwrap();
+        for name in fields.as_object().unwrap().keys().filter(|name| *name != "recall") {
+            assert!(frame.column(name).is_ok(), "{name}");
+        }
+        assert_eq!((frame.height(), frame.width()), (9, 22));
+        assert_eq!(frame.column("accuracy").unwrap().null_count(), 1);
+        let recalls = results.recalls().unwrap();
+        assert_eq!(recalls.height(), 18);
+    }
+
+    #[test]
+    fn markdown_marks_best_and_second_best_of_a_budget_and_counts_what_was_refused() {
+        let text = results().markdown();
+        assert!(text.contains("**0.900 ± 0.000**"), "{text}");
+        assert!(text.contains("<u>0.815 ± 0.007</u>"), "{text}");
+        // The bound is in no contest.
+        assert!(text.contains("| all training cells | all | 0.965 ± 0.007 |"), "{text}");
+        assert!(text.contains("- DM (MLP; 1 row): too few | cells"), "{text}");
+        let html = results().html();
+        assert!(html.contains("<strong>0.900 ± 0.000</strong>") && html.contains("<u>0.815 ± 0.007</u>"), "{html}");
+    }
+
+    #[test]
+    fn rows_that_were_written_are_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.jsonl");
+        let rows: Vec<BenchmarkRow> = results()
+            .rows()
+            .iter()
+            .enumerate()
+            .map(|(number, row)| {
+                let round = |value: Option<f64>| value.map(super::super::row::rounded);
+                let recall =
+                    row.recall.iter().map(|(class, value)| (class.clone(), super::super::row::rounded(*value)));
+                BenchmarkRow {
+                    seed: number as u64,
+                    accuracy: round(row.accuracy),
+                    macro_f1: round(row.macro_f1),
+                    balanced_accuracy: round(row.balanced_accuracy),
+                    recall: recall.collect(),
+                    ..row.clone()
+                }
+            })
+            .collect();
+        BenchmarkResults::new(rows.clone()).write(&path).unwrap();
+        assert_eq!(BenchmarkResults::read(&path).unwrap().rows(), rows);
+    }
+}

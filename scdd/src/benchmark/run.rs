@@ -1,0 +1,285 @@
+//! A benchmark from its builder: what is done already, then study by study and set by set what is left.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::journal::Journal;
+use super::method::Kind;
+use super::plan::{Plan, RowPlan, SetPlan, StudyPlan};
+use super::row::{Key, OK, rounded, significant};
+use super::{Benchmark, BenchmarkError, BenchmarkResults, BenchmarkRow, Shared, memory};
+use crate::cells::{Cells, LogNormalized};
+use crate::checkpoints::differing;
+use crate::evaluate::{EvaluationRow, Judge, Protocol, ScoredOn, Trial};
+use crate::progress::{Progress, Quiet};
+use crate::study::Study;
+use crate::text::{count, grouped};
+
+impl Benchmark {
+    /// What would run.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), before anything runs.
+    pub fn plan(&self) -> crate::Result<String> {
+        let plan = self.rows_planned()?;
+        let (of, mine) = (plan.of, plan.rows());
+        let done = match self.out.as_ref().filter(|path| path.exists()) {
+            Some(path) => self.done(super::journal::read(path)?, &plan)?,
+            None => HashMap::new(),
+        };
+        let plan = plan.without(|key| done.contains_key(key));
+        let (number, shards) = self.shard;
+        let part = if shards > 1 {
+            format!(", {} of them in shard {number} of {shards}", grouped(mine))
+        } else {
+            String::new()
+        };
+        Ok(format!(
+            "{} of {}, {}, {}{part}; {} to make: {} of {}",
+            count(of, "row"),
+            count(self.sources.iter().map(|source| source.labels.len()).sum(), "label column"),
+            count(self.methods.len(), "method"),
+            count(self.models.len(), "model"),
+            count(plan.rows(), "row"),
+            count(plan.sets().count(), "set"),
+            match plan.studies.len() {
+                1 => "1 study".to_owned(),
+                studies => format!("{} studies", grouped(studies)),
+            },
+        ))
+    }
+
+    /// Runs what is not done yet, and gives the rows of this grid (of this shard).
+    ///
+    /// # Errors
+    /// When the grid is none, a file is not there, or the result file is not of such a benchmark or can't be written. What
+    /// goes wrong in a row is no error: it stands in its [`status`](BenchmarkRow::status).
+    pub fn run(&self) -> crate::Result<BenchmarkResults> {
+        let plan = self.rows_planned()?;
+        let order: Vec<Key> = plan.rows_of_sets().map(|row| row.key.clone()).collect();
+        let (mut journal, mut rows) = (None, HashMap::new());
+        if let Some(path) = &self.out {
+            let (mut opened, found) = Journal::open(path)?;
+            rows = self.done(found, &plan)?;
+            // Rows of a smaller grid get their numbers in this one, or `merge` would miss them.
+            for planned in plan.rows_of_sets() {
+                let Some(row) = rows.get_mut(&planned.key).filter(|row| row.of < plan.of) else { continue };
+                (row.row, row.of) = (planned.number, plan.of);
+                opened.append(row)?;
+            }
+            journal = Some(opened);
+        }
+        let of = plan.of;
+        let plan = plan.without(|key| rows.contains_key(key));
+        let mut progress = Progress::new("benchmark", plan.rows());
+        let quiet = Quiet::hold();
+        let mut cells: Option<(usize, Result<Cells<LogNormalized>, String>)> = None;
+        for study in &plan.studies {
+            if self.interrupt.requested() {
+                break;
+            }
+            if cells.as_ref().is_none_or(|(source, _)| *source != study.source) {
+                // The last data set goes before the next one comes.
+                drop(cells.take());
+                let read = self.sources[study.source].read(&self.settings.preprocess);
+                cells = Some((study.source, read.map_err(|problem| problem.to_string())));
+            }
+            let Some((_, read)) = &cells else { continue };
+            let mut take = |row: BenchmarkRow| -> crate::Result<()> {
+                progress.step(|| format!("{}, seed {}: {}", row.file, row.seed, row.method));
+                if let Some(journal) = &mut journal {
+                    journal.append(&row)?;
+                }
+                rows.insert(row.key(), row);
+                Ok(())
+            };
+            self.study(study, read, of, &mut take)?;
+        }
+        drop(quiet);
+        progress.finish(|| count(plan.rows(), "row"));
+        Ok(BenchmarkResults::new(order.iter().filter_map(|key| rows.remove(key)).collect()))
+    }
+
+    /// The rows of a file that are of this plan, each made with the settings that it would be made with now.
+    fn done(
+        &self,
+        found: Vec<(usize, BenchmarkRow)>,
+        plan: &Plan,
+    ) -> Result<HashMap<Key, BenchmarkRow>, BenchmarkError> {
+        let planned: HashMap<&Key, &SetPlan> =
+            plan.sets().flat_map(|set| set.rows.iter().map(move |row| (&row.key, set))).collect();
+        let mut done = HashMap::new();
+        for (line, row) in found {
+            let key = row.key();
+            let Some(set) = planned.get(&key) else { continue };
+            if set.config != row.config {
+                let path = self.out.clone().unwrap_or_default();
+                let difference = difference(&set.config, &row.config);
+                return Err(BenchmarkError::OtherSettings { path, line, row: key.to_string(), difference });
+            }
+            done.insert(key, row);
+        }
+        Ok(done)
+    }
+
+    /// All rows of one study.
+    fn study(
+        &self,
+        planned: &StudyPlan,
+        cells: &Result<Cells<LogNormalized>, String>,
+        of: usize,
+        take: &mut impl FnMut(BenchmarkRow) -> crate::Result<()>,
+    ) -> crate::Result<()> {
+        let protocol = self.settings.protocol(planned.seed);
+        let scored_on = if self.settings.on_validation { ScoredOn::Validation } else { ScoredOn::Test };
+        let study = cells
+            .as_ref()
+            .map_err(String::clone)
+            .and_then(|cells| self.study_of(cells, planned).map_err(|problem| problem.to_string()));
+        let judge = study
+            .as_ref()
+            .map_err(String::clone)
+            .and_then(|study| Judge::new(study, &protocol, scored_on).map_err(|problem| problem.to_string()));
+        let (study, judge) = match (&study, &judge) {
+            (Ok(study), Ok(judge)) => (study, judge),
+            (Err(problem), _) | (_, Err(problem)) => {
+                for set in &planned.sets {
+                    for row in &set.rows {
+                        take(refused(set, row, of, problem.clone()))?;
+                    }
+                }
+                return Ok(());
+            }
+        };
+        let shared = Shared::new(study.clone(), &self.settings);
+        for set in &planned.sets {
+            if self.interrupt.requested() {
+                break;
+            }
+            memory::restart();
+            let made = self.set(set, judge, &shared, &protocol);
+            for row in &set.rows {
+                take(match &made {
+                    Ok((trial, loss)) => scored(set, row, of, study, judge, trial, *loss),
+                    Err(problem) => refused(set, row, of, problem.to_string()),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn study_of(&self, cells: &Cells<LogNormalized>, planned: &StudyPlan) -> crate::Result<Study> {
+        let mut opened = cells.study(&planned.label).seed(planned.seed);
+        if let Some(model) = &self.foundation {
+            opened = opened.foundation(model.clone());
+        }
+        if let Some(genes) = self.settings.variable_genes {
+            opened = opened.variable_genes(genes);
+        }
+        if let Some(epochs) = self.settings.foundation_epochs {
+            opened = opened.foundation_epochs(epochs);
+        }
+        opened.run()
+    }
+
+    /// A training set, and the last value of the loss that made it.
+    fn set(
+        &self,
+        set: &SetPlan,
+        judge: &Judge<'_>,
+        shared: &Shared,
+        protocol: &Protocol,
+    ) -> crate::Result<(Trial, Option<f64>)> {
+        protocol.check()?;
+        let per_class = set.per_class.unwrap_or(0);
+        let made = match &set.method.kind {
+            Kind::Control(control) => return Ok((judge.control(&**control, per_class)?, None)),
+            _ => set.method.make(shared, per_class)?,
+        };
+        let Some(made) = made else { return Ok((judge.all(), None)) };
+        if !made.study().same(shared.study()) {
+            return Err(crate::evaluate::EvaluateError::OtherStudy.into());
+        }
+        let loss = made.history().loss.last().copied().and_then(significant);
+        Ok((judge.set(&made)?, loss))
+    }
+}
+
+/// A row of a model that was trained and scored, or could not be.
+fn scored(
+    set: &SetPlan,
+    planned: &RowPlan,
+    of: usize,
+    study: &Study,
+    judge: &Judge<'_>,
+    trial: &Trial,
+    loss: Option<f64>,
+) -> BenchmarkRow {
+    let started = Instant::now();
+    let found: EvaluationRow = match judge.row(trial, &*planned.model) {
+        Ok(Some(row)) => row,
+        Ok(None) => {
+            let problem = "the set is features, no cells, and this model sees expression".to_owned();
+            return refused(set, planned, of, problem);
+        }
+        Err(problem) => {
+            judge.notes();
+            return refused(set, planned, of, problem.to_string());
+        }
+    };
+    let notes: Vec<String> = study.notes().iter().cloned().chain(judge.notes()).collect();
+    let recall = study.classes().iter().zip(&found.recall_per_class);
+    BenchmarkRow {
+        status: OK.to_owned(),
+        accuracy: Some(rounded(found.accuracy_mean)),
+        macro_f1: Some(rounded(found.macro_f1_mean)),
+        balanced_accuracy: Some(rounded(found.balanced_accuracy_mean)),
+        rare_recall: found.rare_recall.map(rounded),
+        recall: recall.filter_map(|(class, recall)| Some((class.clone(), rounded((*recall)?)))).collect(),
+        loss,
+        seconds: found.seconds.map(rounded),
+        judge_seconds: Some(rounded(started.elapsed().as_secs_f64())),
+        peak_mb: memory::peak_mb(),
+        cells: Some(found.cells),
+        permille: Some(rounded(found.permille)),
+        scored: Some(judge.cells()),
+        note: notes.join("; "),
+        ..refused(set, planned, of, String::new())
+    }
+}
+
+/// A row without scores.
+fn refused(set: &SetPlan, planned: &RowPlan, of: usize, problem: String) -> BenchmarkRow {
+    let key = planned.key.clone();
+    BenchmarkRow {
+        file: key.file,
+        label: key.label,
+        per_class: key.per_class,
+        method: key.method,
+        model: key.model,
+        seed: key.seed,
+        status: problem,
+        accuracy: None,
+        macro_f1: None,
+        balanced_accuracy: None,
+        rare_recall: None,
+        recall: Default::default(),
+        loss: None,
+        seconds: None,
+        judge_seconds: None,
+        peak_mb: None,
+        cells: None,
+        permille: None,
+        scored: None,
+        note: String::new(),
+        row: planned.number,
+        of,
+        config: set.config.clone(),
+    }
+}
+
+/// The settings that differ, one level down where settings are groups.
+fn difference(here: &serde_json::Value, there: &serde_json::Value) -> String {
+    let inner = differing(&here["settings"], &there["settings"]);
+    if inner.is_empty() { differing(here, there) } else { inner }
+}

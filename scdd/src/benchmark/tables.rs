@@ -1,0 +1,124 @@
+//! The paper's tables and its figure 4 as named grids. Which cells and labels they are of, the caller says.
+
+use super::method::{Method, all_methods};
+use super::recipe::{Objective, Recipe};
+use super::{Benchmark, BenchmarkError};
+use crate::distill::Pipeline;
+use crate::evaluate::all_models;
+
+/// Steps at which table VII looks.
+const STEPS: [usize; 6] = [0, 10, 20, 30, 40, 50];
+/// Widths of the head's hidden layer in figure 4; none is the linear head (ours: the paper's numbers are not to be had).
+const HEADS: [usize; 4] = [64, 128, 256, 512];
+
+impl Benchmark {
+    /// The grid of a table of Yu et al. 2025, by its number:
+    ///
+    /// | table | per class | methods | models |
+    /// |---|---|---|---|
+    /// | 2: cell types, 3: other labels | 1; 1 and 5 | all | all |
+    /// | 4: models that distillation never saw | 1 | all | all but the linear head |
+    /// | 5: decoder against SCDG | 1 | scDD+Decoder, scDD+SCDG, each with DC and DM | linear head |
+    /// | 6: more cells per class | 1, 2, 5, 10 | random cells, class means, DC, DM, scDD+SCDG, scDD+Metacells | all |
+    /// | 7: encoder frozen or not | 1 | scDD+SCDG, DC after 0, 10 .. 50 steps; also unfrozen | linear head |
+    ///
+    /// All but 5 and 7 have all training cells as well. Of table 7, [`loss`](super::BenchmarkRow::loss) is the curve of the loss.
+    ///
+    /// # Errors
+    /// When the number is none of these.
+    pub fn table(self, number: usize) -> Result<Self, BenchmarkError> {
+        let head = |grid: Self| grid.models_named(["linear head"]);
+        match number {
+            2 => Ok(self.per_class([1]).methods(all_methods()).models(all_models())),
+            3 => Ok(self.per_class([1, 5]).methods(all_methods()).models(all_models())),
+            4 => {
+                let unseen = all_models().into_iter().filter(|model| !model.sees_latents());
+                Ok(self.per_class([1]).methods(all_methods()).models(unseen))
+            }
+            5 => head(self.per_class([1]).methods_named([
+                "scDD+Decoder, DC",
+                "scDD+Decoder, DM",
+                "scDD+SCDG, DC",
+                "scDD+SCDG, DM",
+            ])?),
+            6 => {
+                let names = [
+                    "all training cells",
+                    "random cells",
+                    "class mean",
+                    "k-means pseudobulks",
+                    "DC",
+                    "DM",
+                    "scDD+SCDG, DC",
+                    "scDD+SCDG, DM",
+                    "scDD+Metacells, ridge",
+                ];
+                Ok(self.per_class([1, 2, 5, 10]).methods_named(names)?.models(all_models()))
+            }
+            7 => {
+                let points = [false, true].into_iter().flat_map(|unfrozen| {
+                    STEPS.into_iter().map(move |steps| {
+                        let objective = Objective::Gradient { hidden: Vec::new(), unfrozen };
+                        Method::of_recipe(Recipe::new(Pipeline::Scdg, objective).steps(steps))
+                    })
+                });
+                head(self.per_class([1]).methods(points))
+            }
+            other => Err(BenchmarkError::Setting {
+                name: "table",
+                found: other.to_string(),
+                expected: "2, 3, 4, 5, 6 or 7".to_owned(),
+            }),
+        }
+    }
+
+    /// The grid of a figure of Yu et al. 2025: 4, the size of the head that gradient matching trains (none, then one hidden
+    /// layer of 64 to 512), one cell per class, judged by the linear head. Figures 5 to 7 are
+    /// [`heatmap`](crate::Distilled::heatmap), [`umap`](crate::Distilled::umap) and [`correlation`](crate::Distilled::correlation).
+    ///
+    /// # Errors
+    /// When the number is not 4.
+    pub fn figure(self, number: usize) -> Result<Self, BenchmarkError> {
+        if number != 4 {
+            let expected =
+                "4; figures 5 to 7 are those of a distilled set: heatmap(), umap(), correlation()".to_owned();
+            return Err(BenchmarkError::Setting { name: "figure", found: number.to_string(), expected });
+        }
+        let head = |hidden: Vec<usize>| {
+            Method::of_recipe(Recipe::new(Pipeline::Scdg, Objective::Gradient { hidden, unfrozen: false }))
+        };
+        let heads = [head(Vec::new())].into_iter().chain(HEADS.into_iter().map(|width| head(vec![width])));
+        self.per_class([1]).methods(heads).models_named(["linear head"])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::benchmark::benchmark;
+
+    #[test]
+    fn every_table_of_the_paper_has_a_grid_and_others_are_refused() {
+        for number in 2..=7 {
+            let grid = benchmark().table(number).unwrap();
+            assert!(!grid.methods.is_empty() && !grid.models.is_empty(), "{number}");
+            let names: std::collections::BTreeSet<&str> = grid.methods.iter().map(Method::name).collect();
+            assert_eq!(names.len(), grid.methods.len(), "{number}: names tell rows apart");
+        }
+        assert!(benchmark().table(1).err().unwrap().to_string().contains("table is 1"));
+        assert!(benchmark().figure(5).err().unwrap().to_string().contains("heatmap"));
+        let four = benchmark().table(4).unwrap();
+        assert!(four.models.iter().all(|model| model.name() != "linear head"));
+    }
+
+    #[test]
+    fn points_of_a_curve_and_sizes_of_a_head_have_names_of_their_own() {
+        let seven = benchmark().table(7).unwrap();
+        let names: Vec<&str> = seven.methods.iter().map(Method::name).collect();
+        assert_eq!(names.len(), 12);
+        assert!(names.contains(&"scDD+SCDG, DC, 10 steps") && names.contains(&"scDD+SCDG, DC (unfrozen), 50 steps"));
+        let four = benchmark().figure(4).unwrap();
+        assert_eq!(four.methods[0].name(), "scDD+SCDG, DC");
+        assert_eq!(four.methods[2].name(), "scDD+SCDG, DC (head 128)");
+    }
+}
