@@ -9,6 +9,7 @@
 mod baselines;
 mod error;
 mod evaluation;
+mod forest;
 mod generator;
 mod judge;
 mod kernel;
@@ -34,7 +35,8 @@ pub use generator::{ClassFigures, GeneratorReport, ReportBuilder, ReportFigure};
 pub use linear_head::{LinearHead, train_heads};
 pub use metrics::Scores;
 pub use models::{
-    CellTypist, EvaluationModel, LinearProbe, Mlp, ModelInput, NearestNeighbours, TrainedModel, all_models,
+    Attention, CellTypist, EvaluationModel, GeneSets, LinearProbe, Mlp, ModelInput, NearestNeighbours, Numbers,
+    RandomForest, SavedArray, SavedModel, ScDeepInsight, Tosica, TrainedModel, all_models,
 };
 pub use privacy::{Attack, Privacy, PrivacyBuilder, SetPrivacy};
 pub use properties::{Properties, SetProperties};
