@@ -9,6 +9,7 @@ use ndarray::Array2;
 use super::{
     Candidates, EvaluateError, EvaluationModel, EvaluationRow, ModelInput, Protocol, Scores, Selection, TrainingSet,
 };
+use super::task::Task;
 use crate::cells::Expression;
 use crate::seed;
 use crate::study::Study;
@@ -44,6 +45,9 @@ pub(super) fn scored_cells(study: &Study, scored_on: ScoredOn) -> Result<(Vec<us
     }
 }
 
+/// What tables call the bound.
+const ALL: &str = "all training cells";
+
 /// Scores of each network, and the share of its own training cells that it predicts.
 type NetworkScores = Vec<(Scores, Option<f64>)>;
 
@@ -54,7 +58,7 @@ pub(super) struct Judge<'a> {
     models: &'a [Arc<dyn EvaluationModel>],
     scored_on: ScoredOn,
     cells: ModelInput,
-    truth: Vec<u32>,
+    task: Task,
     train: Expression,
     train_labels: Vec<u32>,
     train_latents: Array2<f32>,
@@ -67,10 +71,15 @@ impl<'a> Judge<'a> {
         protocol: &'a Protocol,
         models: &'a [Arc<dyn EvaluationModel>],
         scored_on: ScoredOn,
-    ) -> Result<Self, EvaluateError> {
+        label: Option<&str>,
+    ) -> crate::Result<Self> {
         let (cells, truth) = scored_cells(study, scored_on)?;
-        let expression = study.cells().expression().select_cells(&cells);
-        let cells = ModelInput::new(expression).with_latents(study.embeddings_of(&cells));
+        let task = match label {
+            Some(column) => Task::of(study, column, cells, truth)?,
+            None => Task::classes(study, cells, truth),
+        };
+        let expression = study.cells().expression().select_cells(&task.cells);
+        let cells = ModelInput::new(expression).with_latents(study.embeddings_of(&task.cells));
         let (train, train_labels) = study.training_expression();
         let train_latents = study.embeddings_of(study.training_cells().train());
         Ok(Self {
@@ -79,16 +88,16 @@ impl<'a> Judge<'a> {
             models,
             scored_on,
             cells,
-            truth,
+            notes: RefCell::new(task.notes.clone()),
+            task,
             train,
             train_labels,
             train_latents,
-            notes: RefCell::default(),
         })
     }
 
     pub(super) fn cells(&self) -> usize {
-        self.truth.len()
+        self.task.truth.len()
     }
 
     /// What models said of their training.
@@ -100,7 +109,8 @@ impl<'a> Judge<'a> {
     pub(super) fn set(&self, set: &TrainingSet) -> crate::Result<Vec<Option<EvaluationRow>>> {
         let input = match set {
             TrainingSet::Cells(cells) => {
-                ModelInput::new(Expression::from_array(cells.expression())?).seen_through(self.study.foundation())
+                let expression = Expression::from_array(cells.expression())?;
+                self.named(ModelInput::new(expression).seen_through(self.study.foundation()))
             }
             TrainingSet::Features(features) => ModelInput::of_latents(features.features().clone()),
         };
@@ -108,7 +118,7 @@ impl<'a> Judge<'a> {
             if input.expression().is_err() && !model.sees_latents() {
                 return Ok(None);
             }
-            let scores = self.score(&**model, &input, set.labels(), self.protocol)?;
+            let scores = self.score(&**model, &set.method(), &input, set.labels(), self.protocol)?;
             self.row(&**model, set.method(), set.labels().len(), &scores).map(Some)
         };
         self.models.iter().map(row).collect()
@@ -127,12 +137,13 @@ impl<'a> Judge<'a> {
             let seed = seed::number(self.protocol.seed, &format!("control {network}"));
             let started = Instant::now();
             let (input, labels) = self.selected(control, &candidates, per_class, seed)?;
+            let input = self.named(input);
             seconds += started.elapsed().as_secs_f64() / self.protocol.networks as f64;
             cells = labels.len();
             let protocol = Protocol { networks: 1, seed, ..self.protocol.clone() };
             for (model, found) in self.models.iter().zip(&mut found) {
                 if let Ok(scores) = found {
-                    match self.score(&**model, &input, &labels, &protocol) {
+                    match self.score(&**model, &control.name(), &input, &labels, &protocol) {
                         Ok(more) => scores.extend(more),
                         Err(problem) => *found = Err(problem),
                     }
@@ -147,13 +158,18 @@ impl<'a> Judge<'a> {
 
     /// One row per model for all training cells.
     pub(super) fn all(&self) -> crate::Result<Vec<EvaluationRow>> {
-        let input = ModelInput::new(self.train.clone()).with_latents(self.train_latents.clone());
+        let input = self.named(ModelInput::new(self.train.clone()).with_latents(self.train_latents.clone()));
         let row = |model: &Arc<dyn EvaluationModel>| {
-            let scores = self.score(&**model, &input, &self.train_labels, self.protocol)?;
-            let row = self.row(&**model, "all training cells".to_owned(), self.train_labels.len(), &scores)?;
+            let scores = self.score(&**model, ALL, &input, &self.train_labels, self.protocol)?;
+            let row = self.row(&**model, ALL.to_owned(), self.train_labels.len(), &scores)?;
             Ok(row.relative_to_itself())
         };
         self.models.iter().map(row).collect()
+    }
+
+    /// With the names of the study's genes, for models that know gene sets.
+    fn named(&self, input: ModelInput) -> ModelInput {
+        input.with_gene_names(self.study.cells().gene_names())
     }
 
     fn candidates(&self) -> Result<Candidates<'_>, EvaluateError> {
@@ -186,16 +202,18 @@ impl<'a> Judge<'a> {
     fn score(
         &self,
         model: &dyn EvaluationModel,
+        method: &str,
         input: &ModelInput,
         labels: &[u32],
         protocol: &Protocol,
     ) -> crate::Result<NetworkScores> {
-        let classes = self.study.classes().len();
-        let trained = model.train(input, labels, classes, protocol)?;
+        let (classes, labels) = (self.task.names.len(), self.task.labels(labels));
+        self.notes.borrow_mut().extend(self.task.lacking(method, &labels));
+        let trained = model.train(input, &labels, classes, protocol)?;
         let score = |trained: Box<dyn super::TrainedModel>| {
             let predicted = trained.predict(&self.cells)?;
             self.notes.borrow_mut().extend(trained.note());
-            Ok((Scores::new(&self.truth, &predicted, classes)?, trained.training_accuracy()))
+            Ok((Scores::new(&self.task.truth, &predicted, classes)?, trained.training_accuracy()))
         };
         trained.into_iter().map(score).collect()
     }

@@ -6,6 +6,7 @@
 //! budget, and [`EvaluationRow`]s make the table. [`Properties`] says what a distilled set is like as cells, and a
 //! [`GeneratorReport`] how generated cells compare with real ones; [`Privacy`] says what a set gives away of training cells.
 
+mod annotator;
 mod baselines;
 mod error;
 mod evaluation;
@@ -24,10 +25,12 @@ mod set;
 mod sgd;
 mod statistics;
 mod table;
+mod task;
 
+pub use annotator::{AnnotateBuilder, Annotated, Annotator};
 pub use baselines::{
     Candidates, ClassMean, ClassMeanLatent, DecodedCells, GeometricSketch, Herding, KCentre, KMeansPseudobulks, Medoid,
-    RandomCells, ScValue, Selected, Selection, all_controls, all_selections,
+    MergedMetacells, RandomCells, ScValue, Selected, Selection, Stratified, all_controls, all_selections,
 };
 pub use error::EvaluateError;
 pub use evaluation::Evaluation;

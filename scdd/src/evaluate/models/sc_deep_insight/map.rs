@@ -17,7 +17,7 @@ const CELLS: usize = 1_000;
 /// No pixel: no cell expressed the gene.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
-/// The pixel of each gene, and what a pixel's values are multiplied with: 1 over its genes.
+/// The pixel of each gene.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Map {
     pub(super) size: usize,
@@ -63,8 +63,8 @@ impl Map {
         Self { size, pixels }
     }
 
-    /// Images `[cells, size * size]`: the mean of each pixel's genes.
-    pub(super) fn images(&self, expression: &Expression, cells: &[usize], scale: &[f32]) -> Vec<f32> {
+    /// Images `[cells, size * size]`: the mean of each pixel's genes, times a scale and 1 at most.
+    pub(super) fn images(&self, expression: &Expression, cells: &[usize], scale: f32) -> Vec<f32> {
         let area = self.size * self.size;
         let mut counts = vec![0.0f32; area];
         self.pixels.iter().filter(|pixel| **pixel != NOWHERE).for_each(|&pixel| counts[pixel as usize] += 1.0);
@@ -74,7 +74,7 @@ impl Map {
             for (&gene, &value) in genes.iter().zip(values) {
                 let pixel = self.pixels[gene as usize];
                 if pixel != NOWHERE {
-                    image[pixel as usize] += (value * scale[gene as usize]).min(1.0) / counts[pixel as usize];
+                    image[pixel as usize] += (value * scale).min(1.0) / counts[pixel as usize];
                 }
             }
         }
@@ -128,8 +128,9 @@ mod tests {
     #[test]
     fn a_pixel_is_the_mean_of_its_genes() {
         let map = Map { size: 2, pixels: vec![0, 3, 3, NOWHERE] };
-        let expression = Expression::from_dense(4, &[1.0, 2.0, 0.0, 9.0, 0.0, 4.0, 1.0, 0.0]).unwrap();
-        let images = map.images(&expression, &[1, 0], &[0.5, 0.25, 0.25, 1.0]);
-        assert_eq!(images, [0.0, 0.0, 0.0, 0.625, 0.5, 0.0, 0.0, 0.25]);
+        let expression = Expression::from_dense(4, &[1.0, 2.0, 0.0, 9.0, 0.0, 8.0, 1.0, 0.0]).unwrap();
+        let images = map.images(&expression, &[1, 0], 0.25);
+        // Eight quarters are one.
+        assert_eq!(images, [0.0, 0.0, 0.0, 0.625, 0.25, 0.0, 0.0, 0.25]);
     }
 }

@@ -32,8 +32,8 @@ const LAST: f64 = 0.01;
 /// A convolutional network on images of cells. Decision values are class probabilities.
 ///
 /// The map is made of the set that it is trained on, as everything that a judge learns. Networks and seed are the protocol's,
-/// its epochs and rates are not used; all networks of a set share one map. A pixel is the mean of its genes, each scaled to
-/// 1 at its largest value in the training set (DeepInsight's scaling by the range of a feature).
+/// its epochs and rates are not used; all networks of a set share one map. A pixel is the mean of its genes, as a
+/// share of the largest value in the training set and 1 at most (DeepInsight's second normalisation).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScDeepInsight {
     /// Rows and columns of an image: 32 (ours; the original has 224, of which most are empty with 2,000 genes).
@@ -102,7 +102,7 @@ impl ScDeepInsight {
 
     fn train_one(
         &self,
-        seen: (&Map, &[f32]),
+        seen: (&Map, f32),
         expression: &Expression,
         labels: &[u32],
         classes: usize,
@@ -123,8 +123,7 @@ impl ScDeepInsight {
             let gradients = GradientsParams::from_grads(gradients, &network);
             network = optimizer.step(self.learning_rate * cosine(step, steps, LAST), network, gradients);
         }
-        let (map, scale) = (map.clone(), scale.to_vec());
-        let mut trained = Trained { map, scale, network: network.valid(), sizes, device, training_accuracy: None };
+        let mut trained = Trained { map: map.clone(), scale, network: network.valid(), sizes, device, training_accuracy: None };
         let found = trained.run(expression)?;
         if found.iter().any(|value| !value.is_finite()) {
             let learning_rate = self.learning_rate;
@@ -155,19 +154,15 @@ impl EvaluationModel for ScDeepInsight {
         let scale = scale(expression);
         let train = |network| -> crate::Result<Box<dyn TrainedModel>> {
             let seed = seed::number(protocol.seed, &format!("scDeepInsight {network}"));
-            Ok(Box::new(self.train_one((&map, &scale), expression, labels, classes, seed)?))
+            Ok(Box::new(self.train_one((&map, scale), expression, labels, classes, seed)?))
         };
         (0..protocol.networks).map(train).collect()
     }
 }
 
-/// 1 over the largest value of each gene.
-fn scale(expression: &Expression) -> Vec<f32> {
-    let mut largest = vec![0.0f32; expression.genes()];
-    for (&gene, &value) in expression.indices().iter().zip(expression.values()) {
-        largest[gene as usize] = largest[gene as usize].max(value);
-    }
-    largest.into_iter().map(|largest| if largest > 0.0 { 1.0 / largest } else { 0.0 }).collect()
+/// 1 over the largest value.
+fn scale(expression: &Expression) -> f32 {
+    1.0 / expression.values().iter().copied().fold(f32::MIN_POSITIVE, f32::max)
 }
 
 fn images(values: Vec<f32>, size: usize, device: &Device) -> Tensor<4> {
@@ -176,7 +171,7 @@ fn images(values: Vec<f32>, size: usize, device: &Device) -> Tensor<4> {
 
 struct Trained {
     map: Map,
-    scale: Vec<f32>,
+    scale: f32,
     network: Network,
     sizes: Sizes,
     device: Device,
@@ -185,14 +180,14 @@ struct Trained {
 
 impl Trained {
     fn run(&self, expression: &Expression) -> Result<Array2<f32>, EvaluateError> {
-        let (found, expected) = (expression.genes(), self.scale.len());
+        let (found, expected) = (expression.genes(), self.map.pixels.len());
         if found != expected {
             return Err(EvaluateError::Genes { found, expected });
         }
         let cells: Vec<usize> = (0..expression.cells()).collect();
         let mut all = Vec::with_capacity(cells.len() * self.sizes.classes);
         for chunk in cells.chunks(CHUNK) {
-            let images = images(self.map.images(expression, chunk, &self.scale), self.sizes.size, &self.device);
+            let images = images(self.map.images(expression, chunk, self.scale), self.sizes.size, &self.device);
             all.extend(probabilities(self.network.forward(images)));
         }
         // One value for each cell and class.
@@ -210,10 +205,11 @@ impl TrainedModel for Trained {
     }
 
     fn save(&self) -> Option<SavedModel> {
-        let (genes, Sizes { size, channels, classes }) = (self.scale.len(), self.sizes);
-        let saved = SavedModel::new(KIND, json!({ "size": size, "channels": channels, "classes": classes, "genes": genes }))
+        let (genes, Sizes { size, channels, classes }) = (self.map.pixels.len(), self.sizes);
+        let config = json!({ "size": size, "channels": channels, "classes": classes, "genes": genes });
+        let saved = SavedModel::new(KIND, config)
             .with("map", &[genes], Numbers::U32(self.map.pixels.clone()))
-            .with("scale", &[genes], Numbers::F32(self.scale.clone()));
+            .with("scale", &[1], Numbers::F32(vec![self.scale]));
         Some(self.network.put(saved))
     }
 
@@ -233,7 +229,7 @@ pub(super) fn load(saved: &SavedModel) -> Result<Box<dyn TrainedModel>, String> 
     if map.pixels.len() != genes || !map.is_whole() || classes == 0 {
         return Err(format!("its map does not place {genes} genes on {size} x {size} pixels"));
     }
-    let (scale, sizes) = (saved.f32("scale", &[genes])?, Sizes { size, channels, classes });
+    let (scale, sizes) = (saved.f32("scale", &[1])?[0], Sizes { size, channels, classes });
     let device = crate::default_device().map_err(|problem| problem.to_string())?;
     let network = Network::take(saved, sizes, &device)?;
     Ok(Box::new(Trained { map, scale, network, sizes, device, training_accuracy: None }))
