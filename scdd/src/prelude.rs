@@ -7,9 +7,10 @@ pub use crate::distill::{
     Student, Students, TrajectoryMatching,
 };
 pub use crate::evaluate::{
-    Candidates, CellTypist, ClassMean, ClassMeanLatent, DecodedCells, Evaluation, EvaluationModel, EvaluationRow,
-    GeneratorReport, GeometricSketch, Herding, KCentre, KMeansPseudobulks, LinearProbe, Medoid, Mlp, ModelInput,
-    NearestNeighbours, Privacy, Properties, Protocol, RandomCells, ScValue, Scores, Selection, TrainedModel,
+    Annotated, Annotator, Candidates, CellTypist, ClassMean, ClassMeanLatent, DecodedCells, Evaluation,
+    EvaluationModel, EvaluationRow, GeneSets, GeneratorReport, GeometricSketch, Herding, KCentre, KMeansPseudobulks,
+    LinearProbe, Medoid, MergedMetacells, Mlp, ModelInput, NearestNeighbours, Privacy, Properties, Protocol,
+    RandomCells, RandomForest, ScDeepInsight, ScValue, Scores, Selection, Stratified, Tosica, TrainedModel,
     all_controls, all_models, all_selections,
 };
 pub use crate::foundation::{

@@ -139,7 +139,7 @@ impl Benchmark {
         let judge = study
             .as_ref()
             .map_err(String::clone)
-            .and_then(|study| Judge::new(study, &protocol, scored_on).map_err(|problem| problem.to_string()));
+            .and_then(|study| Judge::new(study, &protocol, scored_on, None).map_err(|problem| problem.to_string()));
         let (study, judge) = match (&study, &judge) {
             (Ok(study), Ok(judge)) => (study, judge),
             (Err(problem), _) | (_, Err(problem)) => {

@@ -9,7 +9,8 @@ use super::Distilled;
 use crate::cells::{Cells, Expression, LogNormalized, Obsm, Parts, Provenance, write_h5ad};
 
 impl Distilled {
-    /// The synthetic cells as cells, named after their class ("acinar 1"), with the class in the label column of obs.
+    /// The synthetic cells as cells, named after their class ("acinar 1"), with the class in the label column of obs, and each of the
+    /// columns that classes combine.
     ///
     /// # Errors
     /// When a value is not finite, or polars refuses the labels.
@@ -24,8 +25,9 @@ impl Distilled {
             names.push(format!("{} {}", classes[label as usize], made[label as usize]));
             labels.push(classes[label as usize].as_str());
         }
-        let column = Column::new(study.config().label.as_str().into(), labels);
-        let obs = DataFrame::new(names.len(), vec![column])
+        let mut columns = vec![Column::new(study.label().into(), labels)];
+        columns.extend(study.parts_of_labels(self.labels().iter().map(|&label| label as usize)));
+        let obs = DataFrame::new(names.len(), columns)
             .map_err(|problem| crate::cells::CellsError::Labels(problem.to_string()))?;
         let provenance = Provenance {
             source: format!("distilled from {}", study.cells().provenance().source),

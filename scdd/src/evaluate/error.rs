@@ -113,6 +113,74 @@ pub enum EvaluateError {
         /// The rate it was trained with.
         learning_rate: f64,
     },
+    /// A network that ran away.
+    #[error("the probabilities of {model} are not finite after training; lower its learning_rate ({learning_rate})")]
+    NetworkDiverged {
+        /// Which model.
+        model: &'static str,
+        /// The rate it was trained with.
+        learning_rate: f64,
+    },
+    /// Gene sets that can't be read, or have no genes of the cells.
+    #[error("gene sets: {problem}")]
+    GeneSets {
+        /// What is wrong.
+        problem: String,
+    },
+    /// A file that holds no trained model, or one that can't be written.
+    #[error("{path}: {problem}")]
+    ModelFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
+    /// A model that can't be written.
+    #[error(
+        "'{model}' does not say what it consists of, so it can't be written: implement TrainedModel::save for it, or          take one of scdd's"
+    )]
+    NotSaved {
+        /// Which model.
+        model: String,
+    },
+    /// Cells to annotate lack too many of a model's genes.
+    #[error(
+        "the cells have {found} of the {expected} genes that '{model}' was trained on, {needed} are needed; the cells'          genes are named like {of_cells}, the model's like {of_model}. Genes are matched by name: rename them, or lower          least_genes"
+    )]
+    MissingGenes {
+        /// Which model.
+        model: String,
+        /// Genes that both have.
+        found: usize,
+        /// Genes of the model.
+        expected: usize,
+        /// How many must be there.
+        needed: usize,
+        /// Some names of the cells.
+        of_cells: String,
+        /// Some names of the model.
+        of_model: String,
+    },
+    /// A linear head without the foundation model that it was trained through, or with another.
+    #[error(
+        "'{model}' reads latents of the foundation model {expected}; {found}. Give the very model with          .with_foundation(...)"
+    )]
+    OtherFoundation {
+        /// Which model.
+        model: String,
+        /// Name and checksum of the foundation model that it was trained through.
+        expected: String,
+        /// What was there in its place.
+        found: String,
+    },
+    /// A column that can't be judged with the study's classes.
+    #[error("label '{column}': {problem}")]
+    Label {
+        /// The column of obs.
+        column: String,
+        /// What is wrong, and the mend.
+        problem: String,
+    },
     /// Cells of other genes than those that a model was trained on.
     #[error("cells have {found} genes, but the model was trained on {expected}; take both from the same study")]
     Genes {

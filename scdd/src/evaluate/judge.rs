@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use ndarray::Array2;
 
+use super::task::Task;
 use super::{
     Candidates, EvaluateError, EvaluationModel, EvaluationRow, ModelInput, Protocol, Scores, Selection, TrainingSet,
 };
 use crate::cells::Expression;
 use crate::seed;
 use crate::study::Study;
-use crate::text::{first_few, grouped};
 
 /// Which cells scores are taken on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,9 @@ pub(super) fn scored_cells(study: &Study, scored_on: ScoredOn) -> Result<(Vec<us
     }
 }
 
+/// What tables call the bound.
+const ALL: &str = "all training cells";
+
 /// Scores of each network, and the share of its own training cells that it predicts.
 type NetworkScores = Vec<(Scores, Option<f64>)>;
 
@@ -67,7 +70,7 @@ pub(crate) struct Judge<'a> {
     protocol: &'a Protocol,
     scored_on: ScoredOn,
     cells: ModelInput,
-    truth: Vec<u32>,
+    task: Task,
     train: Expression,
     train_labels: Vec<u32>,
     train_latents: Array2<f32>,
@@ -75,19 +78,28 @@ pub(crate) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(crate) fn new(study: &'a Study, protocol: &'a Protocol, scored_on: ScoredOn) -> Result<Self, EvaluateError> {
+    pub(crate) fn new(
+        study: &'a Study,
+        protocol: &'a Protocol,
+        scored_on: ScoredOn,
+        label: Option<&str>,
+    ) -> crate::Result<Self> {
         let (cells, truth) = scored_cells(study, scored_on)?;
-        let expression = study.cells().expression().select_cells(&cells);
-        let cells = ModelInput::new(expression).with_latents(study.embeddings_of(&cells));
+        let task = match label {
+            Some(column) => Task::of(study, column, cells, truth)?,
+            None => Task::classes(study, cells, truth),
+        };
+        let expression = study.cells().expression().select_cells(&task.cells);
+        let cells = ModelInput::new(expression).with_latents(study.embeddings_of(&task.cells));
         let (train, train_labels) = study.training_expression();
         let train_latents = study.embeddings_of(study.training_cells().train());
-        let notes = RefCell::default();
-        Ok(Self { study, protocol, scored_on, cells, truth, train, train_labels, train_latents, notes })
+        let notes = RefCell::new(task.notes.clone());
+        Ok(Self { study, protocol, scored_on, cells, task, train, train_labels, train_latents, notes })
     }
 
     /// How many cells scores are taken on.
     pub(crate) fn cells(&self) -> usize {
-        self.truth.len()
+        self.task.truth.len()
     }
 
     /// What models said of their training since the last call.
@@ -99,7 +111,8 @@ impl<'a> Judge<'a> {
     pub(crate) fn set(&self, set: &TrainingSet) -> crate::Result<Trial> {
         let input = match set {
             TrainingSet::Cells(cells) => {
-                ModelInput::new(Expression::from_array(cells.expression())?).seen_through(self.study.foundation())
+                let expression = Expression::from_array(cells.expression())?;
+                self.named(ModelInput::new(expression).seen_through(self.study.foundation()))
             }
             TrainingSet::Features(features) => ModelInput::of_latents(features.features().clone()),
         };
@@ -117,6 +130,7 @@ impl<'a> Judge<'a> {
             let seed = seed::number(self.protocol.seed, &format!("control {network}"));
             let started = Instant::now();
             let (input, labels) = self.selected(control, &candidates, per_class, seed)?;
+            let input = self.named(input);
             seconds += started.elapsed().as_secs_f64() / self.protocol.networks as f64;
             draws.push(Draw { input, labels, protocol: Protocol { networks: 1, seed, ..self.protocol.clone() } });
         }
@@ -125,9 +139,9 @@ impl<'a> Judge<'a> {
 
     /// All training cells.
     pub(crate) fn all(&self) -> Trial {
-        let input = ModelInput::new(self.train.clone()).with_latents(self.train_latents.clone());
+        let input = self.named(ModelInput::new(self.train.clone()).with_latents(self.train_latents.clone()));
         let draw = Draw { input, labels: self.train_labels.clone(), protocol: self.protocol.clone() };
-        Trial { method: "all training cells".to_owned(), draws: vec![draw], seconds: None, all: true }
+        Trial { method: ALL.to_owned(), draws: vec![draw], seconds: None, all: true }
     }
 
     /// Trains a model on a set and scores it; None where the model sees expression and the set is features, no cells.
@@ -137,28 +151,17 @@ impl<'a> Judge<'a> {
         }
         let mut scores = Vec::new();
         for draw in &trial.draws {
-            scores.extend(self.score(model, draw)?);
+            scores.extend(self.score(model, &trial.method, draw)?);
         }
-        self.note_lacking(trial);
         let cells = trial.draws.last().map_or(0, |draw| draw.labels.len());
         let row = self.summary(model, &trial.method, cells, &scores)?;
         let row = if trial.all { row.relative_to_itself() } else { row };
         Ok(Some(EvaluationRow { seconds: trial.seconds, ..row }))
     }
 
-    /// Says of which classes a set has no cells: theirs are counted as wrong, not left out.
-    fn note_lacking(&self, trial: &Trial) {
-        let classes = self.study.classes();
-        let lacks = |class: &u32| trial.draws.iter().any(|draw| !draw.labels.contains(class));
-        let lacking: Vec<u32> = (0..classes.len() as u32).filter(lacks).collect();
-        let scored = self.truth.iter().filter(|class| lacking.contains(class)).count();
-        if scored > 0 {
-            let names: Vec<&str> = lacking.iter().map(|&class| classes[class as usize].as_str()).collect();
-            let (names, cells, what) = (first_few(&names), grouped(scored), self.scored_on.name());
-            self.notes
-                .borrow_mut()
-                .push(format!("{} has no cells of {names}, which {cells} {what} have", trial.method));
-        }
+    /// With the names of the study's genes, for models that know gene sets.
+    fn named(&self, input: ModelInput) -> ModelInput {
+        input.with_gene_names(self.study.cells().gene_names())
     }
 
     fn candidates(&self) -> Result<Candidates<'_>, EvaluateError> {
@@ -188,13 +191,14 @@ impl<'a> Judge<'a> {
         Ok((ModelInput::new(self.train.select_cells(&chosen)).with_latents(latents), labels))
     }
 
-    fn score(&self, model: &dyn EvaluationModel, draw: &Draw) -> crate::Result<NetworkScores> {
-        let classes = self.study.classes().len();
-        let trained = model.train(&draw.input, &draw.labels, classes, &draw.protocol)?;
+    fn score(&self, model: &dyn EvaluationModel, method: &str, draw: &Draw) -> crate::Result<NetworkScores> {
+        let (classes, labels) = (self.task.names.len(), self.task.labels(&draw.labels));
+        self.notes.borrow_mut().extend(self.task.lacking(method, &labels));
+        let trained = model.train(&draw.input, &labels, classes, &draw.protocol)?;
         let score = |trained: Box<dyn super::TrainedModel>| {
             let predicted = trained.predict(&self.cells)?;
             self.notes.borrow_mut().extend(trained.note());
-            Ok((Scores::new(&self.truth, &predicted, classes)?, trained.training_accuracy()))
+            Ok((Scores::new(&self.task.truth, &predicted, classes)?, trained.training_accuracy()))
         };
         trained.into_iter().map(score).collect()
     }

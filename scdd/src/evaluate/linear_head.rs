@@ -102,6 +102,18 @@ fn train_from(
 }
 
 impl LinearHead {
+    /// Of a file, which does not say how the training went: losses are missing, and loss and accuracy of the training NaN.
+    pub(super) fn from_weights(weights: Array2<f32>, bias: Vec<f32>, scale: f32) -> Self {
+        Self {
+            weights: Arc::new(weights),
+            bias: Arc::new(bias),
+            scale,
+            losses: Arc::default(),
+            training_loss: f64::NAN,
+            training_accuracy: f64::NAN,
+        }
+    }
+
     /// The most probable class of each embedding `[cells, features]`; of equals the first.
     ///
     /// # Errors

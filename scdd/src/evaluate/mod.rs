@@ -6,9 +6,11 @@
 //! budget, and [`EvaluationRow`]s make the table. [`Properties`] says what a distilled set is like as cells, and a
 //! [`GeneratorReport`] how generated cells compare with real ones; [`Privacy`] says what a set gives away of training cells.
 
+mod annotator;
 mod baselines;
 mod error;
 mod evaluation;
+mod forest;
 mod generator;
 mod judge;
 mod kernel;
@@ -23,10 +25,12 @@ mod set;
 mod sgd;
 mod statistics;
 mod table;
+mod task;
 
+pub use annotator::{AnnotateBuilder, Annotated, Annotator};
 pub use baselines::{
     Candidates, ClassMean, ClassMeanLatent, DecodedCells, GeometricSketch, Herding, KCentre, KMeansPseudobulks, Medoid,
-    RandomCells, ScValue, Selected, Selection, all_controls, all_selections,
+    MergedMetacells, RandomCells, ScValue, Selected, Selection, Stratified, all_controls, all_selections,
 };
 pub use error::EvaluateError;
 pub use evaluation::Evaluation;
@@ -34,7 +38,8 @@ pub use generator::{ClassFigures, GeneratorReport, ReportBuilder, ReportFigure};
 pub use linear_head::{LinearHead, train_heads};
 pub use metrics::Scores;
 pub use models::{
-    CellTypist, EvaluationModel, LinearProbe, Mlp, ModelInput, NearestNeighbours, TrainedModel, all_models,
+    Attention, CellTypist, EvaluationModel, GeneSets, LinearProbe, Mlp, ModelInput, NearestNeighbours, Numbers,
+    RandomForest, SavedArray, SavedModel, ScDeepInsight, Tosica, TrainedModel, all_models,
 };
 pub use privacy::{Attack, Privacy, PrivacyBuilder, SetPrivacy};
 pub use properties::{Properties, SetProperties};

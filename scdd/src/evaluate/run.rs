@@ -29,6 +29,7 @@ pub struct EvaluateBuilder {
     controls: Vec<Control>,
     models: Vec<Arc<dyn EvaluationModel>>,
     scored_on: ScoredOn,
+    label: Option<String>,
     protocol: Protocol,
 }
 
@@ -95,7 +96,7 @@ impl EvaluateBuilder {
         let protocol = Protocol { seed: study.config().seed, ..Protocol::default() };
         let models: Vec<Arc<dyn EvaluationModel>> = vec![Arc::new(LinearProbe)];
         let (study, scored_on) = (study.clone(), ScoredOn::Test);
-        Self { study, sets, budgets: Vec::new(), controls, models, scored_on, protocol }
+        Self { study, sets, budgets: Vec::new(), controls, models, scored_on, label: None, protocol }
     }
 
     /// One more budget of the controls, in cells per class, beside those of the distilled sets.
@@ -146,6 +147,28 @@ impl EvaluateBuilder {
         self
     }
 
+    /// Judges another label column than the study's classes: one of those that it combines
+    /// ([`also`](crate::study::StudyBuilder::also)), or one that the classes decide, such as a coarser type. Sets and controls stay
+    /// those of the classes; each cell is given the label that its class has in the column, and test cells have their own.
+    ///
+    /// ```
+    /// use scdd::polars::prelude::Column;
+    /// use scdd::prelude::*;
+    /// let cells = simulate().cells(400).genes(200).classes(4).run()?.preprocess().min_genes(10).run()?;
+    /// let types = cells.labels("cell_type")?;
+    /// let coarse: Vec<&str> = types.of_cell.iter().map(|&class| if class < 2 { "a" } else { "b" }).collect();
+    /// let cells = cells.with_obs(Column::new("lineage".into(), coarse))?;
+    /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
+    /// let evaluation = study.evaluate().label("lineage").run()?;
+    /// assert_eq!(evaluation.notes(), ["judged by 'lineage'"]);
+    /// assert!(study.evaluate().label("batch").run().unwrap_err().to_string().contains(".also(\"batch\")"));
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    pub fn label(mut self, column: &str) -> Self {
+        self.label = Some(column.to_owned());
+        self
+    }
+
     /// Another protocol, seed included.
     pub fn protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = protocol;
@@ -167,7 +190,7 @@ impl EvaluateBuilder {
         }
         let budgets = self.budgets();
         let mut progress = Progress::new("evaluating", self.sets.len() + budgets.len() * self.controls.len() + 1);
-        let judge = Judge::new(study, &self.protocol, self.scored_on)?;
+        let judge = Judge::new(study, &self.protocol, self.scored_on, self.label.as_deref())?;
         let mut rows: Vec<Vec<EvaluationRow>> = vec![Vec::new(); self.models.len()];
         let mut notes = Vec::new();
         for set in &self.sets {

@@ -23,7 +23,7 @@ impl Condition {
     /// Reads columns of obs for the training cells.
     pub(super) fn read_all(study: &Study, columns: &[String]) -> crate::Result<Vec<Self>> {
         for (place, column) in columns.iter().enumerate() {
-            if *column == study.config().label || columns[..place].contains(column) {
+            if study.label_columns().iter().any(|(label, _)| label == column) || columns[..place].contains(column) {
                 let problem = "it is a condition already; leave it out".to_owned();
                 return Err(ScdgError::Condition { column: column.clone(), problem }.into());
             }

@@ -207,7 +207,8 @@ impl GenerateBuilder {
         };
         let names: Vec<String> = drawn.iter().map(name).collect();
         let labels: Vec<&str> = drawn.iter().map(|cell| classes[cell.class].as_str()).collect();
-        let mut columns = vec![Column::new(study.config().label.as_str().into(), labels)];
+        let mut columns = vec![Column::new(study.label().into(), labels)];
+        columns.extend(study.parts_of_labels(drawn.iter().map(|cell| cell.class)));
         for (place, condition) in conditions.iter().enumerate() {
             let values: Vec<&str> = drawn.iter().map(|cell| condition.values()[cell.values[place]].as_str()).collect();
             columns.push(Column::new(condition.column().into(), values));

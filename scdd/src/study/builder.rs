@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use super::label_columns::labels;
 use super::{Parts, Study, StudyError};
 use crate::cells::{Cells, Labels, LogNormalized};
 use crate::device::or_default;
@@ -17,6 +18,9 @@ use crate::seed;
 pub struct StudyConfig {
     /// Column of obs that holds the classes.
     pub label: String,
+    /// Further label columns: classes are the combinations of values that occur; none.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// Share of the cells of each class that only evaluation sees; 0.2 (the 8:2 split is ours).
     pub test_fraction: f64,
     /// Share of the training cells that choices are made on; 0.1 (ours).
@@ -54,6 +58,7 @@ impl Cells<LogNormalized> {
     pub fn study(&self, label: &str) -> StudyBuilder {
         let config = StudyConfig {
             label: label.to_owned(),
+            also: Vec::new(),
             test_fraction: 0.2,
             validation_fraction: 0.1,
             variable_genes: Some(2_000),
@@ -72,6 +77,14 @@ impl Cells<LogNormalized> {
 }
 
 impl StudyBuilder {
+    /// One more label column: classes are then the combinations of values that occur, such as "T cell | healthy", so that one
+    /// distilled set serves several tasks. Its cells keep every column in their obs, and
+    /// [`evaluate().label(column)`](crate::evaluate::EvaluateBuilder::label) judges one of them.
+    pub fn also(mut self, label: &str) -> Self {
+        self.config.also.push(label.to_owned());
+        self
+    }
+
     /// Share of the cells of each class that only evaluation sees; 0.2.
     pub fn test_fraction(mut self, fraction: f64) -> Self {
         self.config.test_fraction = fraction;
@@ -209,6 +222,7 @@ impl StudyBuilder {
             }
         };
         let cells = training.cells().clone();
+        let (_, label_columns) = labels(&self.cells, config)?;
         let notes = training.notes().to_vec();
         let cache = if self.cache_embeddings { EmbeddingCache::of_user() } else { EmbeddingCache::none() };
         let embeddings = cache.embed(&foundation, &cells)?;
@@ -219,6 +233,7 @@ impl StudyBuilder {
                 test,
                 notes,
                 config: config.clone(),
+                label_columns,
                 pretraining: self.foundation.is_none().then(|| self.pretraining.clone()),
                 uncut: self.foundation.clone().unwrap_or_else(|| foundation.clone()),
                 foundation,
@@ -253,7 +268,7 @@ impl StudyBuilder {
 
     fn labels_and_split(&self) -> crate::Result<(Labels, Split)> {
         let config = &self.config;
-        let labels = self.cells.labels(&config.label)?;
+        let (labels, _) = labels(&self.cells, config)?;
         let split = stratified_split(&labels, config.test_fraction, config.validation_fraction, config.seed)?;
         Ok((labels, split))
     }

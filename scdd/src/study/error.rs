@@ -17,6 +17,14 @@ pub enum StudyError {
         /// All test cells.
         test: usize,
     },
+    /// Label columns that can't be combined.
+    #[error("label column '{column}': {problem}")]
+    Label {
+        /// The column.
+        column: String,
+        /// What is wrong, and the mend.
+        problem: String,
+    },
     /// A foundation model chooses the genes, and a number of variable genes was asked for as well.
     #[error(
         "variable_genes was set, and {model} was given, which sees all genes that it shares with the cells; leave \

@@ -3,14 +3,17 @@
 
 mod builder;
 mod error;
+mod label_columns;
 
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use ndarray::{Array2, Axis};
+use polars::prelude::Column;
 
 pub use builder::{StudyBuilder, StudyConfig};
 pub use error::StudyError;
+pub(crate) use label_columns::LabelColumns;
 
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::foundation::{Foundation, PretrainingConfig, PretrainingHistory, Reference};
@@ -38,6 +41,7 @@ struct Parts {
     test: TestCells,
     notes: Vec<String>,
     config: StudyConfig,
+    label_columns: LabelColumns,
     pretraining: Option<PretrainingConfig>,
     foundation: Foundation,
     /// As it was given, of all its genes.
@@ -72,6 +76,47 @@ impl Study {
     /// Classes in the order of their numbers.
     pub fn classes(&self) -> &[String] {
         self.parts.training.classes()
+    }
+
+    /// What the classes are called together: the label column, or the columns that they combine, "cell_type | disease".
+    pub fn label(&self) -> &str {
+        &self.parts.training.labels().column
+    }
+
+    /// The label columns that classes are made of, each with its value of every class: one, unless
+    /// [`StudyBuilder::also`] named more.
+    ///
+    /// ```
+    /// use scdd::polars::prelude::Column;
+    /// use scdd::prelude::*;
+    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+    /// let sides: Vec<&str> = (0..cells.cells()).map(|cell| if cell % 2 == 0 { "left" } else { "right" }).collect();
+    /// let cells = cells.with_obs(Column::new("side".into(), sides))?;
+    /// let study = cells.study("cell_type").also("side").foundation_epochs(1).run()?;
+    /// assert_eq!((study.classes().len(), study.label()), (6, "cell_type | side"));
+    /// assert_eq!(study.label_columns()[1].1[..2], ["left", "right"]);
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    pub fn label_columns(&self) -> &[(String, Vec<String>)] {
+        &self.parts.label_columns
+    }
+
+    /// For cells of these classes a column of obs for each that classes combine; none when they are those of one column.
+    pub(crate) fn parts_of_labels(&self, classes: impl Iterator<Item = usize>) -> Vec<Column> {
+        let columns = self.label_columns();
+        if columns.len() < 2 {
+            return Vec::new();
+        }
+        let classes: Vec<usize> = classes.collect();
+        let column = |(name, values): &(String, Vec<String>)| {
+            Column::new(name.as_str().into(), classes.iter().map(|&class| values[class].as_str()).collect::<Vec<_>>())
+        };
+        columns.iter().map(column).collect()
+    }
+
+    /// The foundation model as it was given, of all its genes.
+    pub(crate) fn uncut_foundation(&self) -> &Foundation {
+        &self.parts.uncut
     }
 
     /// What classes lost in the split.
@@ -145,7 +190,7 @@ impl Study {
         let (parts, training) = (&self.parts, &self.parts.training);
         let mut text = format!(
             "Study of '{}': {} cells x {} genes, {} classes; {} to train on, {} to choose on, {} to test on",
-            parts.config.label,
+            self.label(),
             grouped(parts.cells.cells()),
             grouped(parts.cells.genes()),
             self.classes().len(),

@@ -12,9 +12,8 @@
 //! | [`KCentre`] | n real cells, each the farthest from those before |
 //! | [`GeometricSketch`] | n real cells, one of each of n equal boxes that cover the class |
 //! | [`ScValue`] | n real cells of every grade of value for telling classes apart |
-//!
-//! Metacells have no control of their own: SuperCell and its like merge similar cells into a mean, within classes where
-//! labels are known, which is [`KMeansPseudobulks`] but for how neighbours are found.
+//! | [`Stratified`] | real cells, n for each class in all, with the classes' shares |
+//! | [`MergedMetacells`] | n metacells, merged along the graph of nearest neighbours |
 
 mod candidates;
 mod class_mean;
@@ -25,10 +24,12 @@ mod herding;
 mod k_centre;
 mod kmeans_pseudobulks;
 mod medoid;
+mod merged_metacells;
 mod out_of_bag;
 mod plaid;
 mod random_cells;
 mod sc_value;
+mod stratified;
 
 use std::sync::Arc;
 
@@ -43,15 +44,18 @@ pub use herding::Herding;
 pub use k_centre::KCentre;
 pub use kmeans_pseudobulks::KMeansPseudobulks;
 pub use medoid::Medoid;
+pub use merged_metacells::MergedMetacells;
 pub use random_cells::RandomCells;
 pub use sc_value::ScValue;
+pub use stratified::Stratified;
 
 /// Expression rows `[cells, genes]` and the label of each row.
 pub type Selected = (Array2<f32>, Vec<u32>);
 
 /// A way to pick or make a few labelled cells from the training cells. Implement it, and it stands in every table.
 ///
-/// It may give fewer rows than `per_class` for a class, never more, and rows come class by class. A class without
+/// It may give fewer rows than `per_class` for a class, and never more in all than that for each class; rows come class by
+/// class. A class without
 /// training cells gets no row.
 ///
 /// ```
@@ -86,7 +90,7 @@ pub trait Selection: Send + Sync {
     /// What the table calls it.
     fn name(&self) -> String;
 
-    /// Gives at most `per_class` rows for each class, from training cells with their labels and latents. The same seed
+    /// Gives at most `per_class` rows for each class on average, from training cells with their labels and latents. The same seed
     /// gives the same rows.
     ///
     /// # Errors
@@ -118,8 +122,8 @@ pub fn all_controls() -> Vec<Arc<dyn Selection>> {
     ]
 }
 
-/// [`all_controls`], and the ways of picking real cells that are used in the place of distilling: herding, k-centre greedy,
-/// geometric sketching and scValue.
+/// [`all_controls`], and what is used in the place of distilling: herding, k-centre greedy, geometric sketching, scValue, a
+/// stratified subsample and metacells.
 ///
 /// ```
 /// use scdd::prelude::*;
@@ -130,8 +134,14 @@ pub fn all_controls() -> Vec<Arc<dyn Selection>> {
 /// # Ok::<(), scdd::Error>(())
 /// ```
 pub fn all_selections() -> Vec<Arc<dyn Selection>> {
-    let picks: [Arc<dyn Selection>; 4] =
-        [Arc::new(Herding), Arc::new(KCentre), Arc::new(GeometricSketch), Arc::new(ScValue)];
+    let picks: [Arc<dyn Selection>; 6] = [
+        Arc::new(Herding),
+        Arc::new(KCentre),
+        Arc::new(GeometricSketch),
+        Arc::new(ScValue),
+        Arc::new(Stratified),
+        Arc::new(MergedMetacells),
+    ];
     all_controls().into_iter().chain(picks).collect()
 }
 

@@ -7,10 +7,9 @@
 
 use ndarray::Array2;
 use rand::RngExt;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use crate::evaluate::forest::Splits;
 use crate::seed;
 
 /// Trees (scikit-learn's and scValue's default).
@@ -27,8 +26,9 @@ pub(super) struct Value {
 pub(super) fn values(points: &Array2<f32>, labels: &[u32], classes: usize, seed: u64) -> Vec<Value> {
     let cells = labels.len();
     let tree = |mut found: Vec<Value>, number: usize| {
-        let random = seed::stream(seed, &format!("out of bag: tree {number}"));
-        Tree { points, labels, classes, random }.grow(&mut found);
+        let mut random = seed::stream(seed, &format!("out of bag: tree {number}"));
+        let drawn = (0..cells).map(|_| random.random_range(0..cells) as u32).collect();
+        grow(Splits::new(points, labels, classes, 1, random), labels, drawn, &mut found);
         found
     };
     let none = || vec![Value::default(); cells];
@@ -39,95 +39,31 @@ pub(super) fn values(points: &Array2<f32>, labels: &[u32], classes: usize, seed:
     (0..TREES).into_par_iter().fold(none, tree).reduce(none, both)
 }
 
-struct Tree<'a> {
-    points: &'a Array2<f32>,
-    labels: &'a [u32],
-    classes: usize,
-    random: ChaCha8Rng,
-}
-
-impl Tree<'_> {
-    fn grow(mut self, found: &mut [Value]) {
-        let cells = self.labels.len();
-        let drawn: Vec<usize> = (0..cells).map(|_| self.random.random_range(0..cells)).collect();
-        let mut seen = vec![false; cells];
-        drawn.iter().for_each(|&cell| seen[cell] = true);
-        // Cells of the sample in a node, and those outside that fall into it.
-        let mut nodes = vec![(drawn, (0..cells).filter(|&cell| !seen[cell]).collect::<Vec<usize>>())];
-        while let Some((inside, outside)) = nodes.pop() {
-            if outside.is_empty() {
-                continue;
-            }
-            if let Some((feature, threshold)) = self.best_split(&inside) {
-                let part = |of: Vec<usize>| -> (Vec<usize>, Vec<usize>) {
-                    of.into_iter().partition(|&cell| self.points[[cell, feature]] <= threshold)
-                };
-                let (inside, outside) = (part(inside), part(outside));
-                nodes.extend([(inside.0, outside.0), (inside.1, outside.1)]);
-                continue;
-            }
-            // The first of the classes with most cells.
-            let counts = self.counts(&inside);
-            let largest = counts.iter().max().copied().unwrap_or(0);
-            let named = counts.iter().position(|&count| count == largest).unwrap_or(0) as u32;
-            for cell in outside {
-                found[cell].asked += 1;
-                found[cell].right += u32::from(self.labels[cell] == named);
-            }
+/// Grows one tree that is not kept.
+fn grow(mut splits: Splits<Array2<f32>>, labels: &[u32], drawn: Vec<u32>, found: &mut [Value]) {
+    let cells = labels.len() as u32;
+    let mut seen = vec![false; labels.len()];
+    drawn.iter().for_each(|&cell| seen[cell as usize] = true);
+    // Cells of the sample in a node, and those outside that fall into it.
+    let mut nodes = vec![(drawn, (0..cells).filter(|&cell| !seen[cell as usize]).collect::<Vec<u32>>())];
+    while let Some((inside, outside)) = nodes.pop() {
+        if outside.is_empty() {
+            continue;
         }
-    }
-
-    fn counts(&self, cells: &[usize]) -> Vec<usize> {
-        let mut counts = vec![0; self.classes];
-        cells.iter().for_each(|&cell| counts[self.labels[cell] as usize] += 1);
-        counts
-    }
-
-    /// The feature and threshold after which the Gini impurity, weighted by cells, is least: there the sum of squared class
-    /// counts over cells, of both sides, is largest. None for cells of one class, or without a feature that differs.
-    fn best_split(&mut self, cells: &[usize]) -> Option<(usize, f32)> {
-        let all = self.counts(cells);
-        if all.contains(&cells.len()) {
-            return None;
+        if let Some((feature, threshold)) = splits.best(&inside) {
+            let (inside, outside) = (splits.part(feature, threshold, inside), splits.part(feature, threshold, outside));
+            nodes.extend([(inside.0, outside.0), (inside.1, outside.1)]);
+            continue;
         }
-        let wanted = (self.points.ncols() as f64).sqrt() as usize;
-        let mut features: Vec<usize> = (0..self.points.ncols()).collect();
-        features.shuffle(&mut self.random);
-        let (mut tried, mut best, mut largest) = (0, None, f64::NEG_INFINITY);
-        for feature in features {
-            let mut order: Vec<(f32, u32)> =
-                cells.iter().map(|&cell| (self.points[[cell, feature]], self.labels[cell])).collect();
-            order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-            // Constant features don't count as tried, as in scikit-learn.
-            if order.first().map(|first| first.0) == order.last().map(|last| last.0) {
-                continue;
-            }
-            let (mut left, mut right) = (vec![0usize; self.classes], all.clone());
-            let (mut of_left, mut of_right) = (0usize, all.iter().map(|count| count * count).sum::<usize>());
-            for (place, pair) in order.windows(2).enumerate() {
-                let class = pair[0].1 as usize;
-                of_left += 2 * left[class] + 1;
-                of_right -= 2 * right[class] - 1;
-                left[class] += 1;
-                right[class] -= 1;
-                if pair[0].0 == pair[1].0 {
-                    continue;
-                }
-                let (on_left, on_right) = (place + 1, order.len() - place - 1);
-                let purity = of_left as f64 / on_left as f64 + of_right as f64 / on_right as f64;
-                if purity > largest {
-                    largest = purity;
-                    let middle = pair[0].0 + (pair[1].0 - pair[0].0) / 2.0;
-                    // Rounding may bring the middle up to the right one.
-                    best = Some((feature, if middle < pair[1].0 { middle } else { pair[0].0 }));
-                }
-            }
-            tried += 1;
-            if tried >= wanted.max(1) {
-                break;
-            }
+        // The first of the classes with most cells.
+        let counts = splits.counts(&inside);
+        let largest = counts.iter().max().copied().unwrap_or(0);
+        let named = counts.iter().position(|&count| count == largest).unwrap_or(0) as u32;
+        for cell in outside {
+            let value = &mut found[cell as usize];
+            value.asked += 1;
+            value.right += u32::from(labels[cell as usize] == named);
         }
-        best
     }
 }
 

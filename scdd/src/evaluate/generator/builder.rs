@@ -111,7 +111,7 @@ impl ReportBuilder {
             generate = generate.sampler(sampler);
         }
         let generated = generate.run()?;
-        let labels = generated.labels(&study.config().label)?;
+        let labels = generated.labels(study.label())?;
         let number = |name: &String| study.classes().iter().position(|class| class == name).unwrap_or(0) as u32;
         let numbers: Vec<u32> = labels.classes.iter().map(number).collect();
         let labels: Vec<u32> = labels.of_cell.iter().map(|&label| numbers[label as usize]).collect();

@@ -5,7 +5,7 @@
 //! | moments | do genes have the means, variances and zeros that they have in real cells? | `moments.rs` |
 //! | distance | how far are the two distributions? Maximum mean discrepancy | `discrepancy.rs` |
 //! | mixing | are neighbours of a cell of both kinds? Integration LISI | `lisi.rs` |
-//! | telling apart | can nearest neighbours or a random forest tell them? AUC | `two_samples.rs`, `forest.rs` |
+//! | telling apart | can nearest neighbours or a random forest tell them? AUC | `two_samples.rs` |
 //! | classes | does a classifier of real cells see the classes? Are their markers the same? | `classes.rs` |
 //!
 //! Beside each figure stands the same one for real training cells in the place of generated ones, which is what a perfect
@@ -14,7 +14,6 @@
 mod builder;
 mod classes;
 mod discrepancy;
-mod forest;
 mod lisi;
 mod moments;
 mod report;

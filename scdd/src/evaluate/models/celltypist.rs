@@ -2,25 +2,33 @@
 //!
 //! As in the Python package's `train` with its defaults: genes without expression are dropped (here they are all zero, and
 //! so are their weights), each gene is standardised and clipped at 10 deviations above its mean, and
-//! `LogisticRegression(C=1, solver="lbfgs", max_iter=1000)` is fitted for each class against the others. The package asks
-//! for cells whose counts sum to 10,000; that is not asked here, because a study may keep some of the genes only, and
+//! `LogisticRegression(C=1, solver="lbfgs", max_iter=1000)` is fitted for each class against the others; with its `use_SGD`
+//! it is `SGDClassifier(loss="log_loss", alpha=1e-4)`. The package asks for cells whose counts sum to 10,000; that is not asked here, because a study may keep some of the genes only, and
 //! the mean of cells does not sum to it.
 
 use ndarray::Array2;
 use rayon::prelude::*;
+use serde_json::json;
 
 use super::lbfgs::Minimum;
 use super::logistic::{Design, Fitted, Span, one_vs_rest};
+use super::logistic_sgd::{self, Descent};
 use super::standardized::Standardized;
-use super::{EvaluationModel, ModelInput, TrainedModel, agreement, check_set};
+use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, agreement, check_set};
 use crate::cells::Expression;
 use crate::evaluate::{EvaluateError, Protocol};
+use crate::seed;
 
 /// Up to so many cells, and when they are fewer than genes, weights are sought among the dimensions that the cells span.
 const FEW: usize = 1_024;
+/// What a pass has to lower the mean loss by (scikit-learn's `tol`).
+const SGD_TOLERANCE: f64 = 1e-3;
 
-/// Logistic regression as CellTypist trains it. Decision values are the decision function, `w z + b` of each class; a class
-/// without training cells has minus infinity. Nothing is drawn, so there is one model whatever the protocol says.
+/// Logistic regression as CellTypist trains it. Decision values are the decision function, `w z + b` of each class, and
+/// probabilities its logistic function, as CellTypist's; a class without training cells has minus infinity, and 0. By L-BFGS
+/// nothing is drawn, so there is one model whatever the protocol says; by SGD the order of cells is.
+///
+/// Genes that cells to annotate lack are left out, as CellTypist does it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CellTypist {
     /// Inverse strength of the penalty: 1 (CellTypist).
@@ -30,11 +38,15 @@ pub struct CellTypist {
     /// It ends when no entry of the gradient of the mean loss is above this: 1e-5. scikit-learn's 1e-4 ends earlier (ours,
     /// since the classes are minimised together).
     pub tolerance: f64,
+    /// Stochastic gradient descent with this strength of the penalty in the place of L-BFGS, as CellTypist's `use_SGD` with
+    /// its `alpha` of 1e-4; None. Then `iterations` are passes over the cells, and a pass has to lower the mean loss by 1e-3
+    /// (scikit-learn's `tol`); `c` and `tolerance` are not used.
+    pub sgd: Option<f64>,
 }
 
 impl Default for CellTypist {
     fn default() -> Self {
-        Self { c: 1.0, iterations: 1_000, tolerance: 1e-5 }
+        Self { c: 1.0, iterations: 1_000, tolerance: 1e-5, sgd: None }
     }
 }
 
@@ -44,17 +56,35 @@ impl CellTypist {
         Self::default()
     }
 
+    /// By stochastic gradient descent, which tables call "CellTypist SGD".
+    pub fn sgd() -> Self {
+        Self { sgd: Some(1e-4), ..Self::default() }
+    }
+
     fn check(&self) -> Result<(), EvaluateError> {
         let demand = |holds: bool, name, value: String, expected| {
             if holds { Ok(()) } else { Err(EvaluateError::Setting { name, value, expected }) }
         };
         demand(self.c.is_finite() && self.c > 0.0, "c", self.c.to_string(), "a finite number above 0")?;
         demand(self.iterations > 0, "iterations", self.iterations.to_string(), "1 or more")?;
+        let alpha = self.sgd.unwrap_or(1.0);
+        demand(alpha.is_finite() && alpha > 0.0, "sgd", alpha.to_string(), "a finite number above 0")?;
         let tolerance = self.tolerance;
         demand(tolerance.is_finite() && tolerance > 0.0, "tolerance", tolerance.to_string(), "a finite number above 0")
     }
 
+    #[cfg(test)]
     fn fit(&self, expression: &Expression, labels: &[u32], classes: usize) -> Result<Trained, EvaluateError> {
+        self.fit_seeded(expression, labels, classes, 0)
+    }
+
+    fn fit_seeded(
+        &self,
+        expression: &Expression,
+        labels: &[u32],
+        classes: usize,
+        seed: u64,
+    ) -> Result<Trained, EvaluateError> {
         self.check()?;
         let (cells, genes) = (expression.cells(), expression.genes());
         check_set(cells, genes, labels, classes)?;
@@ -67,7 +97,10 @@ impl CellTypist {
         let of_known: Vec<u32> =
             labels.iter().map(|label| present.partition_point(|known| known < label) as u32).collect();
         let solve = |design: &Design| one_vs_rest(design, &of_known, known, self.c, self.iterations, self.tolerance);
-        let fitted = if cells <= FEW.min(genes) {
+        let fitted = if let Some(alpha) = self.sgd {
+            let descent = Descent { alpha, passes: self.iterations, tolerance: SGD_TOLERANCE, seed };
+            logistic_sgd::one_vs_rest(expression, &standardized, &of_known, known, descent)
+        } else if cells <= FEW.min(genes) {
             let mut rows = vec![0.0; cells * genes];
             rows.par_chunks_exact_mut(genes)
                 .enumerate()
@@ -79,23 +112,26 @@ impl CellTypist {
             solve(&Design::sparse(expression, &standardized))
         };
         let Minimum { iterations, gradient } = fitted.minimum;
-        let note = (gradient > self.tolerance).then(|| {
-            format!("CellTypist ended after {iterations} iterations on {cells} cells with a gradient of {gradient:.1e}")
+        let note = (gradient.is_nan() || gradient > self.tolerance).then(|| match self.sgd {
+            Some(_) => format!("CellTypist SGD ended after {iterations} passes over {cells} cells and was not done"),
+            None => format!(
+                "CellTypist ended after {iterations} iterations on {cells} cells with a gradient of {gradient:.1e}"
+            ),
         });
         let mut start = fitted.intercepts;
         for (weights, offset) in fitted.weights.chunks_exact(known).zip(standardized.offset()) {
             start.iter_mut().zip(weights).for_each(|(start, weight)| *start -= offset * weight);
         }
         let weights = fitted.weights;
-        let mut trained = Trained { standardized, weights, start, present, classes, training_accuracy: 0.0, note };
-        trained.training_accuracy = agreement(&super::largest(&trained.decisions(expression)?), labels);
+        let mut trained = Trained { standardized, weights, start, present, classes, training_accuracy: None, note };
+        trained.training_accuracy = Some(agreement(&super::largest(&trained.decisions(expression)?), labels));
         Ok(trained)
     }
 }
 
 impl EvaluationModel for CellTypist {
     fn name(&self) -> String {
-        "CellTypist".into()
+        if self.sgd.is_some() { "CellTypist SGD".into() } else { "CellTypist".into() }
     }
 
     fn train(
@@ -103,9 +139,14 @@ impl EvaluationModel for CellTypist {
         cells: &ModelInput,
         labels: &[u32],
         classes: usize,
-        _protocol: &Protocol,
+        protocol: &Protocol,
     ) -> crate::Result<Vec<Box<dyn TrainedModel>>> {
-        Ok(vec![Box::new(self.fit(cells.expression()?, labels, classes)?)])
+        let networks = if self.sgd.is_some() { protocol.networks } else { 1 };
+        let fit = |network| -> crate::Result<Box<dyn TrainedModel>> {
+            let seed = seed::number(protocol.seed, &format!("CellTypist SGD {network}"));
+            Ok(Box::new(self.fit_seeded(cells.expression()?, labels, classes, seed)?))
+        };
+        (0..networks).map(fit).collect()
     }
 }
 
@@ -117,20 +158,30 @@ struct Trained {
     start: Vec<f64>,
     present: Vec<u32>,
     classes: usize,
-    training_accuracy: f64,
+    training_accuracy: Option<f64>,
     note: Option<String>,
 }
 
 impl Trained {
     fn decisions(&self, expression: &Expression) -> Result<Array2<f32>, EvaluateError> {
+        self.decisions_without(expression, &[])
+    }
+
+    /// Decisions that leave some genes out: what a zero of theirs adds is taken off.
+    fn decisions_without(&self, expression: &Expression, missing: &[u32]) -> Result<Array2<f32>, EvaluateError> {
         let (found, expected) = (expression.genes(), self.standardized.genes());
         if found != expected {
             return Err(EvaluateError::Genes { found, expected });
         }
         let known = self.present.len();
+        let mut start = self.start.clone();
+        for &gene in missing {
+            let (weights, offset) = (&self.weights[gene as usize * known..], self.standardized.offset()[gene as usize]);
+            start.iter_mut().zip(weights).for_each(|(start, weight)| *start += offset * weight);
+        }
         let mut decisions = vec![f32::NEG_INFINITY; expression.cells() * self.classes];
         decisions.par_chunks_exact_mut(self.classes).with_min_len(64).enumerate().for_each(|(cell, row)| {
-            let mut sums = self.start.clone();
+            let mut sums = start.clone();
             let (genes, values) = expression.row(cell);
             for (&gene, &value) in genes.iter().zip(values) {
                 let value = self.standardized.shifted(gene, value);
@@ -146,16 +197,49 @@ impl Trained {
 
 impl TrainedModel for Trained {
     fn decide(&self, cells: &ModelInput) -> crate::Result<Array2<f32>> {
-        Ok(self.decisions(cells.expression()?)?)
+        Ok(self.decisions_without(cells.expression()?, cells.missing_genes())?)
+    }
+
+    fn probabilities(&self, cells: &ModelInput) -> crate::Result<Array2<f32>> {
+        Ok(self.decide(cells)?.mapv(|decision| 1.0 / (1.0 + (-decision).exp())))
+    }
+
+    fn save(&self) -> Option<SavedModel> {
+        let (genes, known) = (self.standardized.genes(), self.present.len());
+        let (inverse, offset) = (self.standardized.inverse().to_vec(), self.standardized.offset().to_vec());
+        Some(
+            SavedModel::new(KIND, json!({ "genes": genes, "classes": self.classes }))
+                .with("inverse", &[genes], Numbers::F64(inverse))
+                .with("offset", &[genes], Numbers::F64(offset))
+                .with("weights", &[genes, known], Numbers::F64(self.weights.clone()))
+                .with("start", &[known], Numbers::F64(self.start.clone()))
+                .with("present", &[known], Numbers::U32(self.present.clone())),
+        )
     }
 
     fn training_accuracy(&self) -> Option<f64> {
-        Some(self.training_accuracy)
+        self.training_accuracy
     }
 
     fn note(&self) -> Option<String> {
         self.note.clone()
     }
+}
+
+/// Which files hold one.
+pub(super) const KIND: &str = "CellTypist";
+
+pub(super) fn load(saved: &SavedModel) -> Result<Box<dyn TrainedModel>, String> {
+    let (genes, classes) = (saved.number("genes")?, saved.number("classes")?);
+    let present = saved.u32("present")?;
+    if let Some(class) = present.iter().find(|class| **class as usize >= classes) {
+        return Err(format!("class {class} of {classes} classes"));
+    }
+    let known = present.len();
+    let standardized = Standardized::from_parts(saved.f64("inverse", &[genes])?, saved.f64("offset", &[genes])?);
+    let (weights, start) = (saved.f64("weights", &[genes, known])?, saved.f64("start", &[known])?);
+    let (training_accuracy, note) = (None, None);
+    Ok(Box::new(Trained { standardized, weights, start, present, classes, training_accuracy, note }))
 }
 
 #[cfg(test)]

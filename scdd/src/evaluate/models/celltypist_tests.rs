@@ -78,7 +78,7 @@ fn classes_are_learned_and_one_without_training_cells_is_never_predicted() {
     let decisions = trained.decisions(&test).unwrap();
     assert!(agreement(&super::super::largest(&decisions), &truth) > 0.9);
     assert!(decisions.column(5).iter().all(|value| *value == f32::NEG_INFINITY));
-    assert_eq!(trained.training_accuracy, 1.0);
+    assert_eq!(trained.training_accuracy, Some(1.0));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Cells as evaluation models see them: sparse expression, and latents where a model asks for them.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use ndarray::Array2;
 
@@ -15,6 +15,8 @@ pub struct ModelInput {
     expression: Option<Expression>,
     latents: OnceLock<Array2<f32>>,
     foundation: Option<Foundation>,
+    missing: Arc<Vec<u32>>,
+    gene_names: Option<Arc<Vec<String>>>,
 }
 
 impl ModelInput {
@@ -29,12 +31,30 @@ impl ModelInput {
     /// # Ok::<(), scdd::Error>(())
     /// ```
     pub fn new(expression: Expression) -> Self {
-        Self { cells: expression.cells(), expression: Some(expression), latents: OnceLock::new(), foundation: None }
+        let cells = expression.cells();
+        Self { expression: Some(expression), ..Self::empty(cells) }
     }
 
     /// Features `[cells, latent]` that are no cells.
     pub fn of_latents(latents: Array2<f32>) -> Self {
-        Self { cells: latents.nrows(), expression: None, latents: latents.into(), foundation: None }
+        let cells = latents.nrows();
+        Self { latents: latents.into(), ..Self::empty(cells) }
+    }
+
+    fn empty(cells: usize) -> Self {
+        let (expression, latents, foundation) = (None, OnceLock::new(), None);
+        Self { cells, expression, latents, foundation, missing: Arc::default(), gene_names: None }
+    }
+
+    /// The same cells with the names of their genes, for models that know gene sets.
+    #[must_use]
+    pub fn with_gene_names(self, names: &[String]) -> Self {
+        Self { gene_names: Some(Arc::new(names.to_vec())), ..self }
+    }
+
+    /// Names of the genes, where they were given.
+    pub fn gene_names(&self) -> Option<&[String]> {
+        self.gene_names.as_ref().map(|names| names.as_slice())
     }
 
     /// The same cells with latents that are known.
@@ -47,6 +67,18 @@ impl ModelInput {
     #[must_use]
     pub fn seen_through(self, foundation: &Foundation) -> Self {
         Self { foundation: Some(foundation.clone()), ..self }
+    }
+
+    /// The same cells, in which some genes were not measured: their zeros say nothing. A model that can do without a gene
+    /// leaves it out; to others it is zero.
+    #[must_use]
+    pub fn with_missing_genes(self, genes: Vec<u32>) -> Self {
+        Self { missing: Arc::new(genes), ..self }
+    }
+
+    /// Genes that were not measured, by number; rising.
+    pub fn missing_genes(&self) -> &[u32] {
+        &self.missing
     }
 
     /// How many cells.

@@ -1,8 +1,9 @@
 //! The linear head on the frozen encoder, the model that the paper distils for, as one of the evaluation models.
 
 use ndarray::Array2;
+use serde_json::json;
 
-use super::{EvaluationModel, ModelInput, TrainedModel};
+use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel};
 use crate::evaluate::{LinearHead, Protocol, train_heads};
 
 /// Softmax regression on latents of the foundation model, by SGD as the [`Protocol`] says; see [`train_heads`]. Decision
@@ -31,12 +32,34 @@ impl EvaluationModel for LinearProbe {
     }
 }
 
+/// Which files hold a linear head.
+pub(super) const KIND: &str = "linear head";
+
+pub(super) fn load(saved: &SavedModel) -> Result<Box<dyn TrainedModel>, String> {
+    let (classes, width) = (saved.number("classes")?, saved.number("latent")?);
+    let weights = saved.f32("weights", &[classes, width])?;
+    let weights = Array2::from_shape_vec((classes, width), weights).map_err(|problem| problem.to_string())?;
+    let scale = saved.real("scale")? as f32;
+    Ok(Box::new(LinearHead::from_weights(weights, saved.f32("bias", &[classes])?, scale)))
+}
+
 impl TrainedModel for LinearHead {
     fn decide(&self, cells: &ModelInput) -> crate::Result<Array2<f32>> {
         Ok(self.probabilities(cells.latents()?)?)
     }
 
+    fn probabilities(&self, cells: &ModelInput) -> crate::Result<Array2<f32>> {
+        self.decide(cells)
+    }
+
+    fn save(&self) -> Option<SavedModel> {
+        let (classes, width) = self.weights().dim();
+        let config = json!({ "classes": classes, "latent": width, "scale": self.scale() });
+        let saved = SavedModel::new(KIND, config).with_matrix("weights", self.weights());
+        Some(saved.with("bias", &[classes], Numbers::F32(self.bias().to_vec())))
+    }
+
     fn training_accuracy(&self) -> Option<f64> {
-        Some(LinearHead::training_accuracy(self))
+        Some(LinearHead::training_accuracy(self)).filter(|accuracy| accuracy.is_finite())
     }
 }

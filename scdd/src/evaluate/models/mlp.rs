@@ -10,8 +10,9 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use serde_json::json;
 
-use super::{EvaluationModel, ModelInput, TrainedModel, agreement, check_set, largest};
+use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, agreement, check_set, largest};
 use crate::cells::Expression;
 use crate::evaluate::{EvaluateError, Protocol};
 use crate::seed;
@@ -87,7 +88,7 @@ impl EvaluationModel for Mlp {
             let mut network = Network::new(expression.genes(), self.hidden, classes, &mut stream("initial weights"));
             network.train(expression, labels, self, protocol, &mut stream("order of cells"));
             let probabilities = network.probabilities(expression);
-            let training_accuracy = agreement(&largest(&probabilities), labels);
+            let training_accuracy = Some(agreement(&largest(&probabilities), labels));
             match probabilities.iter().all(|value| value.is_finite()) {
                 true => {
                     Ok(Box::new(Trained { network: Arc::new(network), training_accuracy }) as Box<dyn TrainedModel>)
@@ -101,7 +102,7 @@ impl EvaluationModel for Mlp {
 
 struct Trained {
     network: Arc<Network>,
-    training_accuracy: f64,
+    training_accuracy: Option<f64>,
 }
 
 impl TrainedModel for Trained {
@@ -114,9 +115,31 @@ impl TrainedModel for Trained {
         Ok(self.network.probabilities(expression))
     }
 
-    fn training_accuracy(&self) -> Option<f64> {
-        Some(self.training_accuracy)
+    fn probabilities(&self, cells: &ModelInput) -> crate::Result<Array2<f32>> {
+        self.decide(cells)
     }
+
+    fn save(&self) -> Option<SavedModel> {
+        let Network { genes, hidden, classes, weights } = &*self.network;
+        let config = json!({ "genes": genes, "hidden": hidden, "classes": classes });
+        Some(SavedModel::new(KIND, config).with("weights", &[weights.len()], Numbers::F32(weights.clone())))
+    }
+
+    fn training_accuracy(&self) -> Option<f64> {
+        self.training_accuracy
+    }
+}
+
+/// Which files hold one.
+pub(super) const KIND: &str = "MLP";
+
+pub(super) fn load(saved: &SavedModel) -> Result<Box<dyn TrainedModel>, String> {
+    let (genes, hidden, classes) = (saved.number("genes")?, saved.number("hidden")?, saved.number("classes")?);
+    let count = |inputs: usize, outputs: usize| inputs.checked_add(1)?.checked_mul(outputs);
+    let count = count(genes, hidden).zip(count(hidden, classes)).and_then(|(a, b)| a.checked_add(b));
+    let weights = saved.f32("weights", &[count.ok_or("its sizes are beyond any memory")?])?;
+    let network = Arc::new(Network { genes, hidden, classes, weights });
+    Ok(Box::new(Trained { network, training_accuracy: None }))
 }
 
 /// Weights `[genes, hidden]`, hidden biases, weights `[hidden, classes]`, class biases, in one vector for the optimiser.

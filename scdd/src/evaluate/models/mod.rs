@@ -6,6 +6,9 @@
 //! | [`CellTypist`] | standardised expression | one: it has one solution |
 //! | [`Mlp`] | expression | as many as the protocol says |
 //! | [`NearestNeighbours`] | expression | one: nothing is drawn |
+//! | [`RandomForest`] | expression | as many as the protocol says |
+//! | [`Tosica`] | expression, gathered into gene sets | as many as the protocol says |
+//! | [`ScDeepInsight`] | expression on a map of genes | as many as the protocol says |
 //!
 //! Distillation moves cells until they suit linear heads on latents. The other models were never asked, so that their
 //! scores say whether the cells themselves are good (Yu et al. 2025, table IV: cross-architecture).
@@ -15,9 +18,15 @@ mod input;
 mod lbfgs;
 mod linear_probe;
 mod logistic;
+mod logistic_sgd;
 mod mlp;
 mod nearest_neighbours;
+mod random_forest;
+mod saved;
+mod sc_deep_insight;
 mod standardized;
+mod tosica;
+mod training;
 
 use std::sync::Arc;
 
@@ -30,6 +39,10 @@ pub use input::ModelInput;
 pub use linear_probe::LinearProbe;
 pub use mlp::Mlp;
 pub use nearest_neighbours::NearestNeighbours;
+pub use random_forest::RandomForest;
+pub use saved::{Numbers, SavedArray, SavedModel};
+pub use sc_deep_insight::ScDeepInsight;
+pub use tosica::{GeneSets, Tosica};
 
 /// A kind of model that a training set is judged by. Implement it, and it stands in every table:
 /// `evaluate().model(...)`.
@@ -69,7 +82,7 @@ pub use nearest_neighbours::NearestNeighbours;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an evaluation model",
-    label = "expected a model such as `LinearProbe`, `CellTypist`, `Mlp` or `NearestNeighbours`",
+    label = "expected a model such as `LinearProbe`, `CellTypist`, `Mlp`, `RandomForest` or `Tosica`",
     note = "implement `EvaluationModel` for `{Self}`: `name(&self) -> String` and `train(&self, &ModelInput, labels, \
             classes, &Protocol) -> Result<Vec<Box<dyn TrainedModel>>>`"
 )]
@@ -115,6 +128,29 @@ pub trait TrainedModel: Send + Sync {
         Ok(largest(&self.decide(cells)?))
     }
 
+    /// The probability of each class for each cell `[cells, classes]`, as far as the model has one. The default takes decision
+    /// values for logits: their softmax.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
+    fn probabilities(&self, cells: &ModelInput) -> crate::Result<Array2<f32>> {
+        Ok(softmax(self.decide(cells)?))
+    }
+
+    /// How much it attended to each gene set; None, the default, for a model that doesn't.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
+    fn attention(&self, cells: &ModelInput) -> crate::Result<Option<Attention>> {
+        let _ = cells;
+        Ok(None)
+    }
+
+    /// What it consists of, to be written to a file; None, the default, for a model that can't be read again.
+    fn save(&self) -> Option<SavedModel> {
+        None
+    }
+
     /// Share of its own training cells that it predicts; None where that says nothing.
     fn training_accuracy(&self) -> Option<f64> {
         None
@@ -126,6 +162,15 @@ pub trait TrainedModel: Send + Sync {
     }
 }
 
+/// How much a model attended to gene sets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attention {
+    /// Names of the sets.
+    pub gene_sets: Vec<String>,
+    /// `[cells, gene sets]`, 0 to 1.
+    pub values: Array2<f32>,
+}
+
 /// Every evaluation model with its defaults: `evaluate().models(all_models())`.
 pub fn all_models() -> Vec<Arc<dyn EvaluationModel>> {
     vec![
@@ -133,6 +178,9 @@ pub fn all_models() -> Vec<Arc<dyn EvaluationModel>> {
         Arc::new(CellTypist::default()),
         Arc::new(Mlp::default()),
         Arc::new(NearestNeighbours::default()),
+        Arc::new(RandomForest::default()),
+        Arc::new(Tosica::default()),
+        Arc::new(ScDeepInsight::default()),
     ]
 }
 
@@ -142,6 +190,30 @@ pub(crate) fn largest(values: &Array2<f32>) -> Vec<u32> {
         (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best }) as u32
     };
     values.rows().into_iter().map(best).collect()
+}
+
+fn softmax(mut values: Array2<f32>) -> Array2<f32> {
+    for mut row in values.rows_mut() {
+        let most = row.fold(f32::NEG_INFINITY, |most, value| most.max(*value));
+        row.mapv_inplace(|value| (value - most).exp());
+        let sum = row.sum();
+        row /= sum;
+    }
+    values
+}
+
+/// A model of a file; the error says what does not fit.
+pub(super) fn load(saved: &SavedModel) -> Result<Box<dyn TrainedModel>, String> {
+    match saved.kind.as_str() {
+        linear_probe::KIND => linear_probe::load(saved),
+        celltypist::KIND => celltypist::load(saved),
+        mlp::KIND => mlp::load(saved),
+        nearest_neighbours::KIND => nearest_neighbours::load(saved),
+        random_forest::KIND => random_forest::load(saved),
+        tosica::KIND => tosica::load(saved),
+        sc_deep_insight::KIND => sc_deep_insight::load(saved),
+        other => Err(format!("'{other}' is no kind of model that this version of scdd knows")),
+    }
 }
 
 /// Refuses a set that no classifier can be trained on.

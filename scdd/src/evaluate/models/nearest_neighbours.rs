@@ -2,8 +2,9 @@
 
 use ndarray::Array2;
 use rayon::prelude::*;
+use serde_json::json;
 
-use super::{EvaluationModel, ModelInput, TrainedModel, check_set};
+use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, check_set};
 use crate::cells::Expression;
 use crate::evaluate::{EvaluateError, Protocol};
 
@@ -116,4 +117,39 @@ impl TrainedModel for Trained {
         // One value for each cell and class.
         Ok(Array2::from_shape_vec((expression.cells(), self.classes), votes).unwrap_or_default())
     }
+
+    fn probabilities(&self, cells: &ModelInput) -> crate::Result<Array2<f32>> {
+        Ok(self.decide(cells)?.mapv(|share| share.min(1.0)))
+    }
+
+    fn save(&self) -> Option<SavedModel> {
+        let (genes, cells) = (self.by_gene.cells(), self.labels.len());
+        let config = json!({ "genes": genes, "classes": self.classes, "neighbours": self.neighbours });
+        let (pointers, stored) = (self.by_gene.pointers().to_vec(), self.by_gene.stored());
+        Some(
+            SavedModel::new(KIND, config)
+                .with("labels", &[cells], Numbers::U32(self.labels.clone()))
+                .with("pointers", &[pointers.len()], Numbers::U64(pointers))
+                .with("cells", &[stored], Numbers::U32(self.by_gene.indices().to_vec()))
+                .with("values", &[stored], Numbers::F32(self.by_gene.values().to_vec())),
+        )
+    }
+}
+
+/// Which files hold one.
+pub(super) const KIND: &str = "nearest neighbours";
+
+pub(super) fn load(saved: &SavedModel) -> Result<Box<dyn TrainedModel>, String> {
+    let (genes, classes, neighbours) = (saved.number("genes")?, saved.number("classes")?, saved.number("neighbours")?);
+    let labels = saved.u32("labels")?;
+    let values = saved.any_f32("values")?;
+    let by_gene = Expression::new(labels.len(), saved.u64("pointers")?, saved.u32("cells")?, values);
+    let by_gene = by_gene.map_err(|problem| problem.to_string())?;
+    if by_gene.cells() != genes || labels.iter().any(|label| *label as usize >= classes) {
+        return Err(format!("{} genes of {genes}, or a label beyond {classes} classes", by_gene.cells()));
+    }
+    if neighbours == 0 || neighbours > labels.len() {
+        return Err(format!("{neighbours} neighbours of {} cells", labels.len()));
+    }
+    Ok(Box::new(Trained { by_gene, labels, classes, neighbours }))
 }

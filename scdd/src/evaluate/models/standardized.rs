@@ -48,6 +48,16 @@ impl Standardized {
         Self { inverse, offset }
     }
 
+    /// Of a file.
+    pub(super) fn from_parts(inverse: Vec<f64>, offset: Vec<f64>) -> Self {
+        Self { inverse, offset }
+    }
+
+    /// 1 / s of each gene.
+    pub(super) fn inverse(&self) -> &[f64] {
+        &self.inverse
+    }
+
     pub(super) fn genes(&self) -> usize {
         self.inverse.len()
     }

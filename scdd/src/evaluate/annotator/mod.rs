@@ -1,0 +1,365 @@
+//! A trained model to annotate other cells with: of a distilled set or of all training cells, kept in one file.
+
+mod annotated;
+mod file;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ndarray::Array2;
+use polars::prelude::{Column, DataFrame};
+
+use super::{Attention, EvaluateError, EvaluationModel, ModelInput, Protocol, TrainedModel, TrainingSet};
+use crate::cells::{Cells, CellsError, Expression, LogNormalized};
+use crate::distill::{Distilled, DistilledFeatures};
+use crate::foundation::Foundation;
+use crate::study::Study;
+use crate::text::grouped;
+
+pub use annotated::Annotated;
+
+/// Genes that cells must have of a model's unless asked otherwise: half of them (ours).
+const LEAST_GENES: f64 = 0.5;
+
+/// A trained model with the names of its genes and classes. Cheap to clone.
+#[derive(Clone)]
+pub struct Annotator {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    trained: Arc<dyn TrainedModel>,
+    about: About,
+    /// The model that a linear head sees cells through, where it is at hand.
+    foundation: Option<Foundation>,
+}
+
+/// What a file says beside the weights.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct About {
+    /// What tables call the model.
+    pub(super) model: String,
+    /// What it was trained on.
+    pub(super) set: String,
+    pub(super) label: String,
+    pub(super) classes: Vec<String>,
+    pub(super) genes: Vec<String>,
+    /// Name and checksum of the foundation model whose latents it reads.
+    pub(super) foundation: Option<(String, Option<String>)>,
+}
+
+impl Distilled {
+    /// Trains one model on the synthetic cells, to annotate other cells with: another lab needs no more than this set, or than
+    /// the file that [`Annotator::write`] makes of the model.
+    ///
+    /// ```
+    /// use scdd::prelude::*;
+    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+    /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
+    /// let distilled = study.distill_decoder(DistributionMatching::default()).steps(3).run()?;
+    /// let annotator = distilled.train_model(CellTypist::default())?;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("types.safetensors");
+    /// annotator.write(&path)?;
+    /// let annotated = Annotator::read(&path)?.annotate(&cells).threshold(0.5).run()?;
+    /// assert_eq!(annotated.frame()?.height(), cells.cells());
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the set has cells of one class only, or a setting of the model is outside its range.
+    pub fn train_model(&self, model: impl EvaluationModel) -> crate::Result<Annotator> {
+        let set = TrainingSet::from(self);
+        let input = ModelInput::new(Expression::from_array(self.expression())?).seen_through(self.study().foundation());
+        Annotator::train(&model, input, self.labels(), self.study(), set.method())
+    }
+}
+
+impl DistilledFeatures {
+    /// Trains one model on the features, to annotate cells with: a model that sees latents, such as
+    /// [`LinearProbe`](super::LinearProbe).
+    ///
+    /// # Errors
+    /// When the model sees expression, or the set has features of one class only.
+    pub fn train_model(&self, model: impl EvaluationModel) -> crate::Result<Annotator> {
+        let input = ModelInput::of_latents(self.features().clone());
+        Annotator::train(&model, input, self.labels(), self.study(), self.method())
+    }
+}
+
+impl Study {
+    /// Trains one model on all training cells, to annotate other cells with.
+    ///
+    /// ```
+    /// use scdd::prelude::*;
+    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+    /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
+    /// let annotated = study.train_model(NearestNeighbours::default())?.annotate(&cells).run()?;
+    /// assert!(annotated.accuracy("cell_type")? > 0.8);
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When a setting of the model is outside its range.
+    pub fn train_model(&self, model: impl EvaluationModel) -> crate::Result<Annotator> {
+        let (expression, labels) = self.training_expression();
+        let latents = self.embeddings_of(self.training_cells().train());
+        let input = ModelInput::new(expression).with_latents(latents);
+        Annotator::train(&model, input, &labels, self, "all training cells".to_owned())
+    }
+}
+
+impl Annotator {
+    fn train(
+        model: &dyn EvaluationModel,
+        input: ModelInput,
+        labels: &[u32],
+        study: &Study,
+        set: String,
+    ) -> crate::Result<Self> {
+        let input = input.with_gene_names(study.cells().gene_names());
+        // One network: a file holds one model.
+        let protocol = Protocol { networks: 1, seed: study.config().seed, ..Protocol::default() };
+        let trained = model.train(&input, labels, study.classes().len(), &protocol)?;
+        let trained = trained.into_iter().next().ok_or(EvaluateError::NoModels)?;
+        let foundation = model.sees_latents().then(|| study.uncut_foundation().clone());
+        let about = About {
+            model: model.name(),
+            set,
+            label: study.training_cells().labels().column.clone(),
+            classes: study.classes().to_vec(),
+            genes: study.cells().gene_names().to_vec(),
+            foundation: foundation.as_ref().map(|model| (model.name(), model.checksum())),
+        };
+        Ok(Self { parts: Arc::new(Parts { trained: trained.into(), about, foundation }) })
+    }
+
+    /// Writes one .safetensors file: the weights, and in its metadata the kind of model, names of genes and classes, config and
+    /// a checksum over all of it. The file appears whole or not at all.
+    ///
+    /// # Errors
+    /// When the name does not end in .safetensors, its folder is not there, the disk is full, or the model is one of your own
+    /// that does not say what it consists of.
+    pub fn write(&self, path: impl AsRef<Path>) -> crate::Result<()> {
+        let parts = &self.parts;
+        let not_saved = || EvaluateError::NotSaved { model: parts.about.model.clone() };
+        let saved = parts.trained.save().ok_or_else(not_saved)?;
+        Ok(file::write(path.as_ref(), &parts.about, &saved)?)
+    }
+
+    /// Reads what [`write`](Self::write) wrote. A linear head reads latents of a foundation model, which its file does not
+    /// hold: give that with [`with_foundation`](Self::with_foundation).
+    ///
+    /// # Errors
+    /// When the file is missing, damaged, of a newer version, or holds no trained model.
+    pub fn read(path: impl AsRef<Path>) -> crate::Result<Self> {
+        let (about, saved) = file::read(path.as_ref())?;
+        let trained = super::models::load(&saved).map_err(|problem| EvaluateError::ModelFile {
+            path: path.as_ref().to_path_buf(),
+            problem: format!("its model '{}' can't be used: {problem}", saved.kind),
+        })?;
+        Ok(Self { parts: Arc::new(Parts { trained: trained.into(), about, foundation: None }) })
+    }
+
+    /// The same model with the foundation model that it was trained through.
+    ///
+    /// # Errors
+    /// When that has another checksum.
+    pub fn with_foundation(&self, foundation: impl Into<Foundation>) -> crate::Result<Self> {
+        let (foundation, about) = (foundation.into(), &self.parts.about);
+        let found = (foundation.name(), foundation.checksum());
+        if let Some(expected) = &about.foundation
+            && *expected != found
+        {
+            return Err(self.other_foundation(format!("{} was given", identity(&found))).into());
+        }
+        let trained = self.parts.trained.clone();
+        Ok(Self { parts: Arc::new(Parts { trained, about: about.clone(), foundation: Some(foundation) }) })
+    }
+
+    fn other_foundation(&self, found: String) -> EvaluateError {
+        let about = &self.parts.about;
+        let expected = about.foundation.as_ref().map(identity).unwrap_or_default();
+        EvaluateError::OtherFoundation { model: about.model.clone(), expected, found }
+    }
+
+    /// What tables call the model.
+    pub fn model(&self) -> &str {
+        &self.parts.about.model
+    }
+
+    /// What it was trained on: "all training cells", or the method of a distilled set.
+    pub fn trained_on(&self) -> &str {
+        &self.parts.about.set
+    }
+
+    /// The column of obs that its classes come from.
+    pub fn label(&self) -> &str {
+        &self.parts.about.label
+    }
+
+    /// Its classes.
+    pub fn classes(&self) -> &[String] {
+        &self.parts.about.classes
+    }
+
+    /// The genes that it was trained on.
+    pub fn genes(&self) -> &[String] {
+        &self.parts.about.genes
+    }
+
+    /// The trained model itself.
+    pub fn trained(&self) -> &dyn TrainedModel {
+        &*self.parts.trained
+    }
+
+    /// Opens the annotation of cells. Genes are matched by name; genes that the model does not know are left out, and of those
+    /// that the cells lack the result says how many there are.
+    pub fn annotate(&self, cells: &Cells<LogNormalized>) -> AnnotateBuilder {
+        AnnotateBuilder { annotator: self.clone(), cells: cells.clone(), threshold: 0.0, least_genes: LEAST_GENES }
+    }
+
+    /// How much the model attends to each gene set in each cell: a frame of `cell`, `gene_set` and `attention`, a row for each
+    /// pair. None for a model that attends to none; see [`Tosica`](super::Tosica).
+    ///
+    /// # Errors
+    /// As [`AnnotateBuilder::run`].
+    pub fn attention(&self, cells: &Cells<LogNormalized>) -> crate::Result<Option<DataFrame>> {
+        let (input, _) = self.input(cells, LEAST_GENES)?;
+        let Some(Attention { gene_sets, values }) = self.parts.trained.attention(&input)? else { return Ok(None) };
+        let names: Vec<&str> =
+            cells.cell_names().iter().flat_map(|name| gene_sets.iter().map(|_| name.as_str())).collect();
+        let sets: Vec<&str> = cells.cell_names().iter().flat_map(|_| gene_sets.iter().map(String::as_str)).collect();
+        let (rows, values): (usize, Vec<f32>) = (values.len(), values.iter().copied().collect());
+        let columns = vec![
+            Column::new("cell".into(), names),
+            Column::new("gene_set".into(), sets),
+            Column::new("attention".into(), values),
+        ];
+        Ok(Some(DataFrame::new(rows, columns).map_err(CellsError::from)?))
+    }
+
+    /// The cells as the model sees them, and the genes that they lack.
+    fn input(&self, cells: &Cells<LogNormalized>, least: f64) -> crate::Result<(ModelInput, Vec<String>)> {
+        let about = &self.parts.about;
+        let places: std::collections::HashMap<&str, usize> =
+            about.genes.iter().enumerate().map(|(place, gene)| (gene.as_str(), place)).collect();
+        let shared: Vec<(usize, usize)> = cells
+            .gene_names()
+            .iter()
+            .enumerate()
+            .filter_map(|(of_cells, gene)| Some((of_cells, *places.get(gene.as_str())?)))
+            .collect();
+        let (of_cells, of_model): (Vec<usize>, Vec<usize>) = shared.into_iter().unzip();
+        let needed = ((about.genes.len() as f64 * least).ceil() as usize).max(1);
+        if of_cells.len() < needed {
+            let some =
+                |names: &[String]| names.iter().take(3).map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+            return Err(EvaluateError::MissingGenes {
+                model: about.model.clone(),
+                found: of_cells.len(),
+                expected: about.genes.len(),
+                needed,
+                of_cells: some(cells.gene_names()),
+                of_model: some(&about.genes),
+            }
+            .into());
+        }
+        let mut there = vec![false; about.genes.len()];
+        of_model.iter().for_each(|&place| there[place] = true);
+        let missing: Vec<u32> =
+            (0..about.genes.len()).filter(|&place| !there[place]).map(|place| place as u32).collect();
+        let names = missing.iter().map(|&place| about.genes[place as usize].clone()).collect();
+        if about.foundation.is_some() {
+            let Some(foundation) = &self.parts.foundation else {
+                return Err(self.other_foundation("none was given".to_owned()).into());
+            };
+            let registered = foundation.register(cells)?;
+            let latents: Array2<f32> = registered.foundation.embed_cells(&registered.cells)?;
+            return Ok((ModelInput::of_latents(latents), names));
+        }
+        let expression = cells.expression().select_genes(&of_cells).place_genes(about.genes.len(), &of_model);
+        let input = ModelInput::new(expression).with_gene_names(&about.genes).with_missing_genes(missing);
+        Ok((input, names))
+    }
+}
+
+fn identity(model: &(String, Option<String>)) -> String {
+    match &model.1 {
+        Some(checksum) => format!("{} with the checksum {}", model.0, &checksum[..checksum.len().min(12)]),
+        None => format!("{}, which has no checksum", model.0),
+    }
+}
+
+impl std::fmt::Debug for Annotator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let about = &self.parts.about;
+        let (classes, genes) = (about.classes.len(), grouped(about.genes.len()));
+        write!(
+            f,
+            "{} of {classes} classes of '{}' by {genes} genes, trained on {}",
+            about.model, about.label, about.set
+        )?;
+        match &about.foundation {
+            Some((name, _)) => write!(f, "; it reads latents of {name}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Annotator {
+    /// Shows what it is in a notebook.
+    pub fn evcxr_display(&self) {
+        crate::notebook::show_text(&format!("{self:?}"));
+    }
+}
+
+/// Opens an annotation: [`Annotator::annotate`].
+#[derive(Clone, Debug)]
+#[must_use = "call .run()"]
+pub struct AnnotateBuilder {
+    annotator: Annotator,
+    cells: Cells<LogNormalized>,
+    threshold: f64,
+    least_genes: f64,
+}
+
+impl AnnotateBuilder {
+    /// Cells whose most probable class is less probable than this are "unassigned"; 0, the default, assigns all. CellTypist's
+    /// own threshold is 0.5.
+    pub fn threshold(mut self, threshold: f64) -> Self {
+        self.threshold = threshold;
+        self
+    }
+
+    /// Share of the model's genes that the cells must have; 0.5 (ours).
+    pub fn least_genes(mut self, share: f64) -> Self {
+        self.least_genes = share;
+        self
+    }
+
+    /// Annotates.
+    ///
+    /// # Errors
+    /// When cells and model share too few genes, the threshold is not within 0 and 1, or a linear head lacks the foundation
+    /// model that it was trained through.
+    pub fn run(&self) -> crate::Result<Annotated> {
+        for (name, value) in [("threshold", self.threshold), ("least_genes", self.least_genes)] {
+            if !(0.0..=1.0).contains(&value) {
+                let (value, expected) = (value.to_string(), "0 to 1");
+                return Err(EvaluateError::Setting { name, value, expected }.into());
+            }
+        }
+        let (input, missing) = self.annotator.input(&self.cells, self.least_genes)?;
+        let trained = &self.annotator.parts.trained;
+        let (decisions, probabilities) = (trained.decide(&input)?, trained.probabilities(&input)?);
+        Ok(Annotated::new(
+            &self.annotator,
+            &self.cells,
+            super::largest(&decisions),
+            probabilities,
+            self.threshold,
+            missing,
+        ))
+    }
+}

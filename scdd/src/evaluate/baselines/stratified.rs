@@ -1,0 +1,70 @@
+//! Random real cells with the classes' shares of the training cells: what a stratified subsample has.
+
+use rand::seq::SliceRandom;
+
+use super::{Candidates, Selected, Selection};
+use crate::Result;
+
+/// As many training cells in all as `per_class` for each class, drawn without replacement; each class has its share of the
+/// training cells (largest remainders), and one cell at least. [`RandomCells`](super::RandomCells) gives each class the same number.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stratified;
+
+impl Selection for Stratified {
+    fn name(&self) -> String {
+        "stratified cells".into()
+    }
+
+    fn select(&self, cells: &Candidates<'_>, per_class: usize, seed: u64) -> Result<Selected> {
+        Ok(cells.rows(&self.choose(cells, per_class, seed)?.unwrap_or_default()))
+    }
+
+    fn choose(&self, cells: &Candidates<'_>, per_class: usize, seed: u64) -> Result<Option<Vec<usize>>> {
+        let mut members = cells.of_classes(per_class)?;
+        let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
+        let mut chosen = Vec::new();
+        for (class, (members, share)) in members.iter_mut().zip(shares(&sizes, per_class)).enumerate() {
+            let mut random = crate::seed::stream(seed, &format!("stratified cells of class {class}"));
+            chosen.extend_from_slice(members.partial_shuffle(&mut random, share).0);
+        }
+        Ok(Some(chosen))
+    }
+}
+
+/// Cells of each class of a budget of `per_class` times the classes that have cells.
+fn shares(sizes: &[usize], per_class: usize) -> Vec<usize> {
+    let total: usize = sizes.iter().sum();
+    let budget = (sizes.iter().filter(|size| **size > 0).count() * per_class).min(total);
+    // One for each, so that none is lost; the rest by size.
+    let mut shares: Vec<usize> = sizes.iter().map(|size| (*size).min(1)).collect();
+    let left = budget - shares.iter().sum::<usize>();
+    let rest: usize = sizes.iter().map(|size| size.saturating_sub(1)).sum();
+    if rest == 0 {
+        return shares;
+    }
+    let part = |class: usize| sizes[class].saturating_sub(1) * left;
+    (0..sizes.len()).for_each(|class| shares[class] += part(class) / rest);
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by_key(|&class| (std::cmp::Reverse(part(class) % rest), class));
+    let missing = budget - shares.iter().sum::<usize>();
+    order.into_iter().take(missing).for_each(|class| shares[class] += 1);
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_have_their_shares_none_is_lost_and_the_budget_is_kept() {
+        assert_eq!(shares(&[600, 300, 100], 10), [18, 9, 3]);
+        assert_eq!(shares(&[997, 2, 0, 1], 5), [13, 1, 0, 1]);
+        assert_eq!(shares(&[5, 5, 5], 1), [1, 1, 1]);
+        assert_eq!(shares(&[4, 1], 50), [4, 1]);
+        for per_class in 1..12 {
+            let found = shares(&[40, 13, 7, 2], per_class);
+            assert_eq!(found.iter().sum::<usize>(), (4 * per_class).min(62));
+            assert!(found.iter().zip([40, 13, 7, 2]).all(|(share, size)| *share >= 1 && *share <= size));
+        }
+    }
+}
