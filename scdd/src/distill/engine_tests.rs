@@ -149,6 +149,35 @@ fn one_pass_and_two_in_chunks_of_any_size_give_one_gradient() {
     }
 }
 
+#[test]
+fn crossing_the_genes_without_expression_gives_the_gradient_of_the_way_with_it() {
+    let scdg = small_scdg(&small_study());
+    let (mut rng, device) = (seed::stream(1, "test"), Device::flex());
+    let (codes, noise) = (tensors::normal(5, 6, &mut rng, &device), tensors::normal(5, 6, &mut rng, &device));
+    let features = Some(tensors::normal(5, 6, &mut rng, &device));
+    let nothing = Tensor::zeros([5, scdg.study().cells().genes()], &device);
+    let crosses = [Pipeline::Decoder, Pipeline::DiffusionChain, Pipeline::Scdg];
+    let paths = test_paths(scdg.study(), &scdg).into_iter().filter(|path| crosses.contains(&path.pipeline()));
+    for path in paths {
+        let config = DistillConfig { chunk: 3, ..DistillConfig::default() };
+        let objective = DistributionMatching::default();
+        let passes = Run::new(&*path, &objective, &config, 1.0, &[0, 0, 1, 1, 2], None).passes;
+        let back = |expression| {
+            let upstream = Upstream { features: features.clone(), expression };
+            tensors::to_vec(passes.pull_back(&codes, Some(&noise), (0, 5), &upstream, None).unwrap())
+        };
+        let seen = |expression| passes.see(&codes, Some(&noise), expression, false).unwrap();
+        let (with, without) = (back(Some(nothing.clone())), back(None));
+        let length = with.iter().map(|value| value * value).sum::<f32>().sqrt();
+        let apart = with.iter().zip(&without).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+        assert!(length > 0.0 && apart < 1e-4 * length, "{:?}: {apart} of {length}", path.pipeline());
+        let (with, without) = (seen(true), seen(false));
+        assert!(with.expression.is_some() && without.expression.is_none());
+        let apart = tensors::scalar((with.features - without.features).abs().max());
+        assert!(apart < 1e-5, "{:?}: {apart}", path.pipeline());
+    }
+}
+
 /// Codes after some steps, and the history.
 fn moved(path: &dyn GeneratorPath, objective: &dyn MatchingObjective, order: Steps) -> (Array2<f32>, DistillHistory) {
     let chain = Chain { steps: 2, skips: true };

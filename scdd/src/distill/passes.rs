@@ -3,7 +3,8 @@
 //! The first makes features (and the expression S, where the objective compares it) without a graph. The objective gives
 //! dL/dfeatures and dL/dS. The second goes through a chunk again with a graph, and pulls both back in one:
 //! dL/dZ = (dfeatures/dZ)^T dL/dfeatures + (dS/dZ)^T dL/dS. So the graph is that of one chunk whatever the number of
-//! synthetic cells. Where one chunk has all rows, the first pass keeps its graph, and there is no second.
+//! synthetic cells. Where one chunk has all rows, the first pass keeps its graph, and there is no second. Where expression
+//! isn't compared, and path and model allow it, it is not made at all ([`RoundTrip`]).
 
 use burn::tensor::{Device, Int, Tensor};
 use ndarray::Array2;
@@ -11,6 +12,7 @@ use ndarray::Array2;
 use super::config::DistillConfig;
 use super::error::DistillError;
 use super::path::GeneratorPath;
+use crate::foundation::{Crossed, RoundTrip};
 use crate::tensors;
 
 /// The way from codes to what the objective sees, for codes of these classes.
@@ -31,11 +33,20 @@ pub(super) struct Seen {
     pub(super) graph: Option<Graph>,
 }
 
-/// A chunk's codes, and what was made of them, with gradients.
+/// A chunk's codes, and the features of what was made of them, with gradients.
 pub(super) struct Graph {
     codes: Tensor<2>,
-    made: Tensor<2>,
     features: Tensor<2>,
+    between: Between,
+}
+
+/// What is between codes and features.
+enum Between {
+    /// What was made, in one graph with both.
+    Made(Tensor<2>),
+    /// The layers at the genes, crossed without a graph and without expression: hidden units before them, where the codes'
+    /// graph ends, and sums behind them, where the features' graph begins.
+    Crossed { trip: RoundTrip, hidden: Tensor<2>, sums: Tensor<2>, crossed: Crossed },
 }
 
 /// The objective's gradients by what it saw; None where it does not depend on it.
@@ -73,8 +84,11 @@ impl Passes<'_> {
     ) -> Result<Seen, DistillError> {
         let rows = codes.dims()[0];
         if graph && rows <= self.config.chunk {
-            let graph = self.graph(codes, noise, (0, rows))?;
-            let made = expression.then(|| graph.made.clone().inner());
+            let graph = self.graph(codes, noise, (0, rows), expression)?;
+            let made = match &graph.between {
+                Between::Made(made) if expression => Some(made.clone().inner()),
+                _ => None,
+            };
             return Ok(Seen { features: graph.features.clone().inner(), expression: made, graph: Some(graph) });
         }
         let (features, made) = self.see_rows(codes, noise, (0, rows), expression)?;
@@ -91,7 +105,12 @@ impl Passes<'_> {
     ) -> Result<(Tensor<2>, Option<Tensor<2>>), DistillError> {
         let (mut features, mut kept) = (Vec::new(), Vec::new());
         for (first, count) in chunks(first, count, self.config.chunk) {
-            let made = self.part(codes.clone().narrow(0, first, count), first, noise)?;
+            let codes = codes.clone().narrow(0, first, count);
+            if let Some((trip, hidden)) = self.crossing(&codes, first, noise, expression) {
+                features.push(trip.latents(trip.cross(hidden).0));
+                continue;
+            }
+            let made = self.part(codes, first, noise)?;
             if expression {
                 kept.push(made.clone());
             }
@@ -134,15 +153,21 @@ impl Passes<'_> {
         let parts = chunks(first, count, self.config.chunk).map(|(first, count)| {
             let graph = match graph.take() {
                 Some(graph) => graph,
-                None => self.graph(codes, noise, (first, count))?,
+                None => self.graph(codes, noise, (first, count), upstream.expression.is_some())?,
             };
             let product = |made: Tensor<2>, gradient: &Option<Tensor<2>>| {
                 gradient.as_ref().map(|gradient| (made * gradient.clone().narrow(0, first, count)).sum())
             };
             let of_features = product(graph.features, &upstream.features);
-            let sum = match (of_features, product(graph.made, &upstream.expression)) {
-                (Some(features), Some(expression)) => Some(features + expression),
-                (features, expression) => features.or(expression),
+            let sum = match graph.between {
+                Between::Made(made) => match (of_features, product(made, &upstream.expression)) {
+                    (Some(features), Some(expression)) => Some(features + expression),
+                    (features, expression) => features.or(expression),
+                },
+                Between::Crossed { trip, hidden, sums, crossed } => {
+                    let of_sums = of_features.and_then(|features| sums.grad(&features.backward()));
+                    of_sums.map(|gradient| (hidden * trip.back(&crossed, gradient)).sum())
+                }
             };
             let gradient = sum.and_then(|sum| graph.codes.grad(&sum.backward()));
             Ok(gradient.unwrap_or_else(|| graph.codes.inner().zeros_like()))
@@ -155,20 +180,47 @@ impl Passes<'_> {
         codes: &Tensor<2>,
         noise: Option<&Tensor<2>>,
         (first, count): (usize, usize),
+        expression: bool,
     ) -> Result<Graph, DistillError> {
         let codes = codes.clone().narrow(0, first, count).autodiff().require_grad();
+        if let Some((trip, hidden)) = self.crossing(&codes, first, noise, expression) {
+            let (sums, crossed) = trip.cross(hidden.clone().inner());
+            let sums = sums.autodiff().require_grad();
+            let features = trip.latents(sums.clone());
+            return Ok(Graph { codes, features, between: Between::Crossed { trip, hidden, sums, crossed } });
+        }
         let made = self.part(codes.clone(), first, noise)?;
         let features = self.path.features(made.clone())?;
-        Ok(Graph { codes, made, features })
+        Ok(Graph { codes, features, between: Between::Made(made) })
+    }
+
+    /// Hidden units of the decoder where codes of the rows from `first` on come to the genes, for paths and models that
+    /// can go on from there without `expression`.
+    fn crossing(
+        &self,
+        codes: &Tensor<2>,
+        first: usize,
+        noise: Option<&Tensor<2>>,
+        expression: bool,
+    ) -> Option<(RoundTrip, Tensor<2>)> {
+        let trip = self.path.study().foundation().round_trip().filter(|_| !expression)?;
+        let (classes, noise) = self.inputs(codes.dims()[0], first, noise);
+        let latents = self.path.latents(codes, classes, noise, self.config)?;
+        let hidden = trip.hidden(latents);
+        Some((trip, hidden))
     }
 
     /// What the path makes of codes of the rows from `first` on.
     fn part(&self, codes: Tensor<2>, first: usize, noise: Option<&Tensor<2>>) -> Result<Tensor<2>, DistillError> {
-        let count = codes.dims()[0];
-        let classes = self.labels[first..first + count].iter().map(|&label| label as usize);
-        let classes: Tensor<1, Int> = tensors::indices(classes, &self.device);
-        let noise = noise.map(|noise| noise.clone().narrow(0, first, count));
+        let (classes, noise) = self.inputs(codes.dims()[0], first, noise);
         self.path.make(codes, classes, noise, self.config)
+    }
+
+    /// Classes and noise of some rows.
+    fn inputs(&self, count: usize, first: usize, noise: Option<&Tensor<2>>) -> (Tensor<1, Int>, Option<Tensor<2>>) {
+        let classes = self.labels[first..first + count].iter().map(|&label| label as usize);
+        let noise = noise.map(|noise| noise.clone().narrow(0, first, count));
+        (tensors::indices(classes, &self.device), noise)
     }
 }
 

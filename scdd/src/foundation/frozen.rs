@@ -79,6 +79,8 @@ pub(crate) struct FrozenStack {
     first_bias: Tensor<2>,
     first_slope: Option<Tensor<1>>,
     rest: Vec<Layer>,
+    /// The last layer's weights on the host, where they were asked for.
+    last: Arc<OnceLock<PackedWeights>>,
 }
 
 impl FrozenStack {
@@ -113,14 +115,20 @@ impl FrozenStack {
             Ok(Layer { weight, bias: row(layer.bias), slope: slope(layer.slope) })
         });
         let rest = rest.collect::<Result<_, _>>()?;
-        Ok(Self { first: Arc::new(first), first_bias: row(first_bias), first_slope: slope(first_slope), rest })
+        Ok(Self {
+            first: Arc::new(first),
+            first_bias: row(first_bias),
+            first_slope: slope(first_slope),
+            rest,
+            last: Arc::default(),
+        })
     }
 
     /// The stack of inputs of which only some, in the given order, are not zero.
     pub(crate) fn with_inputs(&self, inputs: &[usize]) -> Self {
         let host = self.first_weights().select(inputs);
         let first = Weight { host, device: self.device(), tensor: OnceLock::new() };
-        Self { first: Arc::new(first), ..self.clone() }
+        Self { first: Arc::new(first), last: Arc::default(), ..self.clone() }
     }
 
     /// The stack that makes only some outputs, in the given order.
@@ -131,6 +139,7 @@ impl FrozenStack {
             last.weight = last.weight.clone().select(1, outputs.clone());
             last.bias = last.bias.clone().select(1, outputs);
         }
+        cut.last = Arc::default();
         cut
     }
 
@@ -141,6 +150,13 @@ impl FrozenStack {
     /// The first layer's weights `[inputs, hidden]` on the host.
     pub(crate) fn first_weights(&self) -> &PackedWeights {
         &self.first.host
+    }
+
+    /// The last layer's weights `[inputs, outputs]`, packed as `[outputs, inputs]`, on the host. They are there once more
+    /// as a tensor.
+    pub(crate) fn last_weights(&self) -> &PackedWeights {
+        let last = self.len() - 1;
+        self.last.get_or_init(|| PackedWeights::transposed(&self.weight(last), self.shapes()[last][1]))
     }
 
     /// How many layers there are.
@@ -198,11 +214,21 @@ impl FrozenStack {
 
     /// From the first layer's weighted sums (without bias) to the output.
     pub(crate) fn after_first_layer(&self, sums: Tensor<2>) -> Tensor<2> {
-        let mut hidden = activate(sums + self.first_bias.clone(), &self.first_slope);
-        for layer in &self.rest {
-            hidden = activate(hidden.matmul(layer.weight.clone()) + layer.bias.clone(), &layer.slope);
-        }
-        hidden
+        self.through(sums, &self.rest)
+    }
+
+    /// `[rows, inputs]` to what the last layer is given.
+    pub(crate) fn before_last_layer(&self, input: Tensor<2>) -> Tensor<2> {
+        let hidden = self.rest.len().saturating_sub(1);
+        self.through(input.matmul(self.first.tensor()), &self.rest[..hidden])
+    }
+
+    /// From the first layer's weighted sums through some of the others.
+    fn through(&self, sums: Tensor<2>, layers: &[Layer]) -> Tensor<2> {
+        let first = activate(sums + self.first_bias.clone(), &self.first_slope);
+        layers.iter().fold(first, |hidden, layer| {
+            activate(hidden.matmul(layer.weight.clone()) + layer.bias.clone(), &layer.slope)
+        })
     }
 }
 

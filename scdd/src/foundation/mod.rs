@@ -7,6 +7,8 @@
 //! [`Reference`] annotates cells by their nearest neighbours and finds similar ones.
 
 mod annotate;
+mod bridge;
+mod bridge_kernel;
 mod cache;
 mod components;
 mod error;
@@ -25,6 +27,7 @@ mod pretrain;
 mod query;
 mod reference;
 mod register;
+mod round_trip;
 mod scimilarity;
 mod seen;
 mod sparse;
@@ -43,6 +46,8 @@ pub use pretrain::{Card, CardSet, Corpus, Ended, Pretraining, PretrainingConfig,
 pub use query::{Hit, Hits, Query};
 pub use reference::Reference;
 pub use register::Registered;
+#[doc(hidden)]
+pub use round_trip::RoundTrip;
 pub use scimilarity::Scimilarity;
 pub use seen::SeenCells;
 pub use weights::WeightsError;
@@ -50,3 +55,4 @@ pub use weights::WeightsError;
 pub(crate) use cache::EmbeddingCache;
 pub(crate) use components::{Components, fit as principal_components};
 pub(crate) use neighbours::{Distance, nearest, nearest_itself_first};
+pub(crate) use round_trip::Crossed;

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use ndarray::Array2;
 
-use super::{FoundationError, Registered, SeenCells};
+use super::{FoundationError, Registered, RoundTrip, SeenCells};
 use crate::cells::{Cells, Expression, LogNormalized};
 
 /// A layer of an encoder: x W + b, and PReLU in all but the last. Batch normalisation is folded into both.
@@ -49,6 +49,12 @@ pub trait FoundationModel: Send + Sync + 'static {
     /// [`encode`](Self::encode) gives. None, the default, where a model is not of that form; gradients by the encoder's
     /// weights then can't be matched.
     fn encoder_layers(&self) -> Option<Vec<EncoderLayer>> {
+        None
+    }
+
+    /// Decoder and encoder one behind the other, without expression in between. None, the default: both are called in turn.
+    #[doc(hidden)]
+    fn round_trip(&self) -> Option<RoundTrip> {
         None
     }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::packed_kernel::{COLUMNS, products};
+use super::packed_kernel::{COLUMNS, Row, products};
 use super::sparse::Aligned;
 use super::sparse_kernel::Rows;
 use crate::cells::Expression;
@@ -29,6 +29,20 @@ impl PackedWeights {
     pub(crate) fn new(weights: &[f32], width: usize) -> Self {
         let genes = weights.len() / width.max(1);
         Self::gather(genes, width, |gene, columns| &weights[gene * width..][columns])
+    }
+
+    /// Packs weights `[width, genes]`, given row by row, such as a decoder's: as `[genes, width]`.
+    pub(crate) fn transposed(weights: &[f32], genes: usize) -> Self {
+        let width = weights.len() / genes.max(1);
+        let mut tiles = Aligned::zeros(width.div_ceil(COLUMNS) * genes * COLUMNS);
+        let rows = tiles.numbers().as_chunks_mut::<COLUMNS>().0;
+        for (column, weights) in weights.chunks_exact(genes.max(1)).enumerate() {
+            let tile = &mut rows[column / COLUMNS * genes..][..genes];
+            for (row, weight) in tile.iter_mut().zip(weights) {
+                row[column % COLUMNS] = *weight;
+            }
+        }
+        Self { tiles, genes, width }
     }
 
     /// Those of some genes, in the given order.
@@ -59,6 +73,16 @@ impl PackedWeights {
 
     pub(crate) fn width(&self) -> usize {
         self.width
+    }
+
+    /// Tiles of columns.
+    pub(super) fn column_tiles(&self) -> usize {
+        self.width.div_ceil(COLUMNS)
+    }
+
+    /// All genes of a column tile.
+    pub(super) fn tile(&self, number: usize) -> &[Row] {
+        &self.tiles.as_chunks().0[number * self.genes..][..self.genes]
     }
 
     #[cfg(test)]
@@ -114,6 +138,9 @@ mod tests {
         for (genes, width) in [(1, 1), (5, 64), (7, 65), (3, 200), (0, 10), (4, 0)] {
             let rows = random(genes * width, &mut rng);
             assert_eq!(PackedWeights::new(&rows, width).to_rows(), rows, "{genes} x {width}");
+            let columns: Vec<f32> =
+                (0..width).flat_map(|column| rows.iter().skip(column).step_by(width)).copied().collect();
+            assert_eq!(PackedWeights::transposed(&columns, genes).to_rows(), rows, "{genes} x {width}, transposed");
         }
     }
 

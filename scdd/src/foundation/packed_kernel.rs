@@ -18,7 +18,7 @@ const LANES: usize = 16;
 const AHEAD: usize = 8;
 
 /// Weights or sums of a column tile.
-type Row = [f32; COLUMNS];
+pub(super) type Row = [f32; COLUMNS];
 /// A row in registers.
 type Registers = [[f32; LANES]; COLUMNS / LANES];
 /// Adds a tile's entries, times its weights, to the sums; the last are weights and sums that are needed next.

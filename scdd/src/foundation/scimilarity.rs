@@ -12,7 +12,9 @@ use super::frozen::FrozenStack;
 use super::network::{Autoencoder, NetworkConfig, unit_length};
 use super::register::SharedGenes;
 use super::weights::{self, Origin, Weights};
-use super::{Card, EncoderLayer, Ended, FoundationError, FoundationModel, PretrainingHistory, Registered, SeenCells};
+use super::{
+    Card, EncoderLayer, Ended, FoundationError, FoundationModel, PretrainingHistory, Registered, RoundTrip, SeenCells,
+};
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::progress::Progress;
 use crate::tensors;
@@ -190,6 +192,11 @@ impl FoundationModel for Scimilarity {
 
     fn encoder_layers(&self) -> Option<Vec<EncoderLayer>> {
         Some(self.weights().encoder.layers())
+    }
+
+    fn round_trip(&self) -> Option<RoundTrip> {
+        let parts = self.weights();
+        RoundTrip::new(&parts.encoder, parts.decoder.as_ref()?)
     }
 
     fn embed(&self, expression: &Expression) -> Result<Array2<f32>, FoundationError> {

@@ -112,18 +112,6 @@ impl Generator {
         self.predict(self.noised(codes, noise, step), tau, step) / (latent as f64).sqrt()
     }
 
-    /// Expression `[rows, genes]` (log1p of counts per 1e4), not negative, from codes at scale sqrt(latent).
-    pub(crate) fn generate(
-        &self,
-        codes: Tensor<2>,
-        classes: Tensor<1, Int>,
-        step: usize,
-        noise: Tensor<2>,
-    ) -> Tensor<2> {
-        let latents = self.denoise(codes, classes, step, noise);
-        self.decode(latents)
-    }
-
     /// Expression `[rows, genes]` of latents `[rows, latent]` of length about one.
     pub(crate) fn decode(&self, latents: Tensor<2>) -> Tensor<2> {
         // That there is a decoder was checked when the generator was trained.

@@ -53,6 +53,20 @@ impl Scdg {
     }
 }
 
+impl ChainPath {
+    fn denoised(
+        &self,
+        codes: Tensor<2>,
+        classes: Tensor<1, Int>,
+        noise: Option<Tensor<2>>,
+        config: &DistillConfig,
+    ) -> Tensor<2> {
+        let noise = noise.unwrap_or_else(|| codes.clone().inner().zeros_like());
+        let (step, Chain { steps, skips }) = (self.one_step.step(config), config.chain);
+        self.one_step.generator(config).chain(codes, classes, noise, step, steps, skips)
+    }
+}
+
 impl GeneratorPath for ChainPath {
     fn pipeline(&self) -> Pipeline {
         Pipeline::DiffusionChain
@@ -88,11 +102,17 @@ impl GeneratorPath for ChainPath {
         noise: Option<Tensor<2>>,
         config: &DistillConfig,
     ) -> Result<Tensor<2>, DistillError> {
-        let noise = noise.unwrap_or_else(|| codes.clone().inner().zeros_like());
-        let (step, Chain { steps, skips }) = (self.one_step.step(config), config.chain);
-        let generator = self.one_step.generator(config);
-        let latents = generator.chain(codes, classes, noise, step, steps, skips);
-        Ok(generator.decode(latents))
+        Ok(self.one_step.scdg.generator().decode(self.denoised(codes, classes, noise, config)))
+    }
+
+    fn latents(
+        &self,
+        codes: &Tensor<2>,
+        classes: Tensor<1, Int>,
+        noise: Option<Tensor<2>>,
+        config: &DistillConfig,
+    ) -> Option<Tensor<2>> {
+        Some(self.denoised(codes.clone(), classes, noise, config))
     }
 
     fn noise_step(&self, config: &DistillConfig) -> Option<usize> {

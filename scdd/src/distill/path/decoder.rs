@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Int, Tensor};
 
-use super::{GeneratorPath, Pipeline, Space, check_decoder, check_encoder, decode};
+use super::{GeneratorPath, Pipeline, Space, check_decoder, check_encoder, decode, unscaled};
 use crate::distill::{DistillBuilder, DistillConfig};
 use crate::distill::{DistillError, Distilled, MatchingObjective};
 use crate::study::Study;
@@ -57,5 +57,15 @@ impl GeneratorPath for DecoderPath {
         _config: &DistillConfig,
     ) -> Result<Tensor<2>, DistillError> {
         decode(&self.study, codes)
+    }
+
+    fn latents(
+        &self,
+        codes: &Tensor<2>,
+        _classes: Tensor<1, Int>,
+        _noise: Option<Tensor<2>>,
+        _config: &DistillConfig,
+    ) -> Option<Tensor<2>> {
+        Some(unscaled(codes.clone()))
     }
 }

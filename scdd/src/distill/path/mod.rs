@@ -121,6 +121,18 @@ pub(super) trait GeneratorPath: Send + Sync {
         config: &DistillConfig,
     ) -> Result<Tensor<2>, DistillError>;
 
+    /// Latents of length about one whose decoding is what the path makes, and which the model's encoder looks at; None
+    /// where something else is made.
+    fn latents(
+        &self,
+        _codes: &Tensor<2>,
+        _classes: Tensor<1, Int>,
+        _noise: Option<Tensor<2>>,
+        _config: &DistillConfig,
+    ) -> Option<Tensor<2>> {
+        None
+    }
+
     /// Step of the noise schedule that codes are noised to, where the path has noise.
     fn noise_step(&self, _config: &DistillConfig) -> Option<usize> {
         None
@@ -148,11 +160,16 @@ pub(super) trait GeneratorPath: Send + Sync {
     }
 }
 
+/// Latents of codes at scale sqrt(latent).
+fn unscaled(codes: Tensor<2>) -> Tensor<2> {
+    let scale = (codes.dims()[1] as f64).sqrt();
+    codes / scale
+}
+
 /// Expression `[rows, genes]` of codes at scale sqrt(latent), through the decoder alone.
 fn decode(study: &Study, codes: Tensor<2>) -> Result<Tensor<2>, DistillError> {
     let foundation = study.foundation();
-    let scale = (codes.dims()[1] as f64).sqrt();
-    foundation.decode(codes / scale).ok_or_else(|| DistillError::NoDecoder(foundation.name()))
+    foundation.decode(unscaled(codes)).ok_or_else(|| DistillError::NoDecoder(foundation.name()))
 }
 
 /// Refuses a model that can't decode, before anything runs.
@@ -164,6 +181,9 @@ fn check_decoder(study: &Study) -> Result<(), DistillError> {
 /// Refuses a model that the objective can't look through, before anything runs.
 fn check_encoder(study: &Study) -> Result<(), DistillError> {
     let foundation = study.foundation();
+    if foundation.round_trip().is_some() {
+        return Ok(());
+    }
     let none = Tensor::zeros([1, study.cells().genes()], &foundation.device());
     foundation.encode(none).map(|_| ()).ok_or_else(|| DistillError::NoEncoder(foundation.name()))
 }

@@ -30,6 +30,17 @@ impl ScdgPath {
         config.noise_step.unwrap_or_else(|| usual_step(self.scdg.config().schedule.steps))
     }
 
+    fn denoised(
+        &self,
+        codes: Tensor<2>,
+        classes: Tensor<1, Int>,
+        noise: Option<Tensor<2>>,
+        config: &DistillConfig,
+    ) -> Tensor<2> {
+        let noise = noise.unwrap_or_else(|| codes.clone().inner().zeros_like());
+        self.generator(config).denoise(codes, classes, self.step(config), noise)
+    }
+
     /// The generator with the guidance that is asked for.
     pub(super) fn generator(&self, config: &DistillConfig) -> Generator {
         self.scdg.generator().guided(config.guidance)
@@ -78,8 +89,17 @@ impl GeneratorPath for ScdgPath {
         noise: Option<Tensor<2>>,
         config: &DistillConfig,
     ) -> Result<Tensor<2>, DistillError> {
-        let noise = noise.unwrap_or_else(|| codes.clone().inner().zeros_like());
-        Ok(self.generator(config).generate(codes, classes, self.step(config), noise))
+        Ok(self.scdg.generator().decode(self.denoised(codes, classes, noise, config)))
+    }
+
+    fn latents(
+        &self,
+        codes: &Tensor<2>,
+        classes: Tensor<1, Int>,
+        noise: Option<Tensor<2>>,
+        config: &DistillConfig,
+    ) -> Option<Tensor<2>> {
+        Some(self.denoised(codes.clone(), classes, noise, config))
     }
 
     fn noise_step(&self, config: &DistillConfig) -> Option<usize> {
