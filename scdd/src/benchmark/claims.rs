@@ -138,15 +138,20 @@ impl BenchmarkResults {
         let seeds = list(|row| row.seed.to_string());
         let sets = list(|row| format!("{} ({})", row.file, row.label));
         let networks = self.rows().first().and_then(|row| row.config["settings"]["protocol"]["networks"].as_u64());
-        let networks = networks.map_or(String::new(), |count| format!(", {count} network(s) each"));
+        let networks =
+            networks.map_or(String::new(), |networks| format!(", {} each", count(networks as usize, "network")));
         let seeds = count(seeds.len(), "seed");
         let on = match self.rows().first().map(|row| row.config["settings"]["on_validation"] == true) {
             Some(true) => "validation cells; test cells stayed closed",
             _ => "test cells",
         };
+        let of = self.rows().iter().map(|row| row.of).max().unwrap_or(0);
+        let left = of.saturating_sub(self.rows().len());
+        let left =
+            if left > 0 { format!(" {} of the grid are still to be made.", count(left, "row")) } else { String::new() };
         format!(
-            "{self:?}: {}; {}; {seeds}{networks}. A seed is a split, foundation model, set and network of its own. Scores are \
-             taken on {on}. Made by\n\n    {made_by}\n",
+            "{self:?}: {}; {}; {seeds}{networks}.{left} A seed is a split, foundation model, set and network of its own. Scores \
+             are taken on {on}. Made by\n\n    {made_by}\n",
             sets.join(", "),
             count(list(|row| row.method.clone()).len(), "method"),
         )
@@ -262,6 +267,8 @@ mod tests {
         assert!(results(-0.05).page("x").contains("the other way round"));
         assert!(results(-0.003).page("x").contains("within chance"));
         assert!(page.contains("The rows have none of these comparisons."), "nothing was compared with the class mean");
+        let rows = results(0.05).rows().iter().map(|row| BenchmarkRow { of: 12, ..row.clone() }).collect();
+        assert!(BenchmarkResults::new(rows).page("x").contains("2 rows of the grid are still to be made"));
     }
 
     #[test]
