@@ -1,5 +1,5 @@
 //! `cargo xtask bench demo`: the figures of the demo and of the kernel; `cargo xtask bench foundation` and `distill`: those of
-//! embedding cells and of distilling them, beside PyTorch; as JSON lines.
+//! embedding cells and of distilling them, beside PyTorch; `evaluate`: those of judges, beside scikit-learn; as JSON lines.
 //!
 //! ```text
 //! {"bench": "demo", "case": "...", "figure": "...", "value": 1.0, "unit": "s"}
@@ -35,7 +35,12 @@ pub fn distill(place: &Place) -> Result<()> {
     beside_pytorch(place, "bench_distill", "bench-distill")
 }
 
-/// Sets up what builds the library, and PyTorch in an environment of its own; then a script in xtask/py measures an example
+/// Training and asking judges.
+pub fn evaluate(place: &Place) -> Result<()> {
+    beside_pytorch(place, "bench_evaluate", "bench-evaluate")
+}
+
+/// Sets up what builds the library, and PyTorch with scikit-learn in an environment of its own; then a script in xtask/py measures an example
 /// of scdd of the same name.
 fn beside_pytorch(place: &Place, name: &str, scratch: &str) -> Result<()> {
     needs::check(place)?;
