@@ -143,9 +143,8 @@ fn what_a_model_attends_to_is_a_frame_and_one_without_attention_has_none() {
     let study = study(&cells);
     let set = set(&study);
     let names = study.cells().gene_names();
-    let gmt: String = (0..6)
-        .map(|set| format!("SET{set}\t-\t{}\n", names[set * 20..set * 20 + 20].join("\t")))
-        .collect();
+    let gmt: String =
+        (0..6).map(|set| format!("SET{set}\t-\t{}\n", names[set * 20..set * 20 + 20].join("\t"))).collect();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sets.gmt");
     std::fs::write(&path, gmt).unwrap();

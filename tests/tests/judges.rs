@@ -153,13 +153,21 @@ fn labels_that_no_training_cell_has_are_counted_and_reported_and_one_label_alone
         (0..cells.cells()).filter(|cell| !known.contains(cell)).take(3).collect()
     };
     let disease = cells.labels("disease").unwrap();
-    let names: Vec<&str> = (0..cells.cells())
-        .map(|cell| if test.contains(&cell) { "unheard of" } else { disease.classes[disease.of_cell[cell] as usize].as_str() })
-        .collect();
+    let names: Vec<&str> =
+        (0..cells.cells())
+            .map(|cell| {
+                if test.contains(&cell) {
+                    "unheard of"
+                } else {
+                    disease.classes[disease.of_cell[cell] as usize].as_str()
+                }
+            })
+            .collect();
     let renamed = cells.with_obs(Column::new("outcome".into(), names)).unwrap();
     let renamed = renamed.with_obs(Column::new("same".into(), vec!["one"; cells.cells()])).unwrap();
     let study = renamed.study("cell_type").also("disease").seed(11).foundation_epochs(1).run().unwrap();
-    let evaluation = study.evaluate().label("outcome").model(NearestNeighbours::default()).protocol(protocol()).run().unwrap();
+    let evaluation =
+        study.evaluate().label("outcome").model(NearestNeighbours::default()).protocol(protocol()).run().unwrap();
     let note = "3 scored cells with a label that no training cell has ('unheard of') count as wrong";
     assert!(evaluation.notes().iter().any(|found| found == note), "{:?}", evaluation.notes());
     assert!(evaluation.notes().iter().any(|found| found.contains("has no cell of 1 label of 'outcome'")));

@@ -288,8 +288,11 @@ mod tests {
             points.rows().into_iter().map(|row| u32::from((row[0] > 0.0) != (row[2] > 0.0))).collect()
         };
         let forest = Forest::grow(&train, &kind(&train), 2, GROWTH, 5);
-        let right =
-            test.rows().into_iter().zip(kind(&test)).filter(|(row, kind)| (forest.shares(*row)[1] > 0.5) == (*kind == 1));
+        let right = test
+            .rows()
+            .into_iter()
+            .zip(kind(&test))
+            .filter(|(row, kind)| (forest.shares(*row)[1] > 0.5) == (*kind == 1));
         assert!(right.count() > 540);
         assert_eq!(forest, Forest::grow(&train, &kind(&train), 2, GROWTH, 5), "one seed, one forest");
         assert!(forest.is_whole(4) && !forest.is_whole(2));

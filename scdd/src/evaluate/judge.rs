@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use ndarray::Array2;
 
+use super::task::Task;
 use super::{
     Candidates, EvaluateError, EvaluationModel, EvaluationRow, ModelInput, Protocol, Scores, Selection, TrainingSet,
 };
-use super::task::Task;
 use crate::cells::Expression;
 use crate::seed;
 use crate::study::Study;

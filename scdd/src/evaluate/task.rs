@@ -70,7 +70,10 @@ impl Task {
         if !unknown.is_empty() {
             let (number, labels) = (unknown.values().sum::<usize>(), unknown.into_keys().collect::<Vec<_>>());
             let cells = count(number, "scored cell");
-            notes.push(format!("{cells} with a label that no training cell has ({}) count as wrong", first_few(&labels)));
+            notes.push(format!(
+                "{cells} with a label that no training cell has ({}) count as wrong",
+                first_few(&labels)
+            ));
         }
         if kept.is_empty() {
             return Err(EvaluateError::EmptyTest.into());
@@ -89,8 +92,14 @@ impl Task {
     /// What to say of a set that lacks labels which scored cells have.
     pub(super) fn lacking(&self, method: &str, labels: &[u32]) -> Option<String> {
         let missing = |label: &u32| !labels.contains(label);
-        let lacking: Vec<&String> =
-            self.truth.iter().sorted().dedup().filter(|label| missing(label)).map(|&l| &self.names[l as usize]).collect();
+        let lacking: Vec<&String> = self
+            .truth
+            .iter()
+            .sorted()
+            .dedup()
+            .filter(|label| missing(label))
+            .map(|&l| &self.names[l as usize])
+            .collect();
         let cells = self.truth.iter().filter(|label| missing(label)).count();
         let of = self.column.as_deref().map_or(String::new(), |column| format!(" of '{column}'"));
         (cells > 0).then(|| {

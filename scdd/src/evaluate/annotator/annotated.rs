@@ -176,7 +176,13 @@ impl std::fmt::Debug for Annotated {
         }
         if !parts.missing.is_empty() {
             let (missing, all) = (parts.missing.len(), parts.annotator.genes().len());
-            write!(f, "; {} of the model's {} genes are missing: {}", grouped(missing), grouped(all), first_few(&parts.missing))?;
+            write!(
+                f,
+                "; {} of the model's {} genes are missing: {}",
+                grouped(missing),
+                grouped(all),
+                first_few(&parts.missing)
+            )?;
         }
         Ok(())
     }

@@ -157,7 +157,8 @@ pub(super) fn read(path: &Path) -> Result<(About, SavedModel), EvaluateError> {
     }
     let found = checksum(&texts, views.iter().map(|(name, view)| (*name, view.data())));
     if found != expected {
-        let problem = format!("has the checksum {found}, but says {expected}: it was changed or damaged; copy it again");
+        let problem =
+            format!("has the checksum {found}, but says {expected}: it was changed or damaged; copy it again");
         return Err(wrong(problem));
     }
     let text = |key: &str| texts.get(key).ok_or_else(|| wrong(format!("has no {key}")));

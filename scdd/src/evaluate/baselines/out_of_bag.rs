@@ -51,8 +51,7 @@ fn grow(mut splits: Splits<Array2<f32>>, labels: &[u32], drawn: Vec<u32>, found:
             continue;
         }
         if let Some((feature, threshold)) = splits.best(&inside) {
-            let (inside, outside) =
-                (splits.part(feature, threshold, inside), splits.part(feature, threshold, outside));
+            let (inside, outside) = (splits.part(feature, threshold, inside), splits.part(feature, threshold, outside));
             nodes.extend([(inside.0, outside.0), (inside.1, outside.1)]);
             continue;
         }

@@ -11,8 +11,8 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::lbfgs::Minimum;
-use super::logistic_sgd::{self, Descent};
 use super::logistic::{Design, Fitted, Span, one_vs_rest};
+use super::logistic_sgd::{self, Descent};
 use super::standardized::Standardized;
 use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, agreement, check_set};
 use crate::cells::Expression;
@@ -114,7 +114,9 @@ impl CellTypist {
         let Minimum { iterations, gradient } = fitted.minimum;
         let note = (gradient.is_nan() || gradient > self.tolerance).then(|| match self.sgd {
             Some(_) => format!("CellTypist SGD ended after {iterations} passes over {cells} cells and was not done"),
-            None => format!("CellTypist ended after {iterations} iterations on {cells} cells with a gradient of {gradient:.1e}"),
+            None => format!(
+                "CellTypist ended after {iterations} iterations on {cells} cells with a gradient of {gradient:.1e}"
+            ),
         });
         let mut start = fitted.intercepts;
         for (weights, offset) in fitted.weights.chunks_exact(known).zip(standardized.offset()) {

@@ -7,8 +7,8 @@
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use super::logistic::Fitted;
 use super::lbfgs::Minimum;
+use super::logistic::Fitted;
 use super::standardized::Standardized;
 use crate::cells::Expression;
 use crate::seed;
@@ -43,8 +43,7 @@ pub(super) fn one_vs_rest(
         shifted: entries.map(|(&gene, &value)| standardized.shifted(gene, value)).collect(),
         offset: standardized.offset(),
     };
-    let fits: Vec<Fit> =
-        (0..classes).into_par_iter().map(|class| cells.fit(labels, class as u32, descent)).collect();
+    let fits: Vec<Fit> = (0..classes).into_par_iter().map(|class| cells.fit(labels, class as u32, descent)).collect();
     let genes = expression.genes();
     let mut weights = vec![0.0; genes * classes];
     for (class, fit) in fits.iter().enumerate() {

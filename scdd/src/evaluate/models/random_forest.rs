@@ -111,7 +111,13 @@ impl TrainedModel for Trained {
         let trees = &self.forest.trees;
         let ends = |length: fn(&Tree) -> usize| -> Vec<u64> {
             let mut end = 0;
-            trees.iter().map(|tree| { end += length(tree) as u64; end }).collect()
+            trees
+                .iter()
+                .map(|tree| {
+                    end += length(tree) as u64;
+                    end
+                })
+                .collect()
         };
         let features: Vec<u32> = trees.iter().flat_map(|tree| tree.features.iter().copied()).collect();
         let places: Vec<u32> = trees.iter().flat_map(|tree| tree.places.iter().copied()).collect();

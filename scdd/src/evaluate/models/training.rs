@@ -105,7 +105,13 @@ pub(super) fn from_values<const D: usize>(shape: [usize; D], values: Vec<f32>, d
 }
 
 /// A linear layer of normal weights without biases yet.
-pub(super) fn linear(inputs: usize, outputs: usize, deviation: f64, random: &mut ChaCha8Rng, device: &Device) -> Linear {
+pub(super) fn linear(
+    inputs: usize,
+    outputs: usize,
+    deviation: f64,
+    random: &mut ChaCha8Rng,
+    device: &Device,
+) -> Linear {
     Linear {
         weight: normal([inputs, outputs], deviation, random, device),
         bias: Some(from_values([outputs], vec![0.0; outputs], device)),
@@ -195,10 +201,15 @@ mod tests {
         let logits = tensors::from_rows(vec![2.0, 0.0, -1.0, 0.5, 0.5, 0.0], 3, &Device::flex());
         let found = tensors::scalar(cross_entropy(logits.clone(), &[0, 2], 0.1));
         let rows = [[2.0f64, 0.0, -1.0], [0.5, 0.5, 0.0]];
-        let expected: f64 = rows.iter().zip([0, 2]).map(|(row, label)| {
-            let all = row.iter().map(|value| value.exp()).sum::<f64>().ln();
-            0.9 * (all - row[label]) + 0.1 * row.iter().map(|value| (all - value) / 3.0).sum::<f64>()
-        }).sum::<f64>() / 2.0;
+        let expected: f64 = rows
+            .iter()
+            .zip([0, 2])
+            .map(|(row, label)| {
+                let all = row.iter().map(|value| value.exp()).sum::<f64>().ln();
+                0.9 * (all - row[label]) + 0.1 * row.iter().map(|value| (all - value) / 3.0).sum::<f64>()
+            })
+            .sum::<f64>()
+            / 2.0;
         assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         let sums = probabilities(logits).sum_axis(ndarray::Axis(1));
         assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-6));

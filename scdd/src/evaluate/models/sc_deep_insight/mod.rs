@@ -124,7 +124,8 @@ impl ScDeepInsight {
             let gradients = GradientsParams::from_grads(gradients, &network);
             network = optimizer.step(self.learning_rate * cosine(step, steps, LAST), network, gradients);
         }
-        let mut trained = Trained { map: map.clone(), scale, network: network.valid(), sizes, device, training_accuracy: None };
+        let mut trained =
+            Trained { map: map.clone(), scale, network: network.valid(), sizes, device, training_accuracy: None };
         let found = trained.run(expression)?;
         if found.iter().any(|value| !value.is_finite()) {
             let learning_rate = self.learning_rate;
@@ -208,9 +209,11 @@ impl TrainedModel for Trained {
     fn save(&self) -> Option<SavedModel> {
         let (genes, Sizes { size, channels, classes }) = (self.map.pixels.len(), self.sizes);
         let config = json!({ "size": size, "channels": channels, "classes": classes, "genes": genes });
-        let saved = SavedModel::new(KIND, config)
-            .with("map", &[genes], Numbers::U32(self.map.pixels.clone()))
-            .with("scale", &[1], Numbers::F32(vec![self.scale]));
+        let saved = SavedModel::new(KIND, config).with("map", &[genes], Numbers::U32(self.map.pixels.clone())).with(
+            "scale",
+            &[1],
+            Numbers::F32(vec![self.scale]),
+        );
         Some(self.network.put(saved))
     }
 

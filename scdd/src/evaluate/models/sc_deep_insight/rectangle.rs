@@ -35,7 +35,10 @@ fn turned(point: [f64; 2], direction: [f64; 2]) -> [f64; 2] {
 
 fn bounds(points: impl Iterator<Item = [f64; 2]>) -> ([f64; 2], [f64; 2]) {
     points.fold(([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]), |(low, high), point| {
-        (std::array::from_fn(|axis| low[axis].min(point[axis])), std::array::from_fn(|axis| high[axis].max(point[axis])))
+        (
+            std::array::from_fn(|axis| low[axis].min(point[axis])),
+            std::array::from_fn(|axis| high[axis].max(point[axis])),
+        )
     })
 }
 
@@ -44,9 +47,8 @@ fn hull(places: &[[f32; 2]]) -> Vec<[f64; 2]> {
     let mut points: Vec<[f64; 2]> = places.iter().map(|place| [f64::from(place[0]), f64::from(place[1])]).collect();
     points.sort_by(|a, b| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
     points.dedup();
-    let left_turn = |a: [f64; 2], b: [f64; 2], c: [f64; 2]| {
-        (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) > 0.0
-    };
+    let left_turn =
+        |a: [f64; 2], b: [f64; 2], c: [f64; 2]| (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) > 0.0;
     let chain = |points: &mut dyn Iterator<Item = &[f64; 2]>| {
         let mut chain: Vec<[f64; 2]> = Vec::new();
         for &point in points {

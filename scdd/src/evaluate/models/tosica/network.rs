@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor, TensorData, activation::gelu, activation::sof
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::super::training::{from_values, linear, normal, put, put_linear, put_norm, take, take_linear, take_norm};
 use super::super::SavedModel;
+use super::super::training::{from_values, linear, normal, put, put_linear, put_norm, take, take_linear, take_norm};
 
 /// Deviation of initial weights of linear layers (TOSICA's code), and of the class token.
 const LINEAR: f64 = 0.01;
