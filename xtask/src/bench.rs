@@ -1,6 +1,6 @@
 //! `cargo xtask bench demo`: the figures of the demo and of the kernel; `cargo xtask bench foundation` and `distill`: those of
-//! embedding cells and of distilling them, beside PyTorch; `cargo xtask bench evaluate`: the paper's table II of Baron in one
-//! process; as JSON lines.
+//! embedding cells and of distilling them, beside PyTorch; `evaluate`: those of judges, beside scikit-learn, and the paper's
+//! table II of Baron in one process; as JSON lines.
 //!
 //! ```text
 //! {"bench": "demo", "case": "...", "figure": "...", "value": 1.0, "unit": "s"}
@@ -37,8 +37,13 @@ pub fn distill(place: &Place) -> Result<()> {
     beside_pytorch(place, "bench_distill", "bench-distill")
 }
 
-/// Table II of Yu et al. 2025 on Baron, one seed, in one process.
+/// Training and asking judges, and table II of Yu et al. 2025 on Baron, one seed, in one process.
 pub fn evaluate(place: &Place) -> Result<()> {
+    beside_pytorch(place, "bench_evaluate", "bench-evaluate")?;
+    table_two(place)
+}
+
+fn table_two(place: &Place) -> Result<()> {
     needs::check(place)?;
     python::ready(place)?;
     if !data::fetch(place)? {
@@ -81,7 +86,7 @@ pub fn evaluate(place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// Sets up what builds the library, and PyTorch in an environment of its own; then a script in xtask/py measures an example
+/// Sets up what builds the library, and PyTorch with scikit-learn in an environment of its own; then a script in xtask/py measures an example
 /// of scdd of the same name.
 fn beside_pytorch(place: &Place, name: &str, scratch: &str) -> Result<()> {
     needs::check(place)?;

@@ -63,7 +63,7 @@ enum Bench {
     Foundation,
     /// A step of distilling and one of SCDG's training, beside PyTorch.
     Distill,
-    /// The paper's table II of Baron, every method and model, in one process.
+    /// Judges: logistic regression beside scikit-learn's, and the seconds of each; the paper's table II of Baron in one process.
     Evaluate,
 }
 

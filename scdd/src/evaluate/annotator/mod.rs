@@ -1,7 +1,9 @@
 //! A trained model to annotate other cells with: of a distilled set or of all training cells, kept in one file.
 
+mod annotate;
 mod annotated;
 mod file;
+mod train;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,13 +11,13 @@ use std::sync::Arc;
 use ndarray::Array2;
 use polars::prelude::{Column, DataFrame};
 
-use super::{Attention, EvaluateError, EvaluationModel, ModelInput, Protocol, TrainedModel, TrainingSet};
-use crate::cells::{Cells, CellsError, Expression, LogNormalized};
-use crate::distill::{Distilled, DistilledFeatures};
+use super::{Attention, EvaluateError, EvaluationModel, ModelInput, Protocol, TrainedModel};
+use crate::cells::{Cells, CellsError, LogNormalized};
 use crate::foundation::Foundation;
 use crate::study::Study;
 use crate::text::grouped;
 
+pub use annotate::AnnotateBuilder;
 pub use annotated::Annotated;
 
 /// Genes that cells must have of a model's unless asked otherwise: half of them (ours).
@@ -46,67 +48,6 @@ pub(super) struct About {
     pub(super) genes: Vec<String>,
     /// Name and checksum of the foundation model whose latents it reads.
     pub(super) foundation: Option<(String, Option<String>)>,
-}
-
-impl Distilled {
-    /// Trains one model on the synthetic cells, to annotate other cells with: another lab needs no more than this set, or than
-    /// the file that [`Annotator::write`] makes of the model.
-    ///
-    /// ```
-    /// use scdd::prelude::*;
-    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
-    /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
-    /// let distilled = study.distill_decoder(DistributionMatching::default()).steps(3).run()?;
-    /// let annotator = distilled.train_model(CellTypist::default())?;
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("types.safetensors");
-    /// annotator.write(&path)?;
-    /// let annotated = Annotator::read(&path)?.annotate(&cells).threshold(0.5).run()?;
-    /// assert_eq!(annotated.frame()?.height(), cells.cells());
-    /// # Ok::<(), scdd::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// When the set has cells of one class only, or a setting of the model is outside its range.
-    pub fn train_model(&self, model: impl EvaluationModel) -> crate::Result<Annotator> {
-        let set = TrainingSet::from(self);
-        let input = ModelInput::new(Expression::from_array(self.expression())?).seen_through(self.study().foundation());
-        Annotator::train(&model, input, self.labels(), self.study(), set.method())
-    }
-}
-
-impl DistilledFeatures {
-    /// Trains one model on the features, to annotate cells with: a model that sees latents, such as
-    /// [`LinearProbe`](super::LinearProbe).
-    ///
-    /// # Errors
-    /// When the model sees expression, or the set has features of one class only.
-    pub fn train_model(&self, model: impl EvaluationModel) -> crate::Result<Annotator> {
-        let input = ModelInput::of_latents(self.features().clone());
-        Annotator::train(&model, input, self.labels(), self.study(), self.method())
-    }
-}
-
-impl Study {
-    /// Trains one model on all training cells, to annotate other cells with.
-    ///
-    /// ```
-    /// use scdd::prelude::*;
-    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
-    /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
-    /// let annotated = study.train_model(NearestNeighbours::default())?.annotate(&cells).run()?;
-    /// assert!(annotated.accuracy("cell_type")? > 0.8);
-    /// # Ok::<(), scdd::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// When a setting of the model is outside its range.
-    pub fn train_model(&self, model: impl EvaluationModel) -> crate::Result<Annotator> {
-        let (expression, labels) = self.training_expression();
-        let latents = self.embeddings_of(self.training_cells().train());
-        let input = ModelInput::new(expression).with_latents(latents);
-        Annotator::train(&model, input, &labels, self, "all training cells".to_owned())
-    }
 }
 
 impl Annotator {
@@ -216,7 +157,7 @@ impl Annotator {
     /// Opens the annotation of cells. Genes are matched by name; genes that the model does not know are left out, and of those
     /// that the cells lack the result says how many there are.
     pub fn annotate(&self, cells: &Cells<LogNormalized>) -> AnnotateBuilder {
-        AnnotateBuilder { annotator: self.clone(), cells: cells.clone(), threshold: 0.0, least_genes: LEAST_GENES }
+        AnnotateBuilder::new(self, cells)
     }
 
     /// How much the model attends to each gene set in each cell: a frame of `cell`, `gene_set` and `attention`, a row for each
@@ -311,55 +252,5 @@ impl Annotator {
     /// Shows what it is in a notebook.
     pub fn evcxr_display(&self) {
         crate::notebook::show_text(&format!("{self:?}"));
-    }
-}
-
-/// Opens an annotation: [`Annotator::annotate`].
-#[derive(Clone, Debug)]
-#[must_use = "call .run()"]
-pub struct AnnotateBuilder {
-    annotator: Annotator,
-    cells: Cells<LogNormalized>,
-    threshold: f64,
-    least_genes: f64,
-}
-
-impl AnnotateBuilder {
-    /// Cells whose most probable class is less probable than this are "unassigned"; 0, the default, assigns all. CellTypist's
-    /// own threshold is 0.5.
-    pub fn threshold(mut self, threshold: f64) -> Self {
-        self.threshold = threshold;
-        self
-    }
-
-    /// Share of the model's genes that the cells must have; 0.5 (ours).
-    pub fn least_genes(mut self, share: f64) -> Self {
-        self.least_genes = share;
-        self
-    }
-
-    /// Annotates.
-    ///
-    /// # Errors
-    /// When cells and model share too few genes, the threshold is not within 0 and 1, or a linear head lacks the foundation
-    /// model that it was trained through.
-    pub fn run(&self) -> crate::Result<Annotated> {
-        for (name, value) in [("threshold", self.threshold), ("least_genes", self.least_genes)] {
-            if !(0.0..=1.0).contains(&value) {
-                let (value, expected) = (value.to_string(), "0 to 1");
-                return Err(EvaluateError::Setting { name, value, expected }.into());
-            }
-        }
-        let (input, missing) = self.annotator.input(&self.cells, self.least_genes)?;
-        let trained = &self.annotator.parts.trained;
-        let (decisions, probabilities) = (trained.decide(&input)?, trained.probabilities(&input)?);
-        Ok(Annotated::new(
-            &self.annotator,
-            &self.cells,
-            super::largest(&decisions),
-            probabilities,
-            self.threshold,
-            missing,
-        ))
     }
 }

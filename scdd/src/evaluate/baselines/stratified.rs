@@ -35,19 +35,22 @@ impl Selection for Stratified {
 fn shares(sizes: &[usize], per_class: usize) -> Vec<usize> {
     let total: usize = sizes.iter().sum();
     let budget = (sizes.iter().filter(|size| **size > 0).count() * per_class).min(total);
-    // One for each, so that none is lost; the rest by size.
-    let mut shares: Vec<usize> = sizes.iter().map(|size| (*size).min(1)).collect();
-    let left = budget - shares.iter().sum::<usize>();
-    let rest: usize = sizes.iter().map(|size| size.saturating_sub(1)).sum();
-    if rest == 0 {
-        return shares;
+    if total == 0 {
+        return vec![0; sizes.len()];
     }
-    let part = |class: usize| sizes[class].saturating_sub(1) * left;
-    (0..sizes.len()).for_each(|class| shares[class] += part(class) / rest);
+    let mut shares: Vec<usize> = sizes.iter().map(|size| size * budget / total).collect();
     let mut order: Vec<usize> = (0..sizes.len()).collect();
-    order.sort_by_key(|&class| (std::cmp::Reverse(part(class) % rest), class));
+    order.sort_by_key(|&class| (std::cmp::Reverse(sizes[class] * budget % total), class));
     let missing = budget - shares.iter().sum::<usize>();
     order.into_iter().take(missing).for_each(|class| shares[class] += 1);
+    // One for each, so that none is lost: from those that have most.
+    for class in 0..sizes.len() {
+        if shares[class] == 0 && sizes[class] > 0 {
+            let most = (0..sizes.len()).rev().max_by_key(|&class| shares[class]).unwrap_or(class);
+            shares[most] -= 1;
+            shares[class] = 1;
+        }
+    }
     shares
 }
 
@@ -59,6 +62,7 @@ mod tests {
     fn classes_have_their_shares_none_is_lost_and_the_budget_is_kept() {
         assert_eq!(shares(&[600, 300, 100], 10), [18, 9, 3]);
         assert_eq!(shares(&[997, 2, 0, 1], 5), [13, 1, 0, 1]);
+        assert_eq!(shares(&[0, 0], 5), [0, 0]);
         assert_eq!(shares(&[5, 5, 5], 1), [1, 1, 1]);
         assert_eq!(shares(&[4, 1], 50), [4, 1]);
         for per_class in 1..12 {

@@ -91,3 +91,92 @@ fn a_setting_outside_its_range_and_other_genes_are_refused_with_numbers() {
     let other = trained.decisions(&Expression::from_dense(7, &[1.0; 7]).unwrap()).unwrap_err().to_string();
     assert!(other.contains("7 genes") && other.contains("30"), "{other}");
 }
+
+/// What the Python package celltypist predicts (tests/goldens/make_celltypist_package.py).
+#[derive(serde::Deserialize)]
+struct Package {
+    classes: usize,
+    train: Vec<Vec<u32>>,
+    labels: Vec<u32>,
+    test: Vec<Vec<u32>>,
+    lbfgs: Vec<u32>,
+    probabilities: Vec<Vec<f32>>,
+    sgd: Vec<u32>,
+    sgd_agrees_with_itself: f64,
+}
+
+fn normalized(counts: &[Vec<u32>]) -> Expression {
+    let row = |counts: &Vec<u32>| {
+        let sum: u32 = counts.iter().sum();
+        counts.iter().map(|&count| (f64::from(count) / f64::from(sum) * 1e4).ln_1p() as f32).collect::<Vec<f32>>()
+    };
+    Expression::from_dense(counts[0].len(), &counts.iter().flat_map(row).collect::<Vec<f32>>()).unwrap()
+}
+
+#[test]
+fn predictions_agree_with_the_python_package_by_lbfgs_and_by_sgd() {
+    let golden: Package =
+        serde_json::from_str(include_str!("../../../../tests/goldens/celltypist_package.json")).unwrap();
+    let (train, test) = (normalized(&golden.train), ModelInput::new(normalized(&golden.test)));
+    let share = |ours: &[u32], theirs: &[u32]| agreement(ours, theirs);
+    let fit = |model: CellTypist, seed| model.fit_seeded(&train, &golden.labels, golden.classes, seed).unwrap();
+
+    let ours = fit(CellTypist::default(), 1);
+    assert!(share(&ours.predict(&test).unwrap(), &golden.lbfgs) >= 0.99);
+    let probabilities = ours.probabilities(&test).unwrap();
+    for (ours, theirs) in probabilities.iter().zip(golden.probabilities.concat()) {
+        assert!((ours - theirs).abs() < 0.01, "{ours} {theirs}");
+    }
+    // The order of cells is drawn, so theirs agrees with itself only so often.
+    assert!(golden.sgd_agrees_with_itself > 0.97);
+    let mut agreed = Vec::new();
+    for seed in 0..5 {
+        agreed.push(share(&fit(CellTypist::sgd(), seed).predict(&test).unwrap(), &golden.sgd));
+    }
+    let mean = agreed.iter().sum::<f64>() / 5.0;
+    assert!(mean >= golden.sgd_agrees_with_itself - 0.01 && mean > 0.97, "{agreed:?}");
+}
+
+#[test]
+fn genes_that_were_not_measured_say_nothing() {
+    let (train, labels) = cells(200, 40, 3, "missing");
+    let (test, truth) = cells(120, 40, 3, "missing, tested");
+    let trained = CellTypist::default().fit(&train, &labels, 3).unwrap();
+    let kept: Vec<usize> = (0..40).filter(|gene| gene % 4 != 1).collect();
+    let missing: Vec<u32> = (0..40).filter(|gene| gene % 4 == 1).collect();
+    let cut = ModelInput::new(test.select_genes(&kept).place_genes(40, &kept)).with_missing_genes(missing.clone());
+    let found = trained.decide(&cut).unwrap();
+    // The decision function of the other genes alone: w z + b without those of the missing ones.
+    let all = trained.decisions(&test).unwrap();
+    for cell in 0..120 {
+        let mut row = vec![0.0; 40];
+        trained.standardized.dense_row(&test, cell, &mut row);
+        for class in 0..3 {
+            let of_missing: f64 =
+                missing.iter().map(|&gene| row[gene as usize] * trained.weights[gene as usize * 3 + class]).sum();
+            assert!((f64::from(all[[cell, class]] - found[[cell, class]]) - of_missing).abs() < 1e-4);
+        }
+    }
+    assert!(agreement(&super::super::largest(&found), &truth) > 0.8);
+}
+
+#[test]
+fn descent_by_single_cells_reaches_the_minimum_of_the_penalised_loss() {
+    let (train, labels) = cells(150, 30, 3, "descent");
+    let (test, _) = cells(200, 30, 3, "descent, tested");
+    // alpha = 1 / (C n): the same function. Many passes, so that the rate has fallen.
+    let exact = CellTypist { c: 1.0 / (0.05 * 150.0), ..exact() }.fit(&train, &labels, 3).unwrap();
+    let descended = CellTypist { sgd: Some(0.05), iterations: 2_000, ..CellTypist::default() };
+    let standardized = Standardized::of(&train);
+    let descent = Descent { alpha: 0.05, passes: 2_000, tolerance: f64::NEG_INFINITY, seed: 3 };
+    let found = logistic_sgd::one_vs_rest(&train, &standardized, &labels, 3, descent);
+    for (ours, theirs) in found.weights.iter().zip(&exact.weights) {
+        assert!((ours - theirs).abs() < 0.01, "{ours} {theirs}");
+    }
+    let early = descended.fit(&train, &labels, 3).unwrap();
+    let same = agreement(
+        &super::super::largest(&early.decisions(&test).unwrap()),
+        &super::super::largest(&exact.decisions(&test).unwrap()),
+    );
+    assert!(same > 0.95, "{same}");
+}

@@ -1,7 +1,8 @@
 //! A small multilayer perceptron on log-normalised expression: one hidden layer of rectified units, softmax, Adam.
 //!
 //! A batch goes through the first layer gene by gene: the weights of a gene are read once for all cells that express it,
-//! and updated while its gradient is at hand, so that 20,000 genes do not go through memory for every cell.
+//! and updated while its gradient is at hand, so that 20,000 genes do not go through memory for every cell. Genes that no
+//! training cell expresses keep the weights that they were drawn with: their gradient is zero in every step.
 
 use std::sync::Arc;
 
@@ -12,13 +13,12 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde_json::json;
 
+use super::mlp_kernel::{Adam, add_products, sum_products};
 use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, agreement, check_set, largest};
 use crate::cells::Expression;
 use crate::evaluate::{EvaluateError, Protocol};
 use crate::seed;
 
-/// Adam's averages of gradients and of their squares (Kingma and Ba 2015).
-const BETAS: [f32; 2] = [0.9, 0.999];
 /// Cells that are predicted at a time.
 const CHUNK: usize = 256;
 
@@ -170,10 +170,7 @@ impl Network {
         let mut hidden = bias.repeat(cells);
         for (gene, weights) in first.chunks_exact(self.hidden).enumerate() {
             let (of_cells, values) = by_gene.row(gene);
-            for (&cell, &value) in of_cells.iter().zip(values) {
-                let sums = &mut hidden[cell as usize * self.hidden..][..self.hidden];
-                sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += value * weight);
-            }
+            add_products(of_cells, values, weights, &mut hidden);
         }
         hidden.iter_mut().for_each(|value| *value = value.max(0.0));
         let mut outputs = output_bias.repeat(cells);
@@ -209,7 +206,9 @@ impl Network {
 
     fn train(&mut self, x: &Expression, labels: &[u32], config: &Mlp, protocol: &Protocol, random: &mut ChaCha8Rng) {
         let mut order: Vec<usize> = (0..x.cells()).collect();
-        let (mut first, mut second) = (vec![0.0; self.weights.len()], vec![0.0; self.weights.len()]);
+        let mut adam = Adam::new(self.weights.len(), config.learning_rate);
+        let mut expressed = vec![false; x.genes()];
+        x.indices().iter().for_each(|&gene| expressed[gene as usize] = true);
         let mut step = 0;
         for _ in 0..protocol.epochs {
             order.shuffle(random);
@@ -220,18 +219,9 @@ impl Network {
                 step += 1;
                 let of_batch: Vec<u32> = batch.iter().map(|&cell| labels[cell]).collect();
                 let pass = self.backward(x.select_cells(batch).transposed(), &of_batch);
-                // Adam with both corrections in the rate.
-                let corrected = |beta: f32| 1.0 - f64::from(beta).powi(step as i32);
-                let rate = (config.learning_rate / corrected(BETAS[0])) as f32;
-                let scale = (1.0 / corrected(BETAS[1])) as f32;
-                pass.gradient(|start, gradient| {
-                    let averages = first[start..].iter_mut().zip(&mut second[start..]);
-                    let weights = self.weights[start..].iter_mut().zip(averages);
-                    for (&gradient, (weight, (first, second))) in gradient.iter().zip(weights) {
-                        *first += (1.0 - BETAS[0]) * (gradient - *first);
-                        *second += (1.0 - BETAS[1]) * (gradient * gradient - *second);
-                        *weight -= rate * *first / ((*second * scale).sqrt() + 1e-8);
-                    }
+                adam.next_step();
+                pass.gradient(&expressed, |start, gradient| {
+                    adam.step(&mut self.weights[start..start + gradient.len()], start, gradient);
                 });
             }
         }
@@ -257,16 +247,13 @@ struct Pass {
 }
 
 impl Pass {
-    /// The gradient piece by piece: where in the weights a piece starts, and the piece.
-    fn gradient(&self, mut take: impl FnMut(usize, &[f32])) {
+    /// The gradient piece by piece: where in the weights a piece starts, and the piece. Genes that no training cell expresses
+    /// have none.
+    fn gradient(&self, expressed: &[bool], mut take: impl FnMut(usize, &[f32])) {
         let mut of_gene = vec![0.0; self.width];
-        for gene in 0..self.by_gene.cells() {
-            of_gene.fill(0.0);
+        for gene in (0..self.by_gene.cells()).filter(|&gene| expressed[gene]) {
             let (cells, values) = self.by_gene.row(gene);
-            for (&cell, &value) in cells.iter().zip(values) {
-                let back = &self.back[cell as usize * self.width..][..self.width];
-                of_gene.iter_mut().zip(back).for_each(|(sum, back)| *sum += value * back);
-            }
+            sum_products(cells, values, &self.back, &mut of_gene);
             take(gene * self.width, &of_gene);
         }
         let mut rest = vec![0.0; self.width + (self.width + 1) * self.classes];
@@ -299,7 +286,7 @@ mod tests {
         let pass = network.backward(cells.clone(), &[1, 2]);
         assert!(pass.hidden.iter().any(|value| *value > 0.0));
         let mut gradient = vec![f32::NAN; network.weights.len()];
-        pass.gradient(|start, piece| gradient[start..start + piece.len()].copy_from_slice(piece));
+        pass.gradient(&[true; 6], |start, piece| gradient[start..start + piece.len()].copy_from_slice(piece));
         for (place, ours) in gradient.into_iter().enumerate() {
             let weight = network.weights[place];
             let mut at = |weight: f32| {

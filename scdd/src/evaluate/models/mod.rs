@@ -20,6 +20,7 @@ mod linear_probe;
 mod logistic;
 mod logistic_sgd;
 mod mlp;
+mod mlp_kernel;
 mod nearest_neighbours;
 mod random_forest;
 mod saved;

@@ -103,3 +103,49 @@ fn networks_of_a_perceptron_differ_and_more_of_them_change_none() {
     assert_ne!(decide(&*two[0]), decide(&*two[1]));
     assert_eq!(decide(&*two[1]), decide(&*three[1]));
 }
+
+#[test]
+fn every_model_is_the_same_after_it_was_saved_and_a_saved_one_that_lacks_an_array_is_refused() {
+    let (train, labels) = cells(40, "saved");
+    let (test, _) = cells(30, "saved, tested");
+    let models = all_models().into_iter().chain([Arc::new(CellTypist::sgd()) as Arc<dyn EvaluationModel>]);
+    for model in models {
+        let protocol = Protocol { networks: 1, epochs: 30, ..Protocol::default() };
+        let trained = model.train(&input(&train), &labels, 4, &protocol).unwrap().remove(0);
+        let saved = trained.save().unwrap();
+        let read = load(&saved).unwrap();
+        assert_eq!(read.decide(&input(&test)).unwrap(), trained.decide(&input(&test)).unwrap(), "{}", model.name());
+        assert_eq!(read.save().unwrap(), saved, "{}", model.name());
+        let probabilities = read.probabilities(&input(&test)).unwrap();
+        assert_eq!(probabilities.dim(), (30, 4));
+        assert!(probabilities.iter().all(|value| (0.0..=1.0).contains(value)), "{}", model.name());
+        for name in saved.arrays.keys() {
+            let mut broken = saved.clone();
+            broken.arrays.remove(name);
+            assert!(load(&broken).is_err(), "{} without {name}", model.name());
+            let mut broken = saved.clone();
+            let array = broken.arrays.get_mut(name).unwrap();
+            array.numbers = match &array.numbers {
+                Numbers::F32(values) => Numbers::F32(values[1..].to_vec()),
+                Numbers::F64(values) => Numbers::F64(values[1..].to_vec()),
+                Numbers::U32(values) => Numbers::U32(values[1..].to_vec()),
+                Numbers::U64(values) => Numbers::U64(values[1..].to_vec()),
+            };
+            assert!(load(&broken).is_err(), "{} with a shorter {name}", model.name());
+        }
+        assert!(load(&SavedModel { kind: "other".into(), ..saved }).map(|_| ()).unwrap_err().contains("'other'"));
+    }
+}
+
+#[test]
+fn the_softmax_of_decisions_is_the_probability_unless_a_model_knows_better() {
+    struct Logits;
+    impl TrainedModel for Logits {
+        fn decide(&self, _: &ModelInput) -> crate::Result<Array2<f32>> {
+            Ok(ndarray::array![[1.0, 1.0], [f32::NEG_INFINITY, 3.0]])
+        }
+    }
+    let found = Logits.probabilities(&ModelInput::of_latents(Array2::zeros((2, 1)))).unwrap();
+    assert_eq!(found, ndarray::array![[0.5, 0.5], [0.0, 1.0]]);
+    assert!(Logits.save().is_none());
+}
