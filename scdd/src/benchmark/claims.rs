@@ -89,7 +89,7 @@ const BESIDE_PAPER: &[Claim] = &[
         pairs: &[("scDD+Metacells, ridge", "class mean"), ("scDD+Metacells, ridge", "k-means pseudobulks")],
     },
     Claim {
-        says: "Mixtures of metacells are as good as all training cells",
+        says: "Mixtures of metacells train models better than all training cells do",
         under: Under::Unseen,
         pairs: &[("scDD+Metacells, ridge", ALL_CELLS)],
     },

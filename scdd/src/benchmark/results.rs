@@ -1,12 +1,13 @@
 //! The rows of a benchmark, as a polars frame, tables with marks, Markdown and HTML.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 
 use super::{BenchmarkError, BenchmarkRow, Measure, Sheet, journal};
+use crate::evaluate::{mean, sample_deviation};
 use crate::text::count;
 
 /// Rows of a benchmark. Cheap to clone.
@@ -120,6 +121,44 @@ impl BenchmarkResults {
         Ok(DataFrame::new(cases.len(), columns).map_err(BenchmarkError::from)?)
     }
 
+    /// A measure over seeds, as a polars frame: file, label, per_class, method, model, seeds, mean, deviation (of a sample; null
+    /// of one seed). Rows without scores are not in it.
+    ///
+    /// # Errors
+    /// When polars refuses the columns.
+    pub fn summary(&self, measure: Measure) -> crate::Result<DataFrame> {
+        let mut places: Vec<(&BenchmarkRow, Vec<f64>)> = Vec::new();
+        let mut known: HashMap<(&str, &str, Option<usize>, &str, &str), usize> = HashMap::new();
+        for row in self.rows.iter() {
+            let Some(value) = measure.of(row) else { continue };
+            let place = (row.file.as_str(), row.label.as_str(), row.per_class, row.method.as_str(), row.model.as_str());
+            let place = *known.entry(place).or_insert(places.len());
+            match places.get_mut(place) {
+                Some((_, values)) => values.push(value),
+                None => places.push((row, vec![value])),
+            }
+        }
+        let text = |name: &str, of: fn(&BenchmarkRow) -> &str| -> Column {
+            Series::new(name.into(), places.iter().map(|(row, _)| of(row)).collect::<Vec<&str>>()).into()
+        };
+        let number = |name: &str, of: fn(&[f64]) -> Option<f64>| -> Column {
+            Series::new(name.into(), places.iter().map(|(_, values)| of(values)).collect::<Vec<_>>()).into()
+        };
+        let budgets: Vec<_> = places.iter().map(|(row, _)| row.per_class.map(|count| count as u64)).collect();
+        let seeds: Vec<u64> = places.iter().map(|(_, values)| values.len() as u64).collect();
+        let columns = vec![
+            text("file", |row| &row.file),
+            text("label", |row| &row.label),
+            Series::new("per_class".into(), budgets).into(),
+            text("method", |row| &row.method),
+            text("model", |row| &row.model),
+            Series::new("seeds".into(), seeds).into(),
+            number("mean", mean),
+            number("deviation", sample_deviation),
+        ];
+        Ok(DataFrame::new(places.len(), columns).map_err(BenchmarkError::from)?)
+    }
+
     /// One table for each data set and label: methods by models, mean and deviation over seeds, with the best and the second
     /// best of each model and budget marked.
     pub fn sheets(&self, measure: Measure) -> Vec<Sheet> {
@@ -221,6 +260,16 @@ mod tests {
         assert_eq!(frame.column("accuracy").unwrap().null_count(), 1);
         let recalls = results.recalls().unwrap();
         assert_eq!(recalls.height(), 18);
+    }
+
+    #[test]
+    fn a_summary_has_mean_and_deviation_over_the_seeds_that_have_scores() {
+        let frame = results().summary(Measure::Accuracy).unwrap();
+        // All cells, DC, class mean and DM under the head; DM under the MLP has no scores.
+        assert_eq!((frame.height(), frame.width()), (4, 8));
+        let mean = frame.column("mean").unwrap().f64().unwrap().get(1).unwrap();
+        let deviation = frame.column("deviation").unwrap().f64().unwrap().get(1).unwrap();
+        assert!((mean - 0.815).abs() < 1e-12 && (deviation - 0.01 / 2f64.sqrt()).abs() < 1e-12);
     }
 
     #[test]
