@@ -183,6 +183,10 @@ mod tests {
         (0..columns).flat_map(|column| a.iter().skip(column).step_by(columns).copied().collect::<Vec<_>>()).collect()
     }
 
+    fn decoder(weights: &[f32], genes: usize, hidden: usize) -> PackedWeights {
+        PackedWeights::transposed(genes, hidden, |part| weights[part.start * genes..part.end * genes].to_vec())
+    }
+
     fn assert_near(found: &[f32], expected: &[f64], what: &str) {
         let length = expected.iter().map(|value| value * value).sum::<f64>().sqrt();
         let apart = found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum::<f64>().sqrt();
@@ -204,7 +208,7 @@ mod tests {
             let gx: Vec<f64> = gx.iter().zip(&x).map(|(g, x)| if *x > 0.0 { *g } else { 0.0 }).collect();
             let gh = product(&gx, &transposed(&wide(&wd), genes), genes, hidden);
 
-            let (decoder, encoder) = (PackedWeights::transposed(&wd, genes), PackedWeights::new(&we, units));
+            let (decoder, encoder) = (decoder(&wd, genes, hidden), PackedWeights::new(&we, units));
             let bridge = Bridge { decoder: &decoder, bias: &b, encoder: &encoder };
             let (found, signs) = bridge.forward(&h);
             assert_near(&found, &s, "forward");
@@ -221,7 +225,7 @@ mod tests {
         let (rows, hidden, genes, units) = (60, 30, 500, 40);
         let mut draw = |count: usize| (0..count).map(|_| rng.random_range(-1.0..1.0f32)).collect::<Vec<_>>();
         let (h, wd, b, we) = (draw(rows * hidden), draw(hidden * genes), draw(genes), draw(genes * units));
-        let (decoder, encoder) = (PackedWeights::transposed(&wd, genes), PackedWeights::new(&we, units));
+        let (decoder, encoder) = (decoder(&wd, genes, hidden), PackedWeights::new(&we, units));
         let bridge = Bridge { decoder: &decoder, bias: &b, encoder: &encoder };
         let (whole, signs) = bridge.forward(&h);
         let back = bridge.backward(&signs, &whole);

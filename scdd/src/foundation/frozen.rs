@@ -152,11 +152,16 @@ impl FrozenStack {
         &self.first.host
     }
 
-    /// The last layer's weights `[inputs, outputs]`, packed as `[outputs, inputs]`, on the host. They are there once more
-    /// as a tensor.
+    /// Weights `[inputs, outputs]` of the last layer, packed as `[outputs, inputs]`, on the host; they are there once more
+    /// as a tensor. Empty where the last layer is the first.
     pub(crate) fn last_weights(&self) -> &PackedWeights {
-        let last = self.len() - 1;
-        self.last.get_or_init(|| PackedWeights::transposed(&self.weight(last), self.shapes()[last][1]))
+        self.last.get_or_init(|| {
+            let Some(layer) = self.rest.last() else { return PackedWeights::new(&[], 0) };
+            let [width, genes] = layer.weight.dims();
+            // A tile's rows at a time, so that the weights aren't there a third time.
+            let rows = |part| tensors::to_vec(layer.weight.clone().slice([part, 0..genes]));
+            PackedWeights::transposed(genes, width, rows)
+        })
     }
 
     /// How many layers there are.

@@ -15,6 +15,8 @@ use crate::cells::Expression;
 
 /// Most rows of a task: each task reads all weights once, and its sums of a column tile (256 KB) stay in the second cache.
 const TASK: usize = 1024;
+/// Genes that are transposed together: 64 KB.
+const GENES: usize = 256;
 
 /// Weights `[genes, width]`, packed.
 #[derive(Debug)]
@@ -31,15 +33,18 @@ impl PackedWeights {
         Self::gather(genes, width, |gene, columns| &weights[gene * width..][columns])
     }
 
-    /// Packs weights `[width, genes]`, given row by row, such as a decoder's: as `[genes, width]`.
-    pub(crate) fn transposed(weights: &[f32], genes: usize) -> Self {
-        let width = weights.len() / genes.max(1);
+    /// Packs weights `[width, genes]`, such as a decoder's, as `[genes, width]`; some of their rows are asked for at a time.
+    pub(crate) fn transposed(genes: usize, width: usize, rows: impl Fn(Range<usize>) -> Vec<f32>) -> Self {
         let mut tiles = Aligned::zeros(width.div_ceil(COLUMNS) * genes * COLUMNS);
-        let rows = tiles.numbers().as_chunks_mut::<COLUMNS>().0;
-        for (column, weights) in weights.chunks_exact(genes.max(1)).enumerate() {
-            let tile = &mut rows[column / COLUMNS * genes..][..genes];
-            for (row, weight) in tile.iter_mut().zip(weights) {
-                row[column % COLUMNS] = *weight;
+        for (number, tile) in tiles.numbers().chunks_exact_mut((genes * COLUMNS).max(1)).enumerate() {
+            let part = rows(number * COLUMNS..((number + 1) * COLUMNS).min(width));
+            // As many genes at a time as stay in the cache until all columns are there.
+            for (block, tile) in tile.chunks_mut(GENES * COLUMNS).enumerate() {
+                for (column, weights) in part.chunks_exact(genes.max(1)).enumerate() {
+                    for (row, weight) in tile.chunks_exact_mut(COLUMNS).zip(&weights[block * GENES..]) {
+                        row[column] = *weight;
+                    }
+                }
             }
         }
         Self { tiles, genes, width }
@@ -140,7 +145,12 @@ mod tests {
             assert_eq!(PackedWeights::new(&rows, width).to_rows(), rows, "{genes} x {width}");
             let columns: Vec<f32> =
                 (0..width).flat_map(|column| rows.iter().skip(column).step_by(width)).copied().collect();
-            assert_eq!(PackedWeights::transposed(&columns, genes).to_rows(), rows, "{genes} x {width}, transposed");
+            assert_eq!(
+                PackedWeights::transposed(genes, width, |part| columns[part.start * genes..part.end * genes].to_vec())
+                    .to_rows(),
+                rows,
+                "{genes} x {width}, transposed"
+            );
         }
     }
 
