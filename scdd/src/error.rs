@@ -28,6 +28,9 @@ pub enum Error {
     /// Training and scoring evaluation models.
     #[error(transparent)]
     Evaluate(#[from] crate::evaluate::EvaluateError),
+    /// Asked to stop, with nothing to hand back.
+    #[error(transparent)]
+    Stopped(#[from] crate::progress::Stopped),
     /// Drawing figures and tables.
     #[error(transparent)]
     Visualize(#[from] crate::visualize::VisualizeError),

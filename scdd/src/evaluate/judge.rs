@@ -1,6 +1,6 @@
 //! The cells that scores are taken on, opened here and nowhere else, and the models that are trained to predict them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use super::{
     Candidates, EvaluateError, EvaluationModel, EvaluationRow, ModelInput, Protocol, Scores, Selection, TrainingSet,
 };
 use crate::cells::Expression;
+use crate::progress::stop_requested;
 use crate::seed;
 use crate::study::Study;
 
@@ -59,6 +60,8 @@ pub(super) struct Judge<'a> {
     train_labels: Vec<u32>,
     train_latents: Array2<f32>,
     notes: RefCell<Vec<String>>,
+    /// How many models were trained.
+    trained: Cell<usize>,
 }
 
 impl<'a> Judge<'a> {
@@ -84,6 +87,7 @@ impl<'a> Judge<'a> {
             train_labels,
             train_latents,
             notes: RefCell::default(),
+            trained: Cell::default(),
         })
     }
 
@@ -190,6 +194,11 @@ impl<'a> Judge<'a> {
         labels: &[u32],
         protocol: &Protocol,
     ) -> crate::Result<NetworkScores> {
+        // A model that was trained halfway has no scores worth a row.
+        if stop_requested() {
+            return Err(EvaluateError::Stopped { models: self.trained.get() }.into());
+        }
+        self.trained.set(self.trained.get() + 1);
         let classes = self.study.classes().len();
         let trained = model.train(input, labels, classes, protocol)?;
         let score = |trained: Box<dyn super::TrainedModel>| {
