@@ -76,6 +76,13 @@ impl EvcxrEngine {
     }
 }
 
+impl Drop for EvcxrEngine {
+    fn drop(&mut self) {
+        // evcxr waits for its child, which takes its time over a big library's destructors.
+        self.stop.signal(libc::SIGKILL);
+    }
+}
+
 /// The stop button.
 struct Stop {
     child: Arc<Mutex<std::process::Child>>,

@@ -154,7 +154,11 @@ impl Bar {
         let Report { task, done, steps, seconds, state, end, .. } = &self.last;
         let state = if state.is_empty() { String::new() } else { format!(", {state}") };
         match end.as_deref() {
-            Some("done") => format!("{task}: {} in {}{state}", count(*done), duration(*seconds)),
+            Some("done") if done == steps && *steps > 1 => {
+                format!("{task}: {} steps in {}{state}", count(*done), duration(*seconds))
+            }
+            // Enough before all were done, or a single one.
+            Some("done") => format!("{task}: done in {}{state}", duration(*seconds)),
             Some(end) => {
                 format!("{task}: {end} after {} of {}, {}{state}", count(*done), count(*steps), duration(*seconds))
             }

@@ -103,7 +103,7 @@ fn a_bar_is_one_display_that_moves() {
     assert!(found.len() <= 3, "a hundred lines at once moved it {} times", found.len());
     assert_eq!(id, last);
     assert_eq!(first["text/plain"], "SC<DG: 33 %, 1,000 of 3,000, 100 a second, 20 s left, loss 0.2");
-    assert_eq!(data["text/plain"], "SC<DG: 3,000 in 30 s, loss 0.2");
+    assert_eq!(data["text/plain"], "SC<DG: 3,000 steps in 30 s, loss 0.2");
     let html = data["text/html"].as_str().unwrap();
     assert!(html.contains("SC&lt;DG") && html.contains("<details>") && html.contains("polyline"), "{html}");
     assert!(!html.contains("<progress"), "{html}");
