@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
+use crate::complete::make;
 use crate::install::{Place, install, uninstall};
 use crate::jupyter::{self, MakeEngine};
 
@@ -13,6 +14,7 @@ Jupyter starts this kernel; you install it once:
 
     install    [--user | --prefix FOLDER | --sys-prefix] [--name NAME]
     uninstall  [--user | --prefix FOLDER | --sys-prefix] [--name NAME]
+    index      describe the library for Tab and Shift-Tab (set-up does it)
     -f FILE    serve the connection file FILE
 
 --user        for you, in every Jupyter of yours (this is the default)
@@ -51,6 +53,10 @@ fn obey(name: &str, shown: &str, engine: fn() -> Result<MakeEngine>, arguments: 
             let folder = uninstall(&place, &name)?;
             println!("removed {}", folder.display());
             Ok(())
+        }
+        ["index"] => {
+            let folder = make::folder()?;
+            make::make(&folder, &mut |what| println!("names for Tab and Shift-Tab: {what}"))
         }
         ["--version"] => {
             println!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));

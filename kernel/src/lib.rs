@@ -2,9 +2,11 @@
 #![warn(missing_docs)]
 
 pub mod command;
+pub mod complete;
 pub mod engine;
 #[cfg(feature = "evcxr")]
 pub mod evcxr_engine;
 pub mod install;
 pub mod jupyter;
+pub mod links;
 pub mod outputs;

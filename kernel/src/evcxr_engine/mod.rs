@@ -8,7 +8,6 @@ mod analysed;
 mod child;
 mod completeness;
 mod errors;
-mod links;
 mod manifest;
 mod session;
 

@@ -16,7 +16,8 @@
 //! Cargo names a compiled crate by its path relative to the workspace, its features, its profile and its flags. All of
 //! them are those of the clone, so nothing is compiled again, not even the library.
 
-use super::{analysed, links, manifest};
+use super::{analysed, manifest};
+use crate::links;
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs::{self, File};
