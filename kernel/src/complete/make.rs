@@ -34,6 +34,9 @@ const CRATES: [&str; 14] = [
 /// Of std, whose sources come as a component of the toolchain.
 const STD: [&str; 2] = ["alloc", "core"];
 
+/// Counts up when what is written changes.
+const FORMAT: u32 = 2;
+
 /// The clone that this kernel was built in.
 const CLONE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -55,7 +58,7 @@ pub fn make(folder: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
     let mut kept = HashSet::new();
     for name in CRATES {
         let Some(package) = built.package(name) else { continue };
-        let file = format!("{name}-{}.json", package["version"].as_str().unwrap_or_default());
+        let file = format!("{name}-{}.{FORMAT}.json", package["version"].as_str().unwrap_or_default());
         kept.insert(file.clone());
         let path = folder.join(file);
         if is_current(&path, package) {
@@ -67,7 +70,7 @@ pub fn make(folder: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
         }
     }
     for name in STD {
-        let file = format!("{name}-{}.json", built.compiler);
+        let file = format!("{name}-{}.{FORMAT}.json", built.compiler);
         kept.insert(file.clone());
         let path = folder.join(file);
         if !path.exists() {

@@ -16,6 +16,7 @@ mod tests;
 mod user;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -32,6 +33,17 @@ pub struct Known<'a> {
     pub variables: &'a [Variable],
     /// The source of each item that the user wrote (`struct Foo { .. }`, `impl Foo { .. }`, `fn f() { .. }`).
     pub items: &'a [String],
+}
+
+/// The table beside this program, read when it is first asked for (0.2 s) and kept; empty before `scdd-kernel index` ran.
+pub fn table() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        make::folder().and_then(|folder| Table::load(&folder)).unwrap_or_else(|error| {
+            eprintln!("suggestions lack the library's names: {error:#}");
+            Table::default()
+        })
+    })
 }
 
 const KEYWORDS: [&str; 30] = [

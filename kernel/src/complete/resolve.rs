@@ -40,9 +40,10 @@ impl<'a> Scope<'a> {
 
     /// What stands behind a dot or two colons after a value of this type, with the types that it gives.
     pub fn members(&self, of: &str) -> Vec<(Member, String)> {
-        let (mut found, mut open, mut seen) = (Vec::new(), vec![of.to_owned()], Vec::new());
+        // Each with the type that `Self` stands for: a trait's methods speak of what implements it.
+        let (mut found, mut open, mut seen) = (Vec::new(), vec![(of.to_owned(), of.to_owned())], Vec::new());
         while !open.is_empty() && seen.len() < 24 {
-            let of = open.remove(0);
+            let (of, own) = open.remove(0);
             let (name, arguments) = parts(&of);
             if seen.contains(&name) {
                 continue;
@@ -56,16 +57,18 @@ impl<'a> Scope<'a> {
             seen.push(name.clone());
             if let Some(item) = self.item(&name) {
                 let filled = |member: &Member| {
-                    let returns = substitute(&member.returns, &item.params, &arguments, &of);
+                    let returns = substitute(&member.returns, &item.params, &arguments, &own);
                     (member.clone(), returns)
                 };
                 found.extend(item.members.iter().map(filled));
-                open.extend(item.traits.iter().map(|path| path.rsplit("::").next().unwrap_or(path).to_owned()));
+                let name = |path: &String| (path.rsplit("::").next().unwrap_or(path).to_owned(), own.clone());
+                open.extend(item.traits.iter().map(name));
                 if !item.deref.is_empty() && also.is_none() {
-                    open.push(substitute(&item.deref, &item.params, &arguments, &of));
+                    let target = substitute(&item.deref, &item.params, &arguments, &own);
+                    open.push((target.clone(), target));
                 }
             }
-            open.extend(also);
+            open.extend(also.map(|of| (of.clone(), of)));
         }
         found
     }

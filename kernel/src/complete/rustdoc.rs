@@ -11,8 +11,10 @@ const DOCS: usize = 4_000;
 /// Traits whose methods nobody looks for behind a dot.
 const SILENT: [&str; 6] = ["serde", "serde_core", "erased_serde", "bincode", "rayon", "rkyv"];
 const OF_STD: [&str; 3] = ["core", "alloc", "std"];
+/// Thousands of names for single instructions.
+const LEFT_OUT: [&str; 4] = ["core::core_arch", "core::core_simd", "core::intrinsics", "core::arch"];
 /// Of std's traits, those that are worth suggesting.
-const LOUD: [&str; 3] = ["Iterator", "ToString", "Clone"];
+const LOUD: [&str; 3] = ["Iterator", "Default", "Clone"];
 
 /// Shortens what rustdoc wrote.
 pub fn piece(json: &Value) -> Piece {
@@ -32,7 +34,9 @@ impl<'a> Reader<'a> {
     fn read(&self, id: &str, item: &Value, piece: &mut Piece) {
         let Some((kind, inner)) = item["inner"].as_object().and_then(|object| object.iter().next()) else { return };
         let name = item["name"].as_str().unwrap_or_default();
-        let Some(path) = self.path(id) else { return };
+        let Some(path) = self.path(id).filter(|path| !LEFT_OUT.iter().any(|begin| path.starts_with(begin))) else {
+            return;
+        };
         let docs = docs(item);
         let params = || {
             let params = inner["generics"]["params"].as_array().into_iter().flatten();
@@ -190,7 +194,12 @@ impl<'a> Reader<'a> {
 
     /// Where an item is defined.
     fn path(&self, id: &str) -> Option<String> {
-        let parts = self.json["paths"][id]["path"].as_array()?;
+        let Some(parts) = self.json["paths"][id]["path"].as_array() else {
+            // A private module whose names are taken over has no path, but needs a name here.
+            let is_module = self.json["index"][id]["inner"].get("module").is_some();
+            let root = self.id(&self.json["root"]).and_then(|root| self.json["index"][&root]["name"].as_str());
+            return root.filter(|_| is_module).map(|root| format!("{root}::private {id}"));
+        };
         Some(parts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("::"))
     }
 

@@ -206,3 +206,54 @@ fn documentation_is_that_of_what_stands_at_the_cursor() {
     assert_eq!(text("nobody.knows", 12), None);
     assert_eq!(text("   ", 1), None);
 }
+
+#[test]
+fn the_described_library_is_read_and_asked_within_half_a_second() {
+    let program = std::env::current_exe().unwrap();
+    let folder = program.ancestors().nth(2).unwrap().join("scdd-names");
+    if !folder.exists() {
+        println!("skipped: no {}; `cargo xtask setup` makes it", folder.display());
+        return;
+    }
+    let began = std::time::Instant::now();
+    let table = Table::load(&folder).unwrap();
+    let loaded = began.elapsed();
+    let variables = [
+        variable("study", "scdd::Study"),
+        variable("frame", "scdd::polars::prelude::DataFrame"),
+        variable("tensor", "scdd::burn::tensor::Tensor<2>"),
+        variable("numbers", "Vec<f32>"),
+    ];
+    let known = Known { table: &table, variables: &variables, items: &[] };
+    let texts = |code: &str| -> Vec<String> {
+        let found = complete(known, code, code.chars().count());
+        found.matches.into_iter().map(|candidate| candidate.text).collect()
+    };
+    let has = |code: &str, wanted: &str| {
+        let began = std::time::Instant::now();
+        let found = texts(code);
+        assert!(found.iter().any(|text| text == wanted), "{code}: no {wanted} among {found:?}");
+        assert!(began.elapsed().as_secs_f64() < 0.5, "{code} took {:?}", began.elapsed());
+    };
+    has("study.tr", "train_scdg");
+    has("let scdg = study.train_scdg().steps(5).run()?;\nscdg.dis", "distill");
+    has("let cells = simulate().cells(300).run()?.preprocess().min_genes(10).run()?;\ncells.stu", "study");
+    has("let cells = scdd::read_h5ad(\"a.h5ad\")?; cells.pre", "preprocess");
+    has("sim", "simulate");
+    has("GradientM", "GradientMatching");
+    has("GradientMatching::", "default");
+    has("use scdd::polars::prelude::DataF", "DataFrame");
+    has("use scdd::burn::tensor::Dev", "Device");
+    has("frame.hei", "height");
+    has("frame.lazy().gro", "group_by");
+    has("tensor.mat", "matmul");
+    has("tensor.clone().matmul(tensor.clone()).su", "sum");
+    has("numbers.iter().ma", "map");
+    has("numbers.first().unw", "unwrap_or");
+    has("\"text\".trim().le", "len");
+    has("study.evaluate().run()?.ta", "table");
+    has("DataFrame::em", "empty");
+    let described = inspect(known, "study.train_scdg()", 12).unwrap();
+    assert!(described["text/plain"].as_str().unwrap().contains("Opens the training of SCDG"));
+    println!("{} items read in {loaded:?}", table.len());
+}
