@@ -31,6 +31,9 @@ pub enum Error {
     /// Running benchmarks and showing their results.
     #[error(transparent)]
     Benchmark(#[from] crate::benchmark::BenchmarkError),
+    /// Asked to stop, with nothing to hand back.
+    #[error(transparent)]
+    Stopped(#[from] crate::progress::Stopped),
     /// Drawing figures and tables.
     #[error(transparent)]
     Visualize(#[from] crate::visualize::VisualizeError),

@@ -1,10 +1,15 @@
 """A running kernel to send cells to, through nbclient, as JupyterLab and nbconvert do."""
 
+import os
 import re
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+# What `jupyter kernelspec list` calls the kernel: "scdd", or "scdd-evcxr" to try the second engine.
+NAME = os.environ.get("SCDD_KERNEL", "scdd")
+ON_EVCXR = NAME.endswith("evcxr")
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -23,7 +28,7 @@ class Kernel:
 
     def __init__(self):
         self.notebook = nbformat.v4.new_notebook()
-        self.client = NotebookClient(self.notebook, kernel_name="scdd", timeout=900, startup_timeout=900)
+        self.client = NotebookClient(self.notebook, kernel_name=NAME, timeout=900, startup_timeout=900)
 
     def __enter__(self):
         self.setup = self.client.setup_kernel()
@@ -39,7 +44,6 @@ class Kernel:
         try:
             self.client.execute_cell(cell, len(self.notebook.cells) - 1)
         except CellExecutionError:
-            # evcxr says what was wrong in the output only, not in the reply that nbclient's error is made of.
             raise CellFailed(errors(cell)) from None
         return cell.outputs
 

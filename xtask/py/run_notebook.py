@@ -1,6 +1,7 @@
 """Executes a notebook from top to bottom through a kernel, and says how far it is.
 
     python run_notebook.py notebook.ipynb [--out executed.ipynb] [--html page.html] [--json timings.json]
+                           [--kernel scdd]
 
 `--out` is written only when every cell succeeded; the notebook itself may be named there.
 """
@@ -91,13 +92,14 @@ def main() -> None:
     arguments.add_argument("notebook", type=Path)
     for option in ("--out", "--html", "--json"):
         arguments.add_argument(option, type=Path)
+    arguments.add_argument("--kernel", default="scdd")
     asked = arguments.parse_args()
 
     notebook = nbformat.read(asked.notebook, as_version=4)
     progress = Progress(notebook)
     client = NotebookClient(
         notebook,
-        kernel_name="scdd",
+        kernel_name=asked.kernel,
         timeout=CELL_SECONDS,
         startup_timeout=STARTUP_SECONDS,
         # Times of execution would differ in every commit.

@@ -5,31 +5,55 @@
 
 use crate::command::{run, say};
 use crate::place::Place;
-use anyhow::{Context, Result};
-use serde_json::json;
-use std::fs;
+use anyhow::Result;
+
+/// What runs cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// The kernel's own evaluator.
+    #[default]
+    Own,
+    /// evcxr, with rust-analyzer: some ten minutes of building.
+    Evcxr,
+}
+
+impl Engine {
+    /// The program.
+    fn program(self) -> &'static str {
+        match self {
+            Engine::Own => "scdd-kernel",
+            Engine::Evcxr => "scdd-kernel-evcxr",
+        }
+    }
+
+    /// What Jupyter calls the kernel.
+    pub fn kernel(self) -> &'static str {
+        match self {
+            Engine::Own => "scdd",
+            Engine::Evcxr => "scdd-evcxr",
+        }
+    }
+}
 
 /// Compiles the facade (with it the library) and the kernel.
-pub fn library_and_kernel(place: &Place) -> Result<()> {
+pub fn library_and_kernel(place: &Place, engine: Engine) -> Result<()> {
     say("build (the first time all dependencies: 10 to 15 minutes on 2 cores)");
-    for package in ["scdd-facade", "scdd-kernel"] {
-        run(place.command("cargo").args(["build", "--package", package]))?;
+    run(place.command("cargo").args(["build", "--package", "scdd-facade"]))?;
+    let mut kernel = place.command("cargo");
+    kernel.args(["build", "--package", "scdd-kernel", "--bin", engine.program()]);
+    if engine == Engine::Evcxr {
+        kernel.args(["--features", "evcxr"]);
     }
-    Ok(())
+    run(&mut kernel)
 }
 
 /// Writes the kernel spec into the clone's Python environment, where its JupyterLab looks first.
-pub fn install_kernel(place: &Place) -> Result<()> {
-    let folder = place.venv().join("share/jupyter/kernels/scdd");
-    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let spec = json!({
-        "argv": [place.built().join("scdd-kernel"), "--control_file", "{connection_file}"],
-        "display_name": "scdd (Rust)",
-        "language": "rust",
-        "interrupt_mode": "message",
-        // A JupyterLab started from a desktop may not see Cargo otherwise.
-        "env": { "PATH": place.path().to_string_lossy() },
-    });
-    let text = serde_json::to_string_pretty(&spec)? + "\n";
-    fs::write(folder.join("kernel.json"), text).with_context(|| format!("writing {}", folder.display()))
+pub fn install_kernel(place: &Place, engine: Engine) -> Result<()> {
+    let mut kernel = place.command(place.built().join(engine.program()));
+    run(kernel.args(["install", "--prefix"]).arg(place.venv()))?;
+    // evcxr asks its own analyser.
+    if engine == Engine::Own {
+        run(place.command(place.built().join(engine.program())).arg("index"))?;
+    }
+    Ok(())
 }

@@ -15,6 +15,7 @@ mod steps;
 mod test;
 
 use anyhow::Result;
+use build::Engine;
 use clap::{Parser, Subcommand};
 use place::Place;
 use std::process::ExitCode;
@@ -34,6 +35,9 @@ enum Verb {
     Test,
     /// Opens JupyterLab with the kernel ready.
     Lab {
+        /// What runs cells. With evcxr JupyterLab has it as a second kernel, "scdd on evcxr".
+        #[arg(long, value_enum, default_value_t)]
+        engine: Engine,
         /// What JupyterLab gets, for example `-- --no-browser --port 8899`.
         #[arg(last = true)]
         rest: Vec<String>,
@@ -41,7 +45,11 @@ enum Verb {
     /// Fetches the demo's data set into the cache folder.
     Data,
     /// Only sets up: Python environment, build, kernel spec.
-    Setup,
+    Setup {
+        /// What runs cells; evcxr comes beside the kernel's own evaluator.
+        #[arg(long, value_enum, default_value_t)]
+        engine: Engine,
+    },
     /// Executes one notebook in place, for example one that was edited.
     Run {
         /// The notebook's path.
@@ -82,17 +90,20 @@ fn obey(asked: Asked) -> Result<()> {
     match asked.verb {
         Verb::Demo => notebook::demo(&place),
         Verb::Test => test::test(&place),
-        Verb::Lab { rest } => notebook::lab(&place, &rest),
+        Verb::Lab { engine, rest } => notebook::lab(&place, engine, &rest),
         Verb::Data => {
             needs::check(&place)?;
             python::ready(&place)?;
             data::fetch(&place).map(drop)
         }
-        Verb::Setup => setup(&place),
+        Verb::Setup { engine } => {
+            setup(&place)?;
+            set_up_engine(&place, engine)
+        }
         Verb::Run { notebook } => {
             let notebook = std::path::absolute(notebook)?;
             setup(&place)?;
-            notebook::execute(&place, &notebook, &notebook, None)
+            notebook::execute(&place, Engine::Own, &notebook, &notebook, None)
         }
         Verb::Bench { what: Bench::Demo } => bench::demo(&place),
         Verb::Bench { what: Bench::Foundation } => bench::foundation(&place),
@@ -105,6 +116,15 @@ fn obey(asked: Asked) -> Result<()> {
 pub fn setup(place: &Place) -> Result<()> {
     needs::check(place)?;
     python::ready(place)?;
-    build::library_and_kernel(place)?;
-    build::install_kernel(place)
+    build::library_and_kernel(place, Engine::Own)?;
+    build::install_kernel(place, Engine::Own)
+}
+
+/// Adds another engine to what [`setup`] made.
+pub fn set_up_engine(place: &Place, engine: Engine) -> Result<()> {
+    if engine == Engine::Own {
+        return Ok(());
+    }
+    build::library_and_kernel(place, engine)?;
+    build::install_kernel(place, engine)
 }

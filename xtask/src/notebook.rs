@@ -1,8 +1,9 @@
 //! Notebooks: the demo executed from top to bottom, JupyterLab opened.
 
+use crate::build::Engine;
 use crate::command::{run, say};
 use crate::place::Place;
-use crate::{data, setup};
+use crate::{data, set_up_engine, setup};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ pub fn demo(place: &Place) -> Result<()> {
     setup(place)?;
     data::fetch(place)?;
     let page = Path::new(QUICK_START).with_extension("html");
-    execute(place, QUICK_START.as_ref(), QUICK_START.as_ref(), Some(&page))?;
+    execute(place, Engine::Own, QUICK_START.as_ref(), QUICK_START.as_ref(), Some(&page))?;
     println!();
     println!("{QUICK_START} is executed; its outputs are in it and in {}.", page.display());
     println!("Open it in JupyterLab, with the kernel ready:");
@@ -34,10 +35,11 @@ pub fn demo(place: &Place) -> Result<()> {
 }
 
 /// Executes a notebook through the kernel; `out` is written when every cell succeeded.
-pub fn execute(place: &Place, notebook: &Path, out: &Path, page: Option<&Path>) -> Result<()> {
-    say(&format!("{} through the kernel", notebook.display()));
+pub fn execute(place: &Place, engine: Engine, notebook: &Path, out: &Path, page: Option<&Path>) -> Result<()> {
+    say(&format!("{} through the kernel {}", notebook.display(), engine.kernel()));
     let mut command = place.command(place.venv_bin("python"));
     command.arg(place.script("run_notebook.py")).arg(notebook).arg("--out").arg(out);
+    command.args(["--kernel", engine.kernel()]);
     if let Some(page) = page {
         command.arg("--html").arg(page);
     }
@@ -45,8 +47,9 @@ pub fn execute(place: &Place, notebook: &Path, out: &Path, page: Option<&Path>) 
 }
 
 /// Opens JupyterLab in the clone.
-pub fn lab(place: &Place, rest: &[String]) -> Result<()> {
+pub fn lab(place: &Place, engine: Engine, rest: &[String]) -> Result<()> {
     setup(place)?;
+    set_up_engine(place, engine)?;
     data::fetch(place)?;
     say("JupyterLab (end it with Ctrl-C twice)");
     let mut command = place.command(place.venv_bin("jupyter"));

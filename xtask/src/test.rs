@@ -3,11 +3,12 @@
 //! No command names packages of both worlds (library: scdd, scdd-facade, scdd-tests, scdd-shell; tools: scdd-kernel; xtask), see
 //! build.rs. Clippy on the library runs once, with the `cuda` feature, so that it type-checks that as well.
 
+use crate::build::Engine;
 use crate::command::{output, run};
 use crate::notebook;
 use crate::place::Place;
 use crate::steps::{Count, Steps, counted};
-use crate::{data, python, setup};
+use crate::{data, python, set_up_engine, setup};
 use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
@@ -30,6 +31,7 @@ pub fn test(place: &Place) -> Result<()> {
     steps.step("tests: shell", || counted(place.command("cargo").args(["test", "--package", "scdd-shell"])));
     steps.step("tests: kernel", || counted(&mut python_tests(place, "tests/kernel")));
     steps.step("notebooks", || notebooks(place, fetched));
+    steps.step("quick start on evcxr", || quick_start_on_evcxr(place));
     // After the notebook, which writes one.
     steps.step("tests: Python reads our files", || counted(&mut python_tests(place, "tests/python")));
     steps.step("clippy: library, with cuda's types", || clippy_with_cuda(place));
@@ -77,13 +79,21 @@ fn python_tests(place: &Place, folder: &str) -> Command {
     command
 }
 
+/// The notebooks are of evcxr's language too.
+fn quick_start_on_evcxr(place: &Place) -> Result<Count> {
+    set_up_engine(place, Engine::Evcxr)?;
+    let out = place.target.join("quick_start.evcxr.ipynb");
+    notebook::execute(place, Engine::Evcxr, notebook::QUICK_START.as_ref(), &out, None)?;
+    Ok(Count::ONE)
+}
+
 /// Executed into the target folder, so that a test leaves the clone's notebooks as they were.
 fn notebooks(place: &Place, fetched: bool) -> Result<Count> {
     let mut count = Count::default();
     for path in notebook::all(place)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().replace(".ipynb", ".executed.ipynb");
         let out = place.target.join(name);
-        notebook::execute(place, &path, &out, Some(&out.with_extension("html")))?;
+        notebook::execute(place, Engine::Own, &path, &out, Some(&out.with_extension("html")))?;
         count.passed += 1;
     }
     if !fetched {

@@ -130,6 +130,8 @@ impl Benchmark {
         of: usize,
         take: &mut impl FnMut(BenchmarkRow) -> crate::Result<()>,
     ) -> crate::Result<()> {
+        // What was made after the stop is made halfway.
+        let mut take = |row| if self.interrupt.requested() { Ok(()) } else { take(row) };
         let protocol = self.settings.protocol(planned.seed);
         let scored_on = if self.settings.on_validation { ScoredOn::Validation } else { ScoredOn::Test };
         let study = cells

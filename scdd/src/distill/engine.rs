@@ -106,6 +106,7 @@ impl<'a> Run<'a> {
         let steps = self.config().steps;
         let title = format!("distilling by {}", self.objective.name());
         let mut progress = Progress::new(title, steps.saturating_sub(state.steps()));
+        progress.go_on()?;
         while state.steps() < steps && !state.watch.stopped() && !interrupt.requested() {
             let step = state.steps();
             let (codes, noise) = (state.movable.all(), self.passes.noise(step));
@@ -120,7 +121,7 @@ impl<'a> Run<'a> {
             {
                 state.write(checkpoints)?;
             }
-            progress.step(|| format!("loss {loss:.4}"));
+            progress.step_with_loss(loss, || format!("loss {loss:.4}"));
         }
         if let Some(checkpoints) = checkpoints
             && state.steps() > 0

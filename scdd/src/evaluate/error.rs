@@ -227,6 +227,15 @@ pub enum EvaluateError {
     /// Sets of different studies have other test cells, genes or embeddings.
     #[error("the distilled sets belong to different studies; compare sets that were distilled from one study")]
     OtherStudy,
+    /// Asked to stop.
+    #[error(
+        "the evaluation was stopped as asked, after {models} models were trained and scored; a table of a part of the rows \
+         would not say what it lacks: run it again, perhaps with fewer models or controls"
+    )]
+    Stopped {
+        /// Models trained until then.
+        models: usize,
+    },
     /// The table could not be made.
     #[error("evaluation table: {0}")]
     Table(#[from] polars::error::PolarsError),

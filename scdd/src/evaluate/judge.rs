@@ -1,6 +1,6 @@
 //! The cells that scores are taken on, opened here and nowhere else, and the models that are trained to predict them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
 use ndarray::Array2;
@@ -10,6 +10,7 @@ use super::{
     Candidates, EvaluateError, EvaluationModel, EvaluationRow, ModelInput, Protocol, Scores, Selection, TrainingSet,
 };
 use crate::cells::Expression;
+use crate::progress::stop_requested;
 use crate::seed;
 use crate::study::Study;
 
@@ -75,6 +76,8 @@ pub(crate) struct Judge<'a> {
     train_labels: Vec<u32>,
     train_latents: Array2<f32>,
     notes: RefCell<Vec<String>>,
+    /// How many models were trained.
+    trained: Cell<usize>,
 }
 
 impl<'a> Judge<'a> {
@@ -94,7 +97,8 @@ impl<'a> Judge<'a> {
         let (train, train_labels) = study.training_expression();
         let train_latents = study.embeddings_of(study.training_cells().train());
         let notes = RefCell::new(task.notes.clone());
-        Ok(Self { study, protocol, scored_on, cells, task, train, train_labels, train_latents, notes })
+        let trained = Cell::default();
+        Ok(Self { study, protocol, scored_on, cells, task, train, train_labels, train_latents, notes, trained })
     }
 
     /// How many cells scores are taken on.
@@ -192,6 +196,11 @@ impl<'a> Judge<'a> {
     }
 
     fn score(&self, model: &dyn EvaluationModel, method: &str, draw: &Draw) -> crate::Result<NetworkScores> {
+        // A model that was trained halfway has no scores worth a row.
+        if stop_requested() {
+            return Err(EvaluateError::Stopped { models: self.trained.get() }.into());
+        }
+        self.trained.set(self.trained.get() + 1);
         let (classes, labels) = (self.task.names.len(), self.task.labels(&draw.labels));
         self.notes.borrow_mut().extend(self.task.lacking(method, &labels));
         let trained = model.train(&draw.input, &labels, classes, &draw.protocol)?;

@@ -148,6 +148,9 @@ pub enum FoundationError {
     /// A reference without labels was asked to annotate.
     #[error("the reference has no labels to annotate with; make it with foundation.reference(&cells, \"cell_type\")")]
     NoLabels,
+    /// Asked to stop, with nothing to hand back.
+    #[error(transparent)]
+    Stopped(#[from] crate::progress::Stopped),
     /// What cells do not have.
     #[error(transparent)]
     Cells(#[from] crate::cells::CellsError),

@@ -16,7 +16,7 @@ use super::{
     Card, EncoderLayer, Ended, FoundationError, FoundationModel, PretrainingHistory, Registered, RoundTrip, SeenCells,
 };
 use crate::cells::{Cells, Expression, LogNormalized};
-use crate::progress::Progress;
+use crate::progress::{Progress, Stopped, stop_requested};
 use crate::tensors;
 use crate::text::grouped;
 
@@ -207,8 +207,14 @@ impl FoundationModel for Scimilarity {
         let mut latents = Array2::zeros((0, parts.config.latent));
         let cells = expression.cells();
         let chunks = cells.div_ceil(CHUNK);
+        // A model whose training was just stopped is handed back with its embeddings.
+        let listens = !stop_requested();
         let mut progress = (chunks >= SHOWN).then(|| Progress::new("embedding cells", chunks));
         for start in (0..cells).step_by(CHUNK) {
+            if listens && stop_requested() {
+                let done = start / CHUNK;
+                return Err(Stopped { task: "embedding cells".to_owned(), done, steps: chunks }.into());
+            }
             let sums = first_weights.times_cells(expression, start..(start + CHUNK).min(cells));
             let later_layers = |sums: &[f32]| {
                 let sums = tensors::from_rows(sums.to_vec(), first_width, &self.device());

@@ -19,6 +19,9 @@ pub enum ScdgError {
         /// What it may be.
         expected: String,
     },
+    /// Asked to stop before its first step.
+    #[error(transparent)]
+    Stopped(#[from] crate::progress::Stopped),
     /// A column of obs that can't be a condition.
     #[error("SCDG can't be conditioned on obs column '{column}': {problem}")]
     Condition {

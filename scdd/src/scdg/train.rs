@@ -80,6 +80,7 @@ impl<'a> Training<'a> {
         }
         let steps = self.config.steps;
         let mut progress = Progress::new("training SCDG", steps.saturating_sub(state.steps()));
+        progress.go_on()?;
         while state.steps() < steps && !interrupt.requested() {
             let value;
             (state, value) = self.step(state)?;
@@ -93,7 +94,7 @@ impl<'a> Training<'a> {
             {
                 state.write(checkpoints)?;
             }
-            progress.step(|| format!("loss {value:.3}"));
+            progress.step_with_loss(value, || format!("loss {value:.3}"));
         }
         let interrupted = state.steps() < steps;
         if interrupted {

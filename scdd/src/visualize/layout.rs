@@ -5,6 +5,8 @@
 use ndarray::Array2;
 use rand::{Rng, RngExt};
 
+use crate::progress::stop_requested;
+
 /// `1 / (1 + a d^(2 b))` fitted to a minimum distance of 0.5 and a spread of 1, scanpy's choice.
 pub(super) const CURVE: (f32, f32) = (0.583_03, 1.334_167);
 
@@ -35,6 +37,10 @@ pub(super) fn optimise(places: &mut Array2<f32>, edges: &[Edge], epochs: usize, 
     let mut next_negative: Vec<f64> = next.iter().map(|period| period / NEGATIVE_SAMPLES).collect();
 
     for epoch in 1..=epochs {
+        // The layout as it is: coarse after a few epochs, but a layout.
+        if stop_requested() {
+            break;
+        }
         let rate = 1.0 - (epoch - 1) as f32 / epochs as f32;
         for (i, &(head, tail, period)) in edges.iter().enumerate() {
             if next[i] > epoch as f64 {

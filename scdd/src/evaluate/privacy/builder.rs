@@ -103,6 +103,7 @@ impl PrivacyBuilder {
         }
         let reference = HeldOut::new(&training, &held_out, seed);
         progress.step(|| self.against.name().to_owned());
+        progress.go_on()?;
         let mut found = Vec::new();
         let mut distances = Vec::new();
         for (name, set) in &sets {
@@ -112,6 +113,7 @@ impl PrivacyBuilder {
             }
             found.push(privacy);
             progress.step(|| name.clone());
+            progress.go_on()?;
         }
         progress.finish(|| format!("{} {}", held_out.labels.len(), self.against.name()));
         Ok(Privacy::new(Parts {

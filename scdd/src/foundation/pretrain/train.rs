@@ -63,6 +63,7 @@ impl<'a> Training<'a> {
         }
         let steps = (self.config.epochs - state.epochs.min(self.config.epochs)) * self.batches();
         let mut progress = Progress::new("pretraining the foundation model", steps);
+        progress.go_on()?;
         state.history.ended = Ended::AllEpochs;
         while state.epochs < self.config.epochs {
             if self.out_of_patience(&state.history) {
@@ -135,7 +136,7 @@ impl<'a> Training<'a> {
             }
             reconstruction += losses.0;
             triplet += losses.1;
-            progress.step(|| format!("reconstruction error {:.3}", losses.0));
+            progress.step_with_loss(losses.0, || format!("reconstruction error {:.3}", losses.0));
         }
         let history = &mut state.history;
         history.reconstruction.push(reconstruction / batches as f64);

@@ -1,7 +1,7 @@
 //! One folder per running kernel, in which evcxr writes, builds and loads the cells.
 //!
 //! ```text
-//! <target>/scdd-kernel/session-<pid>/
+//! <target>/scdd-kernel-evcxr/session-<pid>/
 //!     lock             held while the kernel runs; a folder whose lock is free is left over and is removed
 //!     Cargo.toml       the clone's, with the members `ctx`, `kernel/facade`, `scdd`
 //!     Cargo.lock       the clone's: the same versions as everywhere else
@@ -16,7 +16,8 @@
 //! Cargo names a compiled crate by its path relative to the workspace, its features, its profile and its flags. All of
 //! them are those of the clone, so nothing is compiled again, not even the library.
 
-use crate::{analysed, links, manifest};
+use super::{analysed, manifest};
+use crate::links;
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -39,7 +40,7 @@ impl Session {
     /// Makes the folder for this process and removes those of kernels that are gone.
     pub fn open() -> Result<Session> {
         let built = Built::locate()?;
-        let all = built.target.join("scdd-kernel");
+        let all = built.target.join("scdd-kernel-evcxr");
         fs::create_dir_all(&all).with_context(|| format!("making {}", all.display()))?;
         let folder = all.join(format!("session-{}", std::process::id()));
         // Held while folders come and go, so that no other kernel takes one that isn't locked yet for a left over one.

@@ -1,11 +1,17 @@
-//! Long work shows that it moves: a bar in a terminal, a line every few seconds in a notebook, nothing when quiet.
+//! Long work shows that it moves: a bar in a terminal and in our notebook kernel, a line every few seconds in stock evcxr,
+//! nothing when quiet. And it can be asked to stop.
+
+mod report;
+mod stop;
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+use report::{Report, Standing};
+pub use stop::{Interrupt, Stopped, clear_stop, request_stop, scdd_clear_stop, scdd_request_stop, stop_requested};
 
 static QUIET: AtomicBool = AtomicBool::new(false);
 
@@ -31,36 +37,12 @@ impl Drop for Quiet {
     }
 }
 
-/// Lets another thread stop long work, which keeps what it has until then. A clone is the same switch.
-///
-/// ```
-/// let stop = scdd::progress::Interrupt::default();
-/// let other = stop.clone();
-/// other.request();
-/// assert!(stop.requested());
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct Interrupt {
-    requested: Arc<AtomicBool>,
-}
-
-impl Interrupt {
-    /// Asks the work to stop at its next step.
-    pub fn request(&self) {
-        self.requested.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was asked to.
-    pub fn requested(&self) -> bool {
-        self.requested.load(Ordering::Relaxed)
-    }
-}
-
 /// How often a notebook gets a line.
 const EVERY: Duration = Duration::from_secs(5);
 
 enum Show {
     Bar(ProgressBar),
+    Kernel(Report),
     Lines { last: Instant },
     Nothing,
 }
@@ -79,6 +61,8 @@ impl Progress {
         let (task, now) = (task.into(), Instant::now());
         let show = if QUIET.load(Ordering::Relaxed) || std::env::var_os("SCDD_QUIET").is_some() {
             Show::Nothing
+        } else if report::is_read() {
+            Show::Kernel(Report::new(&Standing { task: &task, done: 0, steps, started: now }))
         } else if std::env::var_os("EVCXR_IS_RUNTIME").is_some() {
             Show::Lines { last: now }
         } else if std::io::stderr().is_terminal() {
@@ -91,10 +75,28 @@ impl Progress {
         Self { task, steps, done: 0, started: now, show }
     }
 
+    /// An error when all work was asked to stop, for work that has nothing to hand back.
+    pub(crate) fn go_on(&self) -> Result<(), Stopped> {
+        if stop_requested() {
+            return Err(Stopped { task: self.task.clone(), done: self.done, steps: self.steps });
+        }
+        Ok(())
+    }
+
+    /// As [`step`](Self::step), with a loss for the curve.
+    pub(crate) fn step_with_loss(&mut self, loss: f64, state: impl FnOnce() -> String) {
+        if let Show::Kernel(report) = &mut self.show {
+            report.point(self.done + 1, loss);
+        }
+        self.step(state);
+    }
+
     /// One more step is done; `state` says how it stands ("loss 0.31") and is only made when it is shown.
     pub(crate) fn step(&mut self, state: impl FnOnce() -> String) {
         self.done += 1;
+        let standing = Standing { task: &self.task, done: self.done, steps: self.steps, started: self.started };
         match &mut self.show {
+            Show::Kernel(report) => report.step(&standing, state),
             Show::Bar(bar) => {
                 bar.inc(1);
                 if self.done.is_multiple_of(10) || self.done == self.steps {
@@ -114,8 +116,10 @@ impl Progress {
     /// The work is done; gives the seconds that it took.
     pub(crate) fn finish(self, state: impl FnOnce() -> String) -> f64 {
         let seconds = self.started.elapsed().as_secs_f64();
+        let standing = Standing { task: &self.task, done: self.done, steps: self.steps, started: self.started };
         match self.show {
             Show::Bar(bar) => bar.finish_and_clear(),
+            Show::Kernel(report) => report.end(&standing, &state(), stop_requested()),
             Show::Lines { .. } => println!("{}: done in {seconds:.1} s, {}", self.task, state()),
             Show::Nothing => {}
         }

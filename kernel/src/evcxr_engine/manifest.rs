@@ -43,7 +43,7 @@ pub fn write_first_crate(folder: &Path) -> Result<()> {
 /// What evcxr runs before the first cell.
 ///
 /// evcxr chooses lld where it is installed and adds a flag for it, with which everything would be compiled again: the
-/// linker is set back first. Builds use the real CARGO_HOME (see [`crate::analysed`]), for the same reason.
+/// linker is set back first. Builds use the real CARGO_HOME (see [`super::analysed`]), for the same reason.
 pub fn write_start_up(folder: &Path, facade: &Path, cargo_home: &Path) -> Result<()> {
     let dependency = Value::from(facade.display().to_string());
     let home = cargo_home.display();

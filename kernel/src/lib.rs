@@ -1,0 +1,12 @@
+//! The Jupyter kernel of this clone: the protocol's side ([`jupyter`]), and what runs cells behind [`engine::Engine`].
+#![warn(missing_docs)]
+
+pub mod command;
+pub mod complete;
+pub mod engine;
+#[cfg(feature = "evcxr")]
+pub mod evcxr_engine;
+pub mod install;
+pub mod jupyter;
+pub mod links;
+pub mod outputs;

@@ -1,0 +1,81 @@
+//! Stopping long work from outside: by a switch that was handed to it, or by the one switch of the process, which the
+//! notebook kernel turns when somebody presses stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Asks all long work of this process to stop at its next step. What can hand back what it has does so (training,
+/// distilling, UMAP); what can't ends with [`Stopped`]. Stays until [`clear_stop`]; the notebook kernel clears it before each
+/// cell.
+///
+/// ```
+/// scdd::progress::request_stop();
+/// assert!(scdd::progress::stop_requested());
+/// scdd::progress::clear_stop();
+/// # assert!(!scdd::progress::stop_requested());
+/// ```
+pub fn request_stop() {
+    STOP.store(true, Ordering::SeqCst);
+}
+
+/// Lets work go on that begins from now on.
+pub fn clear_stop() {
+    STOP.store(false, Ordering::SeqCst);
+}
+
+/// Whether all work was asked to stop. A loop of your own in a notebook cell listens to the stop button with
+/// `if scdd::progress::stop_requested() { break }`.
+pub fn stop_requested() -> bool {
+    STOP.load(Ordering::SeqCst)
+}
+
+/// [`request_stop`] for a kernel, which finds it by this name in the shared object.
+#[unsafe(no_mangle)]
+pub extern "C" fn scdd_request_stop() {
+    request_stop();
+}
+
+/// [`clear_stop`] for a kernel, which finds it by this name in the shared object.
+#[unsafe(no_mangle)]
+pub extern "C" fn scdd_clear_stop() {
+    clear_stop();
+}
+
+/// Lets another thread stop long work, which keeps what it has until then. A clone is the same switch.
+///
+/// ```
+/// let stop = scdd::progress::Interrupt::default();
+/// let other = stop.clone();
+/// other.request();
+/// assert!(stop.requested());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt {
+    requested: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// Asks the work to stop at its next step.
+    pub fn request(&self) {
+        self.requested.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked to, or all work of the process was ([`request_stop`]).
+    pub fn requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed) || stop_requested()
+    }
+}
+
+/// Work that was asked to stop and has nothing to hand back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{task} was stopped as asked, after {done} of {steps}; there is nothing to hand back yet: run it again")]
+pub struct Stopped {
+    /// What was stopped.
+    pub task: String,
+    /// Steps that were done.
+    pub done: usize,
+    /// Steps that were planned.
+    pub steps: usize,
+}
