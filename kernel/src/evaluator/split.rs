@@ -1,0 +1,226 @@
+//! A cell, taken apart: commands, attributes of the crate, items, and statements with what they bind and mention.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{Attribute, Block, Expr, Item, MacroDelimiter, Stmt};
+
+use super::local;
+
+/// A `:command` line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Without the colon: "dep", "vars".
+    pub name: String,
+    /// The rest of the line.
+    pub argument: String,
+}
+
+/// A variable that a `let` binds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// Its name.
+    pub name: String,
+    /// Why it can't outlive the cell, where its expression says so.
+    pub local: Option<local::Why>,
+    /// Bound without a value: `let x;`.
+    pub later: bool,
+}
+
+/// What a piece of a cell is.
+pub enum Kind {
+    /// A function, a type, an impl, a `use`.
+    Item(Box<Item>),
+    /// A statement, or an expression whose value nobody sees.
+    Statement(Vec<Binding>),
+    /// The last expression.
+    Last,
+}
+
+/// A piece of a cell.
+pub struct Piece {
+    /// Where it stands in the cell's text, in bytes.
+    pub range: Range<usize>,
+    /// What it is.
+    pub kind: Kind,
+    /// The names in it, those in the braces of format strings included.
+    pub names: BTreeSet<String>,
+}
+
+/// A cell.
+#[derive(Default)]
+pub struct Cell {
+    /// What to do before.
+    pub commands: Vec<Command>,
+    /// `#![...]` lines.
+    pub attributes: Vec<Range<usize>>,
+    /// The rest in order.
+    pub pieces: Vec<Piece>,
+    /// Names that are assigned to (`name = ...`).
+    pub assigned: BTreeSet<String>,
+}
+
+/// Why a cell couldn't be taken apart.
+#[derive(Debug)]
+pub struct SyntaxError {
+    /// In words.
+    pub message: String,
+    /// Where, in bytes.
+    pub range: Range<usize>,
+}
+
+/// Cuts the command lines out of a cell; spaces stand in their place, so that all else stays where it is.
+pub fn commands(code: &str) -> (Vec<Command>, String) {
+    let (mut found, mut rest) = (Vec::new(), String::with_capacity(code.len()));
+    for line in code.split_inclusive('\n') {
+        let trimmed = line.trim();
+        let is_command = trimmed.strip_prefix(':').is_some_and(|after| after.starts_with(|c: char| c.is_alphabetic() || c == '?'));
+        // Only before the first line of Rust: a line of a literal may begin with a colon.
+        if is_command && rest.trim().is_empty() {
+            let (name, argument) = trimmed[1..].split_once(char::is_whitespace).unwrap_or((&trimmed[1..], ""));
+            found.push(Command { name: name.to_owned(), argument: argument.trim().to_owned() });
+            rest.extend(line.chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
+        } else {
+            rest.push_str(line);
+        }
+    }
+    (found, rest)
+}
+
+/// Takes a cell apart. Spans in it are good until the next call on this thread.
+///
+/// # Errors
+/// Where the text isn't Rust.
+pub fn split(code: &str) -> Result<Cell, SyntaxError> {
+    // The parser keeps every text that it has seen, for spans; a session may have thousands.
+    proc_macro2::extra::invalidate_current_thread_spans();
+    let (commands, text) = commands(code);
+    let parsed = (|input: ParseStream| Ok((Attribute::parse_inner(input)?, Block::parse_within(input)?))).parse_str(&text);
+    let (attributes, statements) = parsed.map_err(|error| {
+        let range = error.span().byte_range();
+        SyntaxError { message: error.to_string(), range: range.start.min(text.len())..range.end.min(text.len()) }
+    })?;
+    let mut cell = Cell { commands, ..Cell::default() };
+    cell.attributes = attributes.iter().map(|attribute| attribute.span().byte_range()).collect();
+    let count = statements.len();
+    for (index, statement) in statements.into_iter().enumerate() {
+        let names = names(statement.to_token_stream());
+        let range = statement.span().byte_range();
+        if range.is_empty() {
+            continue;
+        }
+        let mut assigned = Assigned(&mut cell.assigned);
+        assigned.visit_stmt(&statement);
+        let kind = kind(statement, index + 1 == count);
+        cell.pieces.push(Piece { range, kind, names });
+    }
+    Ok(cell)
+}
+
+fn kind(statement: Stmt, last: bool) -> Kind {
+    match statement {
+        Stmt::Item(item) => Kind::Item(Box::new(item)),
+        Stmt::Local(found) => {
+            let why = found.init.as_ref().and_then(|init| local::why(&found.pat, &init.expr));
+            let mut bound = Bound::default();
+            bound.visit_pat(&found.pat);
+            let later = found.init.is_none();
+            let bind = |name| Binding { name, local: why, later };
+            Kind::Statement(bound.names.into_iter().map(bind).collect())
+        }
+        Stmt::Macro(found) if is_item_macro(&found.mac.path.to_token_stream().to_string()) => {
+            let item = syn::ItemMacro { attrs: found.attrs, ident: None, mac: found.mac, semi_token: found.semi_token };
+            Kind::Item(Box::new(Item::Macro(item)))
+        }
+        Stmt::Macro(found) => {
+            let braces = matches!(found.mac.delimiter, MacroDelimiter::Brace(_));
+            if last && found.semi_token.is_none() && !braces { Kind::Last } else { Kind::Statement(Vec::new()) }
+        }
+        Stmt::Expr(expression, None) if last && !has_no_value(&expression) => Kind::Last,
+        Stmt::Expr(..) => Kind::Statement(Vec::new()),
+    }
+}
+
+/// Macros that make items: what they make must be seen by later cells.
+fn is_item_macro(path: &str) -> bool {
+    matches!(path.rsplit("::").next().map(str::trim), Some("thread_local" | "lazy_static" | "bitflags"))
+}
+
+fn has_no_value(expression: &Expr) -> bool {
+    matches!(expression, Expr::ForLoop(_) | Expr::While(_) | Expr::Assign(_))
+}
+
+/// All names in tokens, and those that format strings name in braces.
+pub fn names(tokens: TokenStream) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    collect(tokens, &mut found);
+    found
+}
+
+fn collect(tokens: TokenStream, found: &mut BTreeSet<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Ident(name) => {
+                let name = name.to_string();
+                found.insert(name.strip_prefix("r#").map(str::to_owned).unwrap_or(name));
+            }
+            TokenTree::Group(group) => collect(group.stream(), found),
+            TokenTree::Literal(literal) => {
+                let text = literal.to_string();
+                for part in text.split('{').skip(1) {
+                    let name: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                    if !name.is_empty() {
+                        found.insert(name);
+                    }
+                    // A width or precision that a variable gives: `{x:>width$.digits$}`.
+                    let spec = part.split('}').next().unwrap_or_default();
+                    found.extend(
+                        spec.split('$')
+                            .filter_map(|head| head.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next())
+                            .filter(|name| !name.is_empty())
+                            .map(str::to_owned),
+                    );
+                }
+            }
+            TokenTree::Punct(_) => {}
+        }
+    }
+}
+
+#[derive(Default)]
+struct Bound {
+    names: Vec<String>,
+}
+
+impl<'ast> Visit<'ast> for Bound {
+    fn visit_pat_ident(&mut self, found: &'ast syn::PatIdent) {
+        let name = found.ident.to_string();
+        // `None` and constants look like bindings.
+        let path_like = found.by_ref.is_none() && found.mutability.is_none() && found.subpat.is_none();
+        if !(path_like && name.starts_with(char::is_uppercase)) && !self.names.contains(&name) {
+            self.names.push(name);
+        }
+        visit::visit_pat_ident(self, found);
+    }
+    fn visit_expr(&mut self, _: &'ast Expr) {}
+}
+
+struct Assigned<'a>(&'a mut BTreeSet<String>);
+
+impl<'ast> Visit<'ast> for Assigned<'_> {
+    fn visit_expr_assign(&mut self, found: &'ast syn::ExprAssign) {
+        // `(a, b) = f()` assigns to both.
+        self.0.extend(match &*found.left {
+            Expr::Path(path) => path.path.get_ident().map(ToString::to_string).into_iter().collect(),
+            Expr::Tuple(_) | Expr::Array(_) => names(found.left.to_token_stream()),
+            _ => BTreeSet::new(),
+        });
+        visit::visit_expr_assign(self, found);
+    }
+    fn visit_item(&mut self, _: &'ast Item) {}
+}

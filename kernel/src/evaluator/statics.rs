@@ -1,0 +1,133 @@
+//! Statics between cells.
+//!
+//! Every cell's crate has all items of the session again, so that a later cell may implement a trait for an earlier
+//! type. A static must not be there twice: the first crate exports it under a symbol, all later ones name that symbol.
+
+use std::ops::Range;
+
+use quote::ToTokens;
+use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{Attribute, Ident, Item, StaticMutability, Token, Type, Visibility};
+
+/// The two texts of an item with statics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Texts {
+    /// For the crate that has the statics.
+    pub defining: String,
+    /// For those that link to them.
+    pub linking: String,
+}
+
+/// Both texts of an item, if there are statics anywhere in it; symbols begin with `prefix`.
+pub fn texts(item: &Item, text: &str, start: usize, prefix: &str) -> Option<Texts> {
+    let mut edits = Edits { start, text, prefix, found: Vec::new() };
+    edits.visit_item(item);
+    if edits.found.is_empty() {
+        return None;
+    }
+    let apply = |second: bool| {
+        let mut made = String::new();
+        let mut from = 0;
+        for (range, defining, linking) in &edits.found {
+            made.push_str(&text[from..range.start]);
+            made.push_str(if second { linking } else { defining });
+            from = range.end;
+        }
+        made + &text[from..]
+    };
+    Some(Texts { defining: apply(false), linking: apply(true) })
+}
+
+struct Edits<'a> {
+    start: usize,
+    text: &'a str,
+    prefix: &'a str,
+    found: Vec<(Range<usize>, String, String)>,
+}
+
+impl Edits<'_> {
+    fn range(&self, spanned: impl Spanned) -> Range<usize> {
+        let range = spanned.span().byte_range();
+        range.start - self.start..range.end - self.start
+    }
+
+    fn symbol(&self, name: &Ident) -> String {
+        format!("{}{}_{name}", self.prefix, self.found.len())
+    }
+}
+
+impl<'ast> Visit<'ast> for Edits<'_> {
+    fn visit_item_static(&mut self, found: &'ast syn::ItemStatic) {
+        let (range, symbol) = (self.range(found), self.symbol(&found.ident));
+        let own = &self.text[range.clone()];
+        let defining = format!("#[unsafe(export_name = {symbol:?})] {own}");
+        let (visibility, name) = (found.vis.to_token_stream(), &found.ident);
+        let safety = match found.mutability {
+            StaticMutability::Mut(_) => "static mut",
+            _ => "safe static",
+        };
+        let of = &self.text[self.range(&found.ty)];
+        let linking =
+            format!("unsafe extern \"Rust\" {{ #[link_name = {symbol:?}] {visibility} {safety} {name}: {of}; }}");
+        self.found.push((range, defining, linking));
+    }
+
+    fn visit_item_macro(&mut self, found: &'ast syn::ItemMacro) {
+        self.visit_macro_at(&found.mac, self.range(found));
+    }
+
+    fn visit_stmt_macro(&mut self, found: &'ast syn::StmtMacro) {
+        self.visit_macro_at(&found.mac, self.range(found));
+    }
+
+    fn visit_foreign_item_static(&mut self, found: &'ast syn::ForeignItemStatic) {
+        visit::visit_foreign_item_static(self, found);
+    }
+}
+
+impl Edits<'_> {
+    /// `thread_local!`: later crates get at it through a function of the first.
+    fn visit_macro_at(&mut self, found: &syn::Macro, range: Range<usize>) {
+        if found.path.segments.last().is_none_or(|segment| segment.ident != "thread_local") {
+            return;
+        }
+        let Ok(locals) = locals.parse2(found.tokens.clone()) else { return };
+        let (mut defining, mut linking) = (self.text[range.clone()].to_owned(), String::new());
+        for (visibility, name, of) in &locals {
+            let symbol = self.symbol(name);
+            let of = &self.text[self.range(of)];
+            let visibility = visibility.to_token_stream();
+            defining += &format!(
+                " const _: () = {{ #[unsafe(export_name = {symbol:?})] fn key() -> &'static ::std::thread::LocalKey<{of}> {{ &{name} }} }};"
+            );
+            linking += &format!(
+                "#[derive(Clone, Copy)] #[allow(non_camel_case_types)] {visibility} struct __Local_{name}; \
+                 #[allow(non_upper_case_globals)] {visibility} const {name}: __Local_{name} = __Local_{name}; \
+                 impl ::std::ops::Deref for __Local_{name} {{ type Target = ::std::thread::LocalKey<{of}>; \
+                 fn deref(&self) -> &::std::thread::LocalKey<{of}> {{ unsafe extern \"Rust\" {{ #[link_name = {symbol:?}] \
+                 safe fn key() -> &'static ::std::thread::LocalKey<{of}>; }} key() }} }} \
+                 impl __Local_{name} {{ {visibility} fn with<R>(&self, f: impl FnOnce(&{of}) -> R) -> R {{ (**self).with(f) }} }} "
+            );
+        }
+        self.found.push((range, defining, linking));
+    }
+}
+
+fn locals(input: ParseStream) -> syn::Result<Vec<(Visibility, Ident, Type)>> {
+    let mut found = Vec::new();
+    while !input.is_empty() {
+        Attribute::parse_outer(input)?;
+        let visibility: Visibility = input.parse()?;
+        input.parse::<Token![static]>()?;
+        let name = input.parse()?;
+        input.parse::<Token![:]>()?;
+        let of = input.parse()?;
+        input.parse::<Token![=]>()?;
+        input.parse::<syn::Expr>()?;
+        input.parse::<Option<Token![;]>>()?;
+        found.push((visibility, name, of));
+    }
+    Ok(found)
+}
