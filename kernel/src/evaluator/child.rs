@@ -3,13 +3,13 @@
 use std::ffi::{CStr, CString, OsString, c_int, c_void};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child as Process, Command, ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
@@ -94,8 +94,8 @@ pub struct Child {
 pub struct Stop {
     /// Of the child, 0 when there is none.
     process: AtomicI32,
-    /// A second handle of the socket, -1 when there is none.
-    socket: AtomicI32,
+    /// A second handle of the child's socket.
+    socket: Mutex<Option<File>>,
     /// How often it was pressed in this cell.
     pressed: AtomicUsize,
 }
@@ -116,11 +116,9 @@ impl Interrupter for Stop {
     fn interrupt(&self) {
         let process = self.process.load(Ordering::SeqCst);
         if self.pressed.fetch_add(1, Ordering::SeqCst) == 0 {
-            let socket = self.socket.load(Ordering::SeqCst);
-            let message = [1_u32.to_le_bytes().as_slice(), &4_u32.to_le_bytes(), b"stop"].concat();
-            if socket >= 0 {
-                // Safety: writes a few bytes of a buffer that is there.
-                unsafe { libc::write(socket, message.as_ptr().cast(), message.len()) };
+            if let Some(socket) = self.socket.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                // A child that is dead says so to the cell that waits for it.
+                let _ = wire::write(socket, &["stop".to_owned()]);
             }
         } else if process > 0 {
             // Safety: the child has a group of its own, so that what it started ends too.
@@ -171,11 +169,7 @@ impl Child {
         }
         let process = command.spawn().with_context(|| format!("starting {}", how.program.display()))?;
         let ours: OwnedFd = ours.into();
-        let old = stop.socket.swap(ours.try_clone()?.into_raw_fd(), Ordering::SeqCst);
-        if old >= 0 {
-            // Safety: only this place owned it.
-            unsafe { libc::close(old) };
-        }
+        *stop.socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(ours.try_clone()?.into());
         stop.process.store(process.id() as i32, Ordering::SeqCst);
         for pipe in [process.stdout.as_ref().map(AsRawFd::as_raw_fd), process.stderr.as_ref().map(AsRawFd::as_raw_fd)] {
             let Some(pipe) = pipe else { continue };
@@ -204,6 +198,15 @@ impl Child {
     /// When it dies before.
     pub fn ask(&mut self, command: &[&str], out: &mut dyn FnMut(Output)) -> Answer {
         let mut pipes = Pipes::default();
+        let mut words = String::new();
+        let out = &mut |output| {
+            if let Output::Stderr(text) = &output {
+                words.push_str(text);
+                let cut = words.len().saturating_sub(1000);
+                words.drain(..words.ceil_char_boundary(cut));
+            }
+            out(output);
+        };
         let told = self.tell(command);
         let answer = match told {
             Err(dead) => Err(dead),
@@ -218,6 +221,9 @@ impl Child {
         // It has written all before it answered.
         pipes.pass(&mut self.process, out);
         pipes.finish(out);
+        if words.contains("has overflowed its stack") {
+            return answer.map_err(|_| Dead("its stack was full, which an endless recursion does".to_owned()));
+        }
         answer
     }
 
@@ -254,6 +260,7 @@ pub fn memory(process: u32) -> Option<u64> {
 impl Drop for Child {
     fn drop(&mut self) {
         self.stop.process.store(0, Ordering::SeqCst);
+        *self.stop.socket.lock().unwrap_or_else(PoisonError::into_inner) = None;
         // Safety: its own group; it hasn't been waited for by anybody else.
         unsafe { libc::kill(-(self.process.id() as i32), libc::SIGKILL) };
         let _ = self.process.wait();

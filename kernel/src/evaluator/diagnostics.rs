@@ -124,7 +124,7 @@ fn blame(diagnostic: &Value, source: &Source, cell: usize, report: &mut Report) 
         match line(span, source) {
             Some(Line::Place(id)) => drop(report.not_static.insert(*id)),
             Some(Line::Again(id)) => drop(report.not_again.insert(*id)),
-            Some(Line::Take(name)) => drop(report.not_taken.insert(name.clone())),
+            Some(Line::Take(name)) if span["is_primary"] == true => drop(report.not_taken.insert(name.clone())),
             Some(Line::Cell { cell: from, item: Some(item), .. }) if *from != cell && span["is_primary"] == true => {
                 report.broken.insert(item.clone());
             }
@@ -167,29 +167,41 @@ fn problem(
         said.push('\n');
         said.push_str(&words);
         let _ = writeln!(text, "{BLUE}  = {END}{BOLD}{level}{END}: {}", words.replace('\n', "\n    "));
-        let replacement = |span: &Value| span["suggested_replacement"].as_str().map(str::to_owned);
-        for span in spans(child) {
-            let Some(mut at) = place(span, source) else { continue };
-            match replacement(span) {
-                Some(new) if !new.trim().is_empty() => {
-                    let column = |at: usize| at.saturating_sub(1);
-                    let head: String = at.text.chars().take(column(at.columns.0)).collect();
-                    let tail: String = at.text.chars().skip(column(at.columns.1)).collect();
-                    let _ = writeln!(text, "{BLUE}{:>4} |{END} {head}{GREEN}{new}{END}{tail}", at.line);
-                }
-                _ if !at.label.is_empty() => {
-                    at.primary = false;
-                    snippet(&mut text, &[at], cell, BLUE, ":::");
-                }
-                _ => {}
+        for span in spans(child).filter(|span| span["suggested_replacement"].is_null()) {
+            if let Some(mut at) = place(span, source).filter(|at| !at.label.is_empty()) {
+                at.primary = false;
+                snippet(&mut text, &[at], cell, BLUE, ":::");
             }
         }
+        suggestion(&mut text, child, source);
     }
     let first = places.first().map(|place| place.text.clone()).unwrap_or_default();
     if let Some(hint) = hints::of(code, &said, &first, lost) {
         let _ = writeln!(text, "{GREEN}  hint{END}: {hint}");
     }
     Problem { code: code.to_owned(), message: message.to_owned(), rendered: text }
+}
+
+/// The line as rustc would write it.
+fn suggestion(text: &mut String, child: &Value, source: &Source) {
+    let mut parts: Vec<(Place, &str)> = spans(child)
+        .filter_map(|span| Some((place(span, source)?, span["suggested_replacement"].as_str()?)))
+        .collect();
+    parts.sort_by_key(|(at, _)| (at.line, at.columns));
+    let Some(line) = parts.first().map(|(at, _)| at.line) else { return };
+    let whole = parts.iter().all(|(at, new)| at.line == line && !new.contains('\n'));
+    if !whole || parts.iter().all(|(_, new)| new.is_empty()) {
+        return;
+    }
+    let characters: Vec<char> = parts[0].0.text.chars().collect();
+    let piece = |range: std::ops::Range<usize>| characters.get(range).into_iter().flatten().collect::<String>();
+    let (mut made, mut from) = (String::new(), 0);
+    for (at, new) in &parts {
+        let (start, end) = (at.columns.0.saturating_sub(1), at.columns.1.saturating_sub(1));
+        let _ = write!(made, "{}{GREEN}{}{END}", piece(from..start.max(from)), short(new));
+        from = end.min(characters.len());
+    }
+    let _ = writeln!(text, "{BLUE}{line:>4} |{END} {made}{}", piece(from..characters.len()));
 }
 
 fn snippet(text: &mut String, places: &[Place], cell: usize, colour: &str, arrow: &str) {

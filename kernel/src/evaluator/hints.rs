@@ -1,5 +1,7 @@
 //! Hints for what goes wrong most in notebooks, beyond what rustc says.
 
+const UNKNOWN_TYPE: &str = "rustc can't tell the type: write it, as in `let n: i32 = ...` or `.collect::<Vec<f32>>()`.";
+
 /// Notes that speak of the crate around the cell or are of no use in a notebook.
 pub fn is_noise(note: &str) -> bool {
     ["for more information about this error", "the following other types implement", "run with `RUST_BACKTRACE", "required by a bound in", "the full name for the type", "consider using `--verbose`", "this error originates in the macro", "the lint level is defined here"]
@@ -31,11 +33,13 @@ pub fn of(code: &str, said: &str, line: &str, lost: &dyn Fn(&str) -> Option<Stri
         "E0277" if said.contains("`?`") => {
             Some("`?` takes a Result or an Option; this is neither. Leave it out.".to_owned())
         }
+        // rustc takes `!` for a type that nothing tells.
+        "E0277" if said.contains("`!: ") || said.contains("`!`") => Some(UNKNOWN_TYPE.to_owned()),
         "E0277" if said.contains("f32") && (said.contains("f64") || said.contains("float")) => Some(f32_for_f64()),
         "E0277" if said.contains("cannot add") || said.contains("cannot multiply") || said.contains("cannot subtract") || said.contains("cannot divide") => {
             Some("both sides must be of one type: write `as f32`, `as f64` or `as usize` behind one of them, or `3.0` for `3`.".to_owned())
         }
-        "E0282" | "E0283" | "E0284" => Some("rustc can't tell the type: write it, as in `let name: Vec<f32> = ...` or `.collect::<Vec<f32>>()`.".to_owned()),
+        "E0282" | "E0283" | "E0284" => Some(UNKNOWN_TYPE.to_owned()),
         "E0384" | "E0596" => Some(format!("write `let mut {quoted}` where it is made.")),
         "E0728" => Some("`.await` stands at the top of a cell, or in an `async fn`.".to_owned()),
         "" if said.contains("expected `;`") || said.contains("expected one of") => {

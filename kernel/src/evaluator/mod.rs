@@ -186,6 +186,11 @@ impl Evaluator {
         self.times
     }
 
+    /// The session's folder.
+    pub fn folder(&self) -> &Path {
+        &self.session.folder
+    }
+
     /// Bytes of memory that the child has.
     pub fn child_memory(&self) -> Option<u64> {
         self.child.as_ref()?.memory()

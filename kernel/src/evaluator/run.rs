@@ -103,6 +103,8 @@ impl Evaluator {
             }
         }
         let mut choices = Choices::default();
+        // What was wrong before earlier items were left out: the better words if that is of no use.
+        let mut first: Option<Report> = None;
         let mut local = BTreeMap::new();
         for attempt in 1.. {
             let source = source::write(cell, code, self.cell, &items, &kept, &choices, &self.deps.prelude());
@@ -137,13 +139,16 @@ impl Evaluator {
             }
             if !mended {
                 let removed = items.remove(&report.broken, self.cell);
-                mended = !removed.is_empty();
+                mended = !removed.is_empty() && attempt < ATTEMPTS;
                 for title in removed {
                     dropped.push(format!("`{title}` of an earlier cell doesn't fit any more and is left out."));
                 }
             }
             if !mended || attempt >= ATTEMPTS {
-                return Ok(Err(report));
+                return Ok(Err(first.unwrap_or(report)));
+            }
+            if !report.broken.is_empty() {
+                first.get_or_insert(report);
             }
         }
         Err(anyhow!("the cell was compiled too often"))
@@ -246,8 +251,9 @@ impl Evaluator {
         if done {
             // A name that was bound anew but isn't kept hides the earlier one.
             for variable in &ready.source.variables {
-                if !names.contains(&variable.name) && self.variables.remove(&variable.name).is_some() {
-                    self.lost.entry(variable.name.clone()).or_insert_with(|| format!("`{}` isn't kept.", variable.name));
+                if !names.contains(&variable.name) && self.variables.contains_key(&variable.name) {
+                    let known = self.lost.get(&variable.name).cloned();
+                    self.forget(&variable.name, &known.unwrap_or_else(|| format!("`{}` isn't kept.", variable.name)))?;
                 }
             }
         }

@@ -53,9 +53,36 @@ impl Edits<'_> {
         range.start - self.start..range.end - self.start
     }
 
+    /// The text of a static's type, in which a borrow without a lifetime lives forever.
+    fn type_text(&self, of: &Type) -> String {
+        let range = self.range(of);
+        let mut borrows = Borrows(Vec::new());
+        borrows.visit_type(of);
+        let mut made = self.text[range.clone()].to_owned();
+        for at in borrows.0.into_iter().rev() {
+            made.insert_str(at - self.start - range.start, "'static ");
+        }
+        made
+    }
+
     fn symbol(&self, name: &Ident) -> String {
         format!("{}{}_{name}", self.prefix, self.found.len())
     }
+}
+
+/// Where lifetimes are left out, behind the `&`.
+struct Borrows(Vec<usize>);
+
+impl<'ast> Visit<'ast> for Borrows {
+    fn visit_type_reference(&mut self, found: &'ast syn::TypeReference) {
+        if found.lifetime.is_none() {
+            self.0.push(found.and_token.span().byte_range().end);
+        }
+        visit::visit_type_reference(self, found);
+    }
+    // In these a borrow left out is any borrow.
+    fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
+    fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
 }
 
 impl<'ast> Visit<'ast> for Edits<'_> {
@@ -68,7 +95,7 @@ impl<'ast> Visit<'ast> for Edits<'_> {
             StaticMutability::Mut(_) => "static mut",
             _ => "safe static",
         };
-        let of = &self.text[self.range(&found.ty)];
+        let of = self.type_text(&found.ty);
         let linking =
             format!("unsafe extern \"Rust\" {{ #[link_name = {symbol:?}] {visibility} {safety} {name}: {of}; }}");
         self.found.push((range, defining, linking));
@@ -97,7 +124,7 @@ impl Edits<'_> {
         let (mut defining, mut linking) = (self.text[range.clone()].to_owned(), String::new());
         for (visibility, name, of) in &locals {
             let symbol = self.symbol(name);
-            let of = &self.text[self.range(of)];
+            let of = self.type_text(of);
             let visibility = visibility.to_token_stream();
             defining += &format!(
                 " const _: () = {{ #[unsafe(export_name = {symbol:?})] fn key() -> &'static ::std::thread::LocalKey<{of}> {{ &{name} }} }};"
@@ -107,8 +134,7 @@ impl Edits<'_> {
                  #[allow(non_upper_case_globals)] {visibility} const {name}: __Local_{name} = __Local_{name}; \
                  impl ::std::ops::Deref for __Local_{name} {{ type Target = ::std::thread::LocalKey<{of}>; \
                  fn deref(&self) -> &::std::thread::LocalKey<{of}> {{ unsafe extern \"Rust\" {{ #[link_name = {symbol:?}] \
-                 safe fn key() -> &'static ::std::thread::LocalKey<{of}>; }} key() }} }} \
-                 impl __Local_{name} {{ {visibility} fn with<R>(&self, f: impl FnOnce(&{of}) -> R) -> R {{ (**self).with(f) }} }} "
+                 safe fn key() -> &'static ::std::thread::LocalKey<{of}>; }} key() }} }} "
             );
         }
         self.found.push((range, defining, linking));
