@@ -31,6 +31,11 @@ const RTLD_NOW: c_int = 2;
 const RTLD_GLOBAL: c_int = 8;
 #[cfg(not(target_os = "macos"))]
 const RTLD_GLOBAL: c_int = 0x100;
+/// Where the loader looks in all that is loaded.
+#[cfg(target_os = "macos")]
+const RTLD_DEFAULT: *mut c_void = std::ptr::without_provenance_mut(-2_isize as usize);
+#[cfg(not(target_os = "macos"))]
+const RTLD_DEFAULT: *mut c_void = std::ptr::null_mut();
 /// Room for what a cell has on its stack; only what is touched takes memory.
 const STACK: usize = 1 << 30;
 /// How often text without a line end reaches the notebook.
@@ -80,7 +85,7 @@ fn flush_often() {
 
 /// Calls a function of the library without arguments, if there is one of this name.
 fn call(name: &CStr) {
-    let found = unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) };
+    let found = unsafe { dlsym(RTLD_DEFAULT, name.as_ptr()) };
     if !found.is_null() {
         // Safety: the library exports functions of these names as `extern "C" fn()`.
         unsafe { std::mem::transmute::<*mut c_void, extern "C" fn()>(found)() };

@@ -24,6 +24,8 @@ mod wire;
 const LIBRARY: &str = "SCDD_CELL_LIBRARY";
 /// The number of the socket.
 const SOCKET: &str = "SCDD_CELL_SOCKET";
+/// Milliseconds without output after which what waited for more is shown.
+const IDLE: c_int = 20;
 /// Folders where the system's loader looks, for the start of the child only.
 #[cfg(target_os = "macos")]
 const LOADER_PATH: &str = "DYLD_LIBRARY_PATH";
@@ -212,7 +214,9 @@ impl Child {
             Err(dead) => Err(dead),
             Ok(()) => loop {
                 let ready = self.wait();
-                pipes.pass(&mut self.process, out);
+                if !pipes.pass(&mut self.process, out) {
+                    pipes.outputs.idle(out);
+                }
                 if ready {
                     break wire::read(&mut self.socket).map_err(|_| self.dead());
                 }
@@ -234,7 +238,7 @@ impl Child {
         let err = self.process.stderr.as_ref().map(AsRawFd::as_raw_fd);
         let mut watched = [watch(Some(self.socket.as_raw_fd())), watch(out), watch(err)];
         // Safety: an array of this length.
-        unsafe { libc::poll(watched.as_mut_ptr(), 3, 100) };
+        unsafe { libc::poll(watched.as_mut_ptr(), 3, IDLE) };
         watched[0].revents != 0
     }
 
@@ -286,11 +290,13 @@ struct Pipes {
 }
 
 impl Pipes {
-    /// Passes on what is there.
-    fn pass(&mut self, process: &mut Process, out: &mut dyn FnMut(Output)) {
+    /// Passes on what is there; whether anything was.
+    fn pass(&mut self, process: &mut Process, out: &mut dyn FnMut(Output)) -> bool {
+        let mut any = false;
         let mut buffer = [0; 1 << 16];
         if let Some(pipe) = &mut process.stdout {
             while let Some(read) = read(pipe, &mut buffer) {
+                any = true;
                 self.outputs.push(&buffer[..read], out);
             }
         }
@@ -308,6 +314,7 @@ impl Pipes {
                 }
             }
         }
+        any
     }
 
     fn finish(&mut self, out: &mut dyn FnMut(Output)) {

@@ -25,16 +25,9 @@ impl Evaluator {
     ///
     /// # Errors
     /// When the engine can't go on; what is wrong with the line is an outcome.
-    pub(super) fn command(&mut self, command: &Command, out: &mut dyn FnMut(Output)) -> Result<Outcome> {
+    pub(super) fn command(&mut self, command: &Command) -> Result<Outcome> {
         let argument = command.argument.trim_end_matches(';').trim();
         Ok(match command.name.as_str() {
-            "dep" | "d" => {
-                let added = deps::parse(argument).and_then(|new| self.add_deps(vec![new], out));
-                match added {
-                    Ok(()) => Outcome::Done { result: None },
-                    Err(error) => failed(&format!("{error:#}")),
-                }
-            }
             "vars" | "v" => self.list_variables(),
             "type" | "t" => match self.variables.get(argument) {
                 Some(kept) => text(format!("{argument}: {}", diagnostics::short(&kept.of))),
@@ -61,6 +54,15 @@ impl Evaluator {
             "help" | "?" => text(HELP.to_owned()),
             other => failed(&format!("found no command `:{other}`. There are:\n{HELP}")),
         })
+    }
+
+    /// Adds the crates that lines ask for.
+    pub(super) fn dep_lines(&mut self, lines: &[Command], out: &mut dyn FnMut(Output)) -> Outcome {
+        let parsed: Result<Vec<_>> = lines.iter().map(|line| deps::parse(line.argument.trim_end_matches(';').trim())).collect();
+        match parsed.and_then(|new| self.add_deps(new, out)) {
+            Ok(()) => Outcome::Done { result: None },
+            Err(error) => failed(&format!("{error:#}")),
+        }
     }
 
     /// Forgets all that cells made, with a new child.

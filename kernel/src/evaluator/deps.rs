@@ -30,9 +30,9 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// What every cell begins with because of them.
-    pub fn prelude(&self) -> String {
-        String::new()
+    /// What a cell's entry does first: with tokio among the crates, `.await` at the top of a cell runs in a runtime of it.
+    pub fn entry(&self) -> &'static str {
+        if self.wanted.contains_key("tokio") { "let _tokio = ::scdd_deps::__enter();" } else { "" }
     }
 }
 
@@ -82,8 +82,11 @@ impl Evaluator {
         let first = !folder.join("externs").exists();
         let time = if first { "seconds for a small crate, minutes for a large one" } else { "a few seconds: built before" };
         out(Output::Stdout(format!("Building {list} ({time}) ...\n")));
-        write_workspace(&folder, &wanted, &self.built)?;
-        let compiled = build(&folder, &self.built, out)?;
+        let made = write_workspace(&folder, &wanted, &self.built).and_then(|()| build(&folder, &self.built, out));
+        if made.is_err() && first {
+            let _ = fs::remove_dir_all(&folder);
+        }
+        let compiled = made?;
         drop(gate);
 
         let target = Built { target: folder.join("target"), ..self.built.clone() };
@@ -116,7 +119,9 @@ impl Evaluator {
         self.build.search = vec![self.session.deps(), target.folder().join("deps"), target.target.join(&target.profile).join("deps")];
         self.build.externs.retain(|found| ["scdd", "scdd_facade", "scdd_cell"].contains(&found.name.as_str()));
         self.build.externs.extend(externs);
-        self.deps = Deps { wanted, library: Some(target.folder().join(library_name("scdd_deps"))) };
+        let library = target.folder().join(library_name("scdd_deps"));
+        self.build.externs.push(Extern { name: "scdd_deps".to_owned(), path: library.clone() });
+        self.deps = Deps { wanted, library: Some(library) };
         if same && self.child.is_some() {
             self.load_deps(out)?;
         } else {
@@ -176,8 +181,19 @@ fn write_workspace(folder: &Path, wanted: &BTreeMap<String, String>, built: &Bui
     );
     write_if_new(&folder.join("deps/Cargo.toml"), &manifest)?;
     let names = wanted.keys().map(|name| format!("pub use {};\n", name.replace('-', "_"))).collect::<String>();
-    write_if_new(&folder.join("deps/src/lib.rs"), &format!("pub use scdd_facade;\n{names}"))
+    let runtime = if wanted.contains_key("tokio") { TOKIO } else { "" };
+    write_if_new(&folder.join("deps/src/lib.rs"), &format!("pub use scdd_facade;\n{names}{runtime}"))
 }
+
+/// One runtime for all cells; the library has tokio with these features too.
+const TOKIO: &str = "
+pub fn __enter() -> tokio::runtime::EnterGuard<'static> {
+    static RUNTIME: std::sync::LazyLock<tokio::runtime::Runtime> = std::sync::LazyLock::new(|| {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect(\"no threads for a runtime of tokio\")
+    });
+    RUNTIME.enter()
+}
+";
 
 fn write_if_new(path: &Path, text: &str) -> Result<()> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {

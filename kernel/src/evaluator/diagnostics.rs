@@ -158,6 +158,10 @@ fn problem(
     let mut text = format!("{RED}{head}{END}{BOLD}: {message}{END}\n");
     snippet(&mut text, &places, cell, RED, "-->");
     let mut said = message.to_owned();
+    for place in &places {
+        said.push('\n');
+        said.push_str(&place.label);
+    }
     for child in diagnostic["children"].as_array().into_iter().flatten() {
         let level = child["level"].as_str().unwrap_or("note");
         let words = short(child["message"].as_str().unwrap_or_default());

@@ -29,7 +29,6 @@ pub fn of(code: &str, said: &str, line: &str, lost: &dyn Fn(&str) -> Option<Stri
         "E0599" if said.contains("lazy") || line.contains(".collect()") && said.contains("LazyFrame") => {
             Some("a LazyFrame does nothing yet: `.collect()?` makes a DataFrame of it.".to_owned())
         }
-        "E0308" => mismatched(said),
         "E0277" if said.contains("`?`") => {
             Some("`?` takes a Result or an Option; this is neither. Leave it out.".to_owned())
         }
@@ -41,6 +40,10 @@ pub fn of(code: &str, said: &str, line: &str, lost: &dyn Fn(&str) -> Option<Stri
         }
         "E0282" | "E0283" | "E0284" => Some(UNKNOWN_TYPE.to_owned()),
         "E0384" | "E0596" => Some(format!("write `let mut {quoted}` where it is made.")),
+        "E0069" | "E0308" if said.contains("Flow") || code == "E0069" => {
+            Some("a cell has no `return`: write `if ... else`, or put it into a function.".to_owned())
+        }
+        "E0308" => mismatched(said),
         "E0728" => Some("`.await` stands at the top of a cell, or in an `async fn`.".to_owned()),
         "" if said.contains("expected `;`") || said.contains("expected one of") => {
             Some("a semicolon or an operator is missing before this place.".to_owned())

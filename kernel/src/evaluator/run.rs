@@ -39,8 +39,15 @@ impl Evaluator {
         let code: Arc<str> = code.into();
         let (commands, rest) = split::commands(&code);
         let mut result = None;
+        // One build for all of a cell's `:dep` lines.
+        let (deps, commands): (Vec<_>, Vec<_>) = commands.into_iter().partition(|command| command.is_dep());
+        if !deps.is_empty()
+            && let failed @ Outcome::Failed { .. } = self.dep_lines(&deps, out)
+        {
+            return Ok(failed);
+        }
         for command in commands {
-            match self.command(&command, out)? {
+            match self.command(&command)? {
                 Outcome::Done { result: shown } => result = shown.or(result),
                 failed => return Ok(failed),
             }
@@ -107,7 +114,7 @@ impl Evaluator {
         let mut first: Option<Report> = None;
         let mut local = BTreeMap::new();
         for attempt in 1.. {
-            let source = source::write(cell, code, self.cell, &items, &kept, &choices, &self.deps.prelude());
+            let source = source::write(cell, code, self.cell, &items, &kept, &choices, self.deps.entry());
             let compiled = self.build.compile(&source.text, &self.session.folder, self.cell, self.epoch)?;
             self.times.rustc += compiled.rustc;
             self.times.link += compiled.link;
@@ -342,6 +349,10 @@ fn panic_text(text: &str, at: &str, source: &Source, cell: usize) -> String {
             format!("{head}\x1b[1;34m   -->\x1b[0m line {line}, column {column}{whose}\n\x1b[1;34m{line:>4} |\x1b[0m {shown}")
         }
         _ if at.is_empty() => head,
+        _ if file.rsplit('/').next().is_some_and(|name| name.starts_with("cell_")) => {
+            let from: String = file.rsplit('/').next().unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+            format!("{head}\x1b[1;34m   -->\x1b[0m in what an earlier cell ({from}) made")
+        }
         _ => format!("{head}\x1b[1;34m   -->\x1b[0m {at}"),
     }
 }

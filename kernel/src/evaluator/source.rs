@@ -93,7 +93,8 @@ pub fn symbol(cell: usize) -> String {
     format!("scdd_cell_{cell}")
 }
 
-/// Writes a cell's crate. `kept` has the types of the variables of earlier cells.
+/// Writes a cell's crate. `kept` has the types of the variables of earlier cells; `first` is what its entry does first.
+#[allow(clippy::too_many_arguments)]
 pub fn write(
     cell: &Cell,
     code: &Arc<str>,
@@ -101,21 +102,20 @@ pub fn write(
     items: &Items,
     kept: &BTreeMap<String, String>,
     choices: &Choices,
-    prelude: &str,
+    first: &str,
 ) -> Source {
     let mut source = Source::default();
     source.made(HEAD);
     for range in &cell.attributes {
         source.chunk(&Chunk { cell: number, code: code.clone(), start: range.start, text: code[range.clone()].to_owned() }, None);
     }
-    source.made(prelude);
     for entry in items.in_order() {
         let chunk = Chunk { text: entry.text().to_owned(), ..entry.chunk.clone() };
         source.chunk(&chunk, Some(&entry.title));
     }
     let entry = symbol(number);
     source.made(&format!(
-        "#[unsafe(no_mangle)] pub extern \"C\" fn {entry}() {{ ::scdd_cell::run(__cell()) }}\nasync fn __cell() -> ::scdd_cell::Flow {{\n"
+        "#[unsafe(no_mangle)] pub extern \"C\" fn {entry}() {{ {first} ::scdd_cell::run(__cell()) }}\nasync fn __cell() -> ::scdd_cell::Flow {{\n"
     ));
     let mentioned: BTreeSet<&String> = cell.pieces.iter().filter(|piece| !matches!(piece.kind, Kind::Item(_))).flat_map(|piece| &piece.names).collect();
     for (name, of) in kept.iter().filter(|(name, _)| mentioned.contains(name)) {

@@ -21,6 +21,13 @@ pub struct Command {
     pub argument: String,
 }
 
+impl Command {
+    /// Whether it asks for a crate.
+    pub fn is_dep(&self) -> bool {
+        ["dep", "d"].contains(&self.name.as_str())
+    }
+}
+
 /// A variable that a `let` binds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {

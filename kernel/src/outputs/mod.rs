@@ -51,6 +51,11 @@ impl Outputs {
         }
     }
 
+    /// Nothing came for a moment: what waited for more is shown.
+    pub fn idle(&mut self, out: &mut dyn FnMut(Output)) {
+        self.show(out);
+    }
+
     /// Gives what is left.
     pub fn finish(&mut self, out: &mut dyn FnMut(Output)) {
         self.show(out);

@@ -16,13 +16,15 @@ fn errors_name_the_line_of_the_cell_and_give_hints() {
     says("let v = vec![1];\nlet w = v;\nprintln!(\"{v:?}\");", &["E0382", "line 3", "value moved here", "`v.clone()`"]);
     says("let map: HashMap<u8, u8> = HashMap::new();", &["cannot find type `HashMap`", "use std::collections::HashMap"]);
     says("let n = \"5\".parse::<i32>() + 1;", &["cannot add", "line 1"]);
-    says("fn f(x: f32) -> f32 { x }\nlet y: f64 = 1.0;\nf(y)", &["mismatched types", "line 3", "f32"]);
+    says("fn f(x: f32) -> f32 { x }\nlet y: f64 = 1.0;\nf(y)", &["mismatched types", "line 3", "x as f32"]);
     says("let x = 1\nlet y = 2;", &["expected `;`", "line 1"]);
     says("let t = std::fs::read_to_string(\"a\").len();", &["E0599", "`?`"]);
     says("let n = nonsense;", &["cannot find value `nonsense`", "line 1, column 9"]);
     says("let list = vec![1];\nlist.push(2);", &["E0596", "let mut list"]);
     says("let x = \"5\".parse()?;", &["rustc can't tell the type"]);
     says("fn f() -> i32 {\n    \"a\"\n}", &["mismatched types", "line 2"]);
+    says("let list = vec![1, 2]; let i = 1_i32;\nlet j: usize = i;", &["`as usize`"]);
+    says("return;", &["a cell has no `return`"]);
     says("(1 + ", &["line 1"]);
 }
 
