@@ -126,7 +126,8 @@ pub fn place_local<T>(id: usize, at: *const T) {
 }
 
 fn note<T>(id: usize, name: &str, at: *const T, kept: bool, outer: bool) {
-    let placed = Placed { name: name.to_owned(), at: at.cast_mut().cast(), of: Type::of::<T>(), moved: false, kept, outer };
+    let placed =
+        Placed { name: name.to_owned(), at: at.cast_mut().cast(), of: Type::of::<T>(), moved: false, kept, outer };
     with(|store| store.placed.insert(id, placed));
 }
 

@@ -44,7 +44,9 @@ pub fn run(list: &str) -> Result<()> {
     }
     beyond.sort_by(f64::total_cmp);
     used.sort_by(f64::total_cmp);
-    let at = |sorted: &[f64], part: f64| sorted.get(((sorted.len() as f64 * part).ceil() as usize).saturating_sub(1)).copied();
+    let at = |sorted: &[f64], part: f64| {
+        sorted.get(((sorted.len() as f64 * part).ceil() as usize).saturating_sub(1)).copied()
+    };
     println!(
         "{}",
         json!({"bench": "kernel", "case": "all", "cells": beyond.len(), "median": at(&beyond, 0.5), "p95": at(&beyond, 0.95),

@@ -29,12 +29,14 @@ impl Evaluator {
         let argument = command.argument.trim_end_matches(';').trim();
         Ok(match command.name.as_str() {
             "vars" | "v" => self.list_variables(),
-            "type" | "t" => match self.variables.get(argument) {
-                Some(kept) => text(format!("{argument}: {}", diagnostics::short(&kept.of))),
-                None => failed(&self.lost.get(argument).cloned().unwrap_or_else(|| {
-                    format!("found no variable `{argument}`; `:vars` lists those that are there")
-                })),
-            },
+            "type" | "t" => {
+                match self.variables.get(argument) {
+                    Some(kept) => text(format!("{argument}: {}", diagnostics::short(&kept.of))),
+                    None => failed(&self.lost.get(argument).cloned().unwrap_or_else(|| {
+                        format!("found no variable `{argument}`; `:vars` lists those that are there")
+                    })),
+                }
+            }
             "items" => text(self.items().join("\n")),
             "timing" => {
                 self.show_times = !self.show_times;
@@ -58,7 +60,8 @@ impl Evaluator {
 
     /// Adds the crates that lines ask for.
     pub(super) fn dep_lines(&mut self, lines: &[Command], out: &mut dyn FnMut(Output)) -> Outcome {
-        let parsed: Result<Vec<_>> = lines.iter().map(|line| deps::parse(line.argument.trim_end_matches(';').trim())).collect();
+        let parsed: Result<Vec<_>> =
+            lines.iter().map(|line| deps::parse(line.argument.trim_end_matches(';').trim())).collect();
         match parsed.and_then(|new| self.add_deps(new, out)) {
             Ok(()) => Outcome::Done { result: None },
             Err(error) => failed(&format!("{error:#}")),
@@ -90,9 +93,14 @@ impl Evaluator {
             .iter()
             .map(|v| format!("<tr>{}{}{}</tr>", cell(&v.name), cell(&v.type_name), cell(&v.shape)))
             .collect();
-        let html = format!("<table><thead><tr><th>variable</th><th>type</th><th>shape</th></tr></thead><tbody>{rows}</tbody></table>");
+        let html = format!(
+            "<table><thead><tr><th>variable</th><th>type</th><th>shape</th></tr></thead><tbody>{rows}</tbody></table>"
+        );
         let plain = lines.join("\n");
-        let result = BTreeMap::from([("text/plain".to_owned(), Value::from(plain)), ("text/html".to_owned(), Value::from(html))]);
+        let result = BTreeMap::from([
+            ("text/plain".to_owned(), Value::from(plain)),
+            ("text/html".to_owned(), Value::from(html)),
+        ]);
         Outcome::Done { result: Some(result) }
     }
 }

@@ -74,7 +74,8 @@ impl Build {
         for found in &self.externs {
             rustc.arg("--extern").arg(format!("{}={}", found.name, found.path.display()));
         }
-        let answer = rustc.arg("-o").arg(&object).arg(&source).stdin(Stdio::null()).output().context("running rustc")?;
+        let answer =
+            rustc.arg("-o").arg(&object).arg(&source).stdin(Stdio::null()).output().context("running rustc")?;
         let took = started.elapsed();
         if std::env::var_os("SCDD_KEEP_SESSION").is_none() {
             let _ = fs::remove_file(&source);
@@ -116,7 +117,11 @@ impl Build {
             }
             None => Command::new("ld"),
         };
-        command.args(["-shared", "--hash-style=gnu", "--eh-frame-hdr", "--version-script"]).arg(map).arg("-o").args([library, object]);
+        command
+            .args(["-shared", "--hash-style=gnu", "--eh-frame-hdr", "--version-script"])
+            .arg(map)
+            .arg("-o")
+            .args([library, object]);
         Ok(command)
     }
 }

@@ -89,8 +89,8 @@ fn word(code: &str, cursor: usize) -> (String, usize) {
 }
 
 const KEYWORDS: [&str; 24] = [
-    "async", "await", "break", "const", "continue", "else", "enum", "false", "fn", "for", "if", "impl", "let", "loop", "match", "move",
-    "mut", "pub", "return", "struct", "trait", "true", "use", "while",
+    "async", "await", "break", "const", "continue", "else", "enum", "false", "fn", "for", "if", "impl", "let", "loop",
+    "match", "move", "mut", "pub", "return", "struct", "trait", "true", "use", "while",
 ];
 
 /// Variables, items and keywords that begin with what stands before the cursor.
@@ -126,4 +126,43 @@ pub fn inspect(code: &str, cursor: usize, variables: &[Variable]) -> Option<BTre
     let variable = variables.iter().find(|variable| variable.name == name)?;
     let text = format!("{name}: {}  {}", variable.type_name, variable.shape);
     Some(BTreeMap::from([("text/plain".to_owned(), Value::from(text.trim_end()))]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enter_runs_whole_cells_and_goes_on_in_others() {
+        for whole in [
+            "1 + 1",
+            "let x = 1;",
+            "fn f() {\n}",
+            ":vars",
+            "",
+            "// (",
+            "let s = \"(\";",
+            "let c = '('; let l: &'static str = \"\";",
+            "r#\"{\"#.len()",
+        ] {
+            assert_eq!(completeness(whole), Completeness::Complete, "{whole}");
+        }
+        assert_eq!(completeness("fn f() {"), Completeness::Incomplete("    ".into()));
+        assert_eq!(completeness("f(vec![1,"), Completeness::Incomplete("        ".into()));
+        assert_eq!(completeness("let x ="), Completeness::Incomplete(String::new()));
+        assert_eq!(completeness("let s = \"begun"), Completeness::Incomplete(String::new()));
+        assert_eq!(completeness("let x = 1)"), Completeness::Invalid);
+        assert_eq!(completeness("let let = 1;"), Completeness::Invalid);
+    }
+
+    #[test]
+    fn names_that_begin_alike_are_offered_with_their_types() {
+        let variables = [Variable { name: "cells".into(), type_name: "Cells".into(), shape: "3 cells".into() }];
+        let found = names("let x = ce", 10, &variables, &["fn centre".into(), "struct Other".into()]);
+        assert_eq!((found.start, found.end), (8, 10));
+        assert_eq!(found.matches.iter().map(|found| found.text.as_str()).collect::<Vec<_>>(), ["cells", "centre"]);
+        assert!(names("x.ce", 4, &variables, &[]).matches.is_empty());
+        let shown = inspect("cells.len()", 2, &variables).unwrap();
+        assert_eq!(shown["text/plain"], "cells: Cells  3 cells");
+    }
 }

@@ -44,9 +44,12 @@ pub fn parse(argument: &str) -> Result<(String, String)> {
     let (name, value) = argument.split_once('=').unwrap_or((argument, "\"*\""));
     let (name, value) = (name.trim(), value.trim());
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
-    let is_value = value.starts_with('{') && value.ends_with('}') || value.starts_with('"') && value.ends_with('"') && value.len() > 2;
+    let is_value = value.starts_with('{') && value.ends_with('}')
+        || value.starts_with('"') && value.ends_with('"') && value.len() > 2;
     if !is_name || !is_value {
-        bail!("found `:dep {argument}`, expected a line as in Cargo.toml: `:dep rand = \"0.10\"` or `:dep mine = {{ path = \"/home/me/mine\" }}`");
+        bail!(
+            "found `:dep {argument}`, expected a line as in Cargo.toml: `:dep rand = \"0.10\"` or `:dep mine = {{ path = \"/home/me/mine\" }}`"
+        );
     }
     Ok((name.to_owned(), absolute(value)))
 }
@@ -78,9 +81,14 @@ impl Evaluator {
         (&wanted, &self.build.compiler.version).hash(&mut hasher);
         let folder = all.join(format!("deps-{:016x}", hasher.finish()));
         let gate = place::hold(&all.join(format!("deps-{:016x}.lock", hasher.finish())))?;
-        let list = wanted.iter().map(|(name, value)| format!("{name} {}", value.trim_matches('"'))).collect::<Vec<_>>().join(", ");
+        let list = wanted
+            .iter()
+            .map(|(name, value)| format!("{name} {}", value.trim_matches('"')))
+            .collect::<Vec<_>>()
+            .join(", ");
         let first = !folder.join("externs").exists();
-        let time = if first { "seconds for a small crate, minutes for a large one" } else { "a few seconds: built before" };
+        let time =
+            if first { "seconds for a small crate, minutes for a large one" } else { "a few seconds: built before" };
         out(Output::Stdout(format!("Building {list} ({time}) ...\n")));
         let made = write_workspace(&folder, &wanted, &self.built).and_then(|()| build(&folder, &self.built, out));
         if made.is_err() && first {
@@ -105,7 +113,11 @@ impl Evaluator {
             if let Some(start) = &mut self.start {
                 start.library.clone_from(&library);
             }
-            self.build.externs.iter_mut().filter(|found| found.name == "scdd_cell").for_each(|found| found.path.clone_from(&library));
+            self.build
+                .externs
+                .iter_mut()
+                .filter(|found| found.name == "scdd_cell")
+                .for_each(|found| found.path.clone_from(&library));
             if !went.is_empty() {
                 out(Output::Stderr(format!(
                     "The crate changes how the library is built, so the process that holds variables was started again. These went with it: {}.\n",
@@ -113,10 +125,12 @@ impl Evaluator {
                 )));
             }
             for name in went {
-                self.lost.insert(name.clone(), format!("`{name}` went when a `:dep` line changed the library's build."));
+                self.lost
+                    .insert(name.clone(), format!("`{name}` went when a `:dep` line changed the library's build."));
             }
         }
-        self.build.search = vec![self.session.deps(), target.folder().join("deps"), target.target.join(&target.profile).join("deps")];
+        self.build.search =
+            vec![self.session.deps(), target.folder().join("deps"), target.target.join(&target.profile).join("deps")];
         self.build.externs.retain(|found| ["scdd", "scdd_facade", "scdd_cell"].contains(&found.name.as_str()));
         self.build.externs.extend(externs);
         let library = target.folder().join(library_name("scdd_deps"));
@@ -127,7 +141,10 @@ impl Evaluator {
         } else {
             self.make_ready(out)?;
         }
-        out(Output::Stdout(format!("Ready in {:.1} s, {compiled} crates compiled.\n", started.elapsed().as_secs_f64())));
+        out(Output::Stdout(format!(
+            "Ready in {:.1} s, {compiled} crates compiled.\n",
+            started.elapsed().as_secs_f64()
+        )));
         Ok(())
     }
 
@@ -136,7 +153,9 @@ impl Evaluator {
         let (Some(library), Some(child)) = (&self.deps.library, &mut self.child) else { return Ok(()) };
         match child.ask(&["load", &library.to_string_lossy()], out) {
             Ok(answer) if answer.first().is_some_and(|state| state == "loaded") => Ok(()),
-            Ok(answer) => bail!("the crates can't be loaded: {}", answer.get(1).map_or("no reason given", String::as_str)),
+            Ok(answer) => {
+                bail!("the crates can't be loaded: {}", answer.get(1).map_or("no reason given", String::as_str))
+            }
             Err(dead) => bail!("the crates can't be loaded: {}", dead.0),
         }
     }
@@ -144,7 +163,8 @@ impl Evaluator {
 
 /// The workspace: the clone's, with the crate `deps` in it.
 fn write_workspace(folder: &Path, wanted: &BTreeMap<String, String>, built: &Built) -> Result<()> {
-    let clone = fs::canonicalize(CLONE).with_context(|| format!("looking for the clone {CLONE}, from which crates are built"))?;
+    let clone = fs::canonicalize(CLONE)
+        .with_context(|| format!("looking for the clone {CLONE}, from which crates are built"))?;
     if !folder.join("Cargo.lock").exists() {
         for part in ["scdd", "kernel/facade"] {
             let to = folder.join(part);
@@ -244,7 +264,7 @@ fn build(folder: &Path, built: &Built, out: &mut dyn FnMut(Output)) -> Result<us
 /// `name=path` lines of a call of rustc.
 fn externs_of(call: &str) -> String {
     let words: Vec<&str> = call.split_whitespace().collect();
-    let named = words.windows(2).filter(|pair| pair[0] == "--extern").map(|pair| pair[1].trim_matches('\''));
+    let named = words.windows(2).filter(|pair| pair[0] == "--extern").map(|pair| pair[1].trim_matches(['\'', '`']));
     named.filter(|name| !name.starts_with("scdd_facade=")).map(|name| format!("{name}\n")).collect()
 }
 
@@ -252,4 +272,30 @@ fn read_externs(path: &Path) -> Result<Vec<Extern>> {
     let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     let parts = text.lines().filter_map(|line| line.split_once('='));
     Ok(parts.map(|(name, path)| Extern { name: name.to_owned(), path: path.into() }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_in_a_manifest() {
+        assert_eq!(parse("rand = \"0.10\"").unwrap(), ("rand".into(), "\"0.10\"".into()));
+        assert_eq!(parse("rand").unwrap(), ("rand".into(), "\"*\"".into()));
+        assert_eq!(
+            parse("a-b = { version = \"1\", features = [\"x\"] }").unwrap().1,
+            "{ version = \"1\", features = [\"x\"] }"
+        );
+        let (_, value) = parse("mine = { path = \"relative/mine\" }").unwrap();
+        assert!(value.starts_with("{ path = \"/") && value.ends_with("/relative/mine\" }"), "{value}");
+        for wrong in ["= \"1\"", "a b = \"1\"", "rand = 0.10", "rand = \"\""] {
+            assert!(parse(wrong).unwrap_err().to_string().contains("expected a line as in Cargo.toml"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_crates_of_a_call_of_rustc_are_found() {
+        let call = "Running `rustc --crate-name scdd_deps --extern rand=/t/librand-1.rlib --extern scdd_facade=/t/libscdd_facade.so --extern 'ab=/t/libab.rlib'`";
+        assert_eq!(externs_of(call), "rand=/t/librand-1.rlib\nab=/t/libab.rlib\n");
+    }
 }

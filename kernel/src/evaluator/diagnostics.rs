@@ -101,7 +101,9 @@ fn in_crate(span: &Value) -> Option<&Value> {
 /// Whether a file is the crate of a cell: `cell_12.rs`.
 fn is_crate(name: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or(name);
-    name.strip_prefix("cell_").and_then(|rest| rest.strip_suffix(".rs")).is_some_and(|number| number.parse::<usize>().is_ok())
+    name.strip_prefix("cell_")
+        .and_then(|rest| rest.strip_suffix(".rs"))
+        .is_some_and(|number| number.parse::<usize>().is_ok())
 }
 
 fn line<'a>(span: &Value, source: &'a Source) -> Option<&'a Line> {
@@ -138,7 +140,8 @@ fn place(span: &Value, source: &Source) -> Option<Place> {
     let span_in = in_crate(span)?;
     let column = |key: &str| span_in[key].as_u64().unwrap_or(1) as usize;
     let text = code.split('\n').nth(line - 1).unwrap_or_default().to_owned();
-    let end = if span_in["line_start"] == span_in["line_end"] { column("column_end") } else { text.chars().count() + 1 };
+    let end =
+        if span_in["line_start"] == span_in["line_end"] { column("column_end") } else { text.chars().count() + 1 };
     let label = short(span["label"].as_str().unwrap_or_default());
     let primary = span["is_primary"] == true;
     Some(Place { cell: *cell, line: *line, columns: (column("column_start"), end), text, label, primary })
@@ -188,9 +191,8 @@ fn problem(
 
 /// The line as rustc would write it.
 fn suggestion(text: &mut String, child: &Value, source: &Source) {
-    let mut parts: Vec<(Place, &str)> = spans(child)
-        .filter_map(|span| Some((place(span, source)?, span["suggested_replacement"].as_str()?)))
-        .collect();
+    let mut parts: Vec<(Place, &str)> =
+        spans(child).filter_map(|span| Some((place(span, source)?, span["suggested_replacement"].as_str()?))).collect();
     parts.sort_by_key(|(at, _)| (at.line, at.columns));
     let Some(line) = parts.first().map(|(at, _)| at.line) else { return };
     let whole = parts.iter().all(|(at, new)| at.line == line && !new.contains('\n'));
@@ -223,7 +225,12 @@ fn snippet(text: &mut String, places: &[Place], cell: usize, colour: &str, arrow
             last = place.line;
         }
         let (mark, colour) = if place.primary { ('^', colour) } else { ('-', BLUE) };
-        let indent: String = place.text.chars().take(place.columns.0.saturating_sub(1)).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let indent: String = place
+            .text
+            .chars()
+            .take(place.columns.0.saturating_sub(1))
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
         let marks: String = std::iter::repeat_n(mark, place.columns.1.saturating_sub(place.columns.0).max(1)).collect();
         let _ = writeln!(text, "{BLUE}     |{END} {indent}{colour}{marks} {}{END}", place.label.replace('\n', " "));
     }
@@ -246,7 +253,8 @@ pub fn short(text: &str) -> String {
         let cut = run.contains("::") && !run.ends_with(':') && last.starts_with(char::is_uppercase);
         // `Type::Variant` and `Type::method` are kept.
         let before = run.rsplit("::").nth(1).unwrap_or_default();
-        let kept = if cut && before.starts_with(char::is_uppercase) { format!("{before}::{last}") } else { last.to_owned() };
+        let kept =
+            if cut && before.starts_with(char::is_uppercase) { format!("{before}::{last}") } else { last.to_owned() };
         made.push_str(if cut { &kept } else { run });
         let separator = after.chars().next().map_or(0, char::len_utf8);
         made.push_str(&after[..separator]);
@@ -263,9 +271,30 @@ pub fn syntax(code: &str, range: std::ops::Range<usize>, message: &str) -> Strin
     let begin = before.rfind('\n').map_or(0, |at| at + 1);
     let column = before[begin..].chars().count() + 1;
     let text = code.split('\n').nth(line - 1).unwrap_or_default().to_owned();
-    let width = code.get(range.clone()).map_or(1, |found| found.lines().next().unwrap_or_default().chars().count()).max(1);
+    let width =
+        code.get(range.clone()).map_or(1, |found| found.lines().next().unwrap_or_default().chars().count()).max(1);
     let place = Place { cell: 0, line, columns: (column, column + width), text, label: String::new(), primary: true };
     let mut rendered = format!("{RED}error{END}{BOLD}: {message}{END}\n");
     snippet(&mut rendered, &[place], 0, RED, "-->");
     rendered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_cut_to_the_names_of_types() {
+        assert_eq!(short("expected `std::vec::Vec<std::string::String>`"), "expected `Vec<String>`");
+        assert_eq!(short("scdd_facade::Cells<scdd_facade::Counts>"), "Cells<Counts>");
+        assert_eq!(short("`std::fs::read` and std::option::Option::None"), "`std::fs::read` and Option::None");
+        assert_eq!(short("a: b, c::d"), "a: b, c::d");
+    }
+
+    #[test]
+    fn an_error_is_shown_at_its_place_in_the_cell() {
+        let code = "let a = 1;\nlet b = a +;";
+        let text = syntax(code, 22..23, "expected an expression");
+        assert!(text.contains("line 2, column 12") && text.contains("let b = a +;"), "{text}");
+    }
 }

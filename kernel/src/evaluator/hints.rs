@@ -4,10 +4,20 @@ const UNKNOWN_TYPE: &str = "rustc can't tell the type: write it, as in `let n: i
 
 /// Notes that speak of the crate around the cell or are of no use in a notebook.
 pub fn is_noise(note: &str) -> bool {
-    ["for more information about this error", "the following other types implement", "run with `RUST_BACKTRACE", "required by a bound in", "the full name for the type", "consider using `--verbose`", "this error originates in the macro", "the lint level is defined here"]
-        .iter()
-        .any(|noise| note.to_lowercase().contains(&noise.to_lowercase()))
-        || note.contains("scdd_cell") || note.starts_with("`#[deny(")
+    [
+        "for more information about this error",
+        "the following other types implement",
+        "run with `RUST_BACKTRACE",
+        "required by a bound in",
+        "the full name for the type",
+        "consider using `--verbose`",
+        "this error originates in the macro",
+        "the lint level is defined here",
+    ]
+    .iter()
+    .any(|noise| note.to_lowercase().contains(&noise.to_lowercase()))
+        || note.contains("scdd_cell")
+        || note.starts_with("`#[deny(")
 }
 
 /// A hint for an error: its code, all that was said, the line of the cell; `lost` says why a variable isn't there.

@@ -72,7 +72,9 @@ impl Items {
     /// Whether there is an item of this name that a path may begin with.
     pub fn has_type(&self, name: &str) -> bool {
         let key = format!("type {name}");
-        self.entries.iter().any(|entry| entry.keys.contains(&key) || entry.leaves.iter().any(|(bound, _)| bound == name))
+        self.entries
+            .iter()
+            .any(|entry| entry.keys.contains(&key) || entry.leaves.iter().any(|(bound, _)| bound == name))
     }
 
     /// Titles, for completion and `:items`.
@@ -197,10 +199,8 @@ impl Entry {
         if !self.methods.is_empty() && !new.methods.is_empty() {
             let taken: Vec<&String> = new.methods.iter().map(|(name, _)| name).collect();
             for (_, range) in self.methods.extract_if(.., |(name, _)| taken.contains(&&*name)) {
-                let blank: String = self.chunk.text[range.clone()]
-                    .bytes()
-                    .map(|byte| if byte == b'\n' { '\n' } else { ' ' })
-                    .collect();
+                let blank: String =
+                    self.chunk.text[range.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
                 self.chunk.text.replace_range(range, &blank);
             }
             self.keys.retain(|key| !new.keys.contains(key));
@@ -268,7 +268,11 @@ fn unfold(tree: &UseTree, before: &str, found: &mut dyn FnMut(String, String)) {
         }
         UseTree::Name(name) => found(name.ident.to_string(), format!("{before}{}", name.ident)),
         UseTree::Rename(name) => {
-            let whole = if name.ident == "self" { format!("{before}{{self as {}}}", name.rename) } else { format!("{before}{} as {}", name.ident, name.rename) };
+            let whole = if name.ident == "self" {
+                format!("{before}{{self as {}}}", name.rename)
+            } else {
+                format!("{before}{} as {}", name.ident, name.rename)
+            };
             // `as _` binds nothing that could be bound again.
             let bound = if name.rename == "_" { format!("_ {whole}") } else { name.rename.to_string() };
             found(bound, whole);
@@ -288,7 +292,9 @@ fn keys(item: &Item) -> (String, BTreeSet<String>) {
         (text.chars().take(60).collect(), BTreeSet::from([format!("item {text}")]))
     };
     match item {
-        Item::Struct(found) if matches!(found.fields, syn::Fields::Named(_)) => named("struct", &["type"], &found.ident),
+        Item::Struct(found) if matches!(found.fields, syn::Fields::Named(_)) => {
+            named("struct", &["type"], &found.ident)
+        }
         Item::Struct(found) => named("struct", &["type", "value"], &found.ident),
         Item::Enum(found) => named("enum", &["type"], &found.ident),
         Item::Union(found) => named("union", &["type"], &found.ident),
@@ -333,5 +339,67 @@ fn keys(item: &Item) -> (String, BTreeSet<String>) {
             (title, keys)
         }
         _ => unnamed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluator::split::split;
+
+    fn add(items: &mut Items, code: &str, cell: usize) -> Change {
+        let parsed = split(code).unwrap_or_else(|error| panic!("{}", error.message));
+        items.add(&parsed.pieces, &code.into(), cell)
+    }
+
+    fn texts(items: &Items) -> Vec<&str> {
+        items.in_order().map(Entry::text).collect()
+    }
+
+    #[test]
+    fn a_name_defined_anew_replaces_the_earlier_one() {
+        let mut items = Items::default();
+        add(&mut items, "fn f() -> i32 { 1 }\nfn g() {}", 1);
+        add(&mut items, "fn f() -> i32 { 2 }", 2);
+        assert_eq!(texts(&items), ["fn g() {}", "fn f() -> i32 { 2 }"]);
+        add(&mut items, "use a::{b, c};\nuse d::*;", 3);
+        add(&mut items, "use e::c;\nuse d::*;", 4);
+        assert_eq!(texts(&items)[2..], ["use a::b; ", "use d::*;", "use e::c;"]);
+    }
+
+    #[test]
+    fn a_changed_type_names_all_that_are_made_of_it() {
+        let mut items = Items::default();
+        add(&mut items, "struct A(u8); struct B { a: A } enum C { One(Vec<B>) } struct D;", 1);
+        let change = add(&mut items, "struct A(u16);", 2);
+        assert_eq!(change.types.iter().map(String::as_str).collect::<Vec<_>>(), ["A", "B", "C"]);
+        assert!(add(&mut items, "struct  A(u16);", 3).types.is_empty(), "the same again");
+        assert!(add(&mut items, "impl A { fn f(&self) {} }", 4).types.is_empty());
+    }
+
+    #[test]
+    fn impls_give_way_method_by_method() {
+        let mut items = Items::default();
+        add(
+            &mut items,
+            "impl A { fn f(&self) -> u8 { 1 } fn g(&self) {} }\nimpl Clone for A { fn clone(&self) -> A { A } }",
+            1,
+        );
+        add(&mut items, "impl A { fn f(&self) -> u8 { 2 } }", 2);
+        let all = texts(&items).join("\n");
+        assert!(!all.contains("{ 1 }") && all.contains("fn g(&self)") && all.contains("{ 2 }"), "{all}");
+        add(&mut items, "impl Clone for A { fn clone(&self) -> A { A(2) } }", 3);
+        assert_eq!(texts(&items).iter().filter(|text| text.contains("Clone")).count(), 1);
+    }
+
+    #[test]
+    fn macros_come_first_and_statics_link_once_they_are_live() {
+        let mut items = Items::default();
+        add(&mut items, "static N: u8 = 1;\nmacro_rules! m { () => {} }", 1);
+        assert!(texts(&items)[0].starts_with("macro_rules!") && texts(&items)[1].starts_with("#[unsafe(export_name"));
+        items.settle();
+        assert!(texts(&items)[1].starts_with("unsafe extern"));
+        items.renew_statics();
+        assert!(texts(&items)[1].starts_with("#[unsafe(export_name"));
     }
 }

@@ -25,12 +25,27 @@ impl Why {
     /// What to tell about the variable `name` of type `type_name`.
     pub fn message(self, name: &str, type_name: &str) -> String {
         let (reason, mend) = match self {
-            Why::Closure => ("a closure's type has no name", format!("write a `fn`, or `let {name}: Box<dyn Fn(A) -> B> = Box::new(...)`")),
+            Why::Closure => (
+                "a closure's type has no name",
+                format!("write a `fn`, or `let {name}: Box<dyn Fn(A) -> B> = Box::new(...)`"),
+            ),
             Why::Async => ("an async block's type has no name", "`.await` it here, or write an `async fn`".to_owned()),
-            Why::Borrow => ("it borrows, and a kept variable must own what it has", "clone it (`.clone()`, `.to_owned()`), or put its use into this cell".to_owned()),
-            Why::Iterator => ("an iterator borrows what it goes over", "`.collect::<Vec<_>>()` it, or put its use into this cell".to_owned()),
-            Why::NoName => ("its type has no name that another cell could write", "collect it, box it as `Box<dyn Trait>`, or put its use into this cell".to_owned()),
-            Why::Private => ("its crate doesn't export its type", "convert it to a type that is exported, or put its use into this cell".to_owned()),
+            Why::Borrow => (
+                "it borrows, and a kept variable must own what it has",
+                "clone it (`.clone()`, `.to_owned()`), or put its use into this cell".to_owned(),
+            ),
+            Why::Iterator => (
+                "an iterator borrows what it goes over",
+                "`.collect::<Vec<_>>()` it, or put its use into this cell".to_owned(),
+            ),
+            Why::NoName => (
+                "its type has no name that another cell could write",
+                "collect it, box it as `Box<dyn Trait>`, or put its use into this cell".to_owned(),
+            ),
+            Why::Private => (
+                "its crate doesn't export its type",
+                "convert it to a type that is exported, or put its use into this cell".to_owned(),
+            ),
         };
         let of = if type_name.is_empty() { String::new() } else { format!(" ({type_name})") };
         format!("`{name}`{of} ends with this cell: {reason}. Mend: {mend}.")
@@ -39,15 +54,45 @@ impl Why {
 
 /// Methods whose result borrows from what they are called on, whatever that is.
 const BORROWS: [&str; 16] = [
-    "as_str", "as_slice", "as_mut_slice", "as_bytes", "as_ref", "as_mut", "as_deref", "as_path", "lock", "borrow", "borrow_mut", "trim",
-    "trim_start", "trim_end", "get_mut", "iter_mut",
+    "as_str",
+    "as_slice",
+    "as_mut_slice",
+    "as_bytes",
+    "as_ref",
+    "as_mut",
+    "as_deref",
+    "as_path",
+    "lock",
+    "borrow",
+    "borrow_mut",
+    "trim",
+    "trim_start",
+    "trim_end",
+    "get_mut",
+    "iter_mut",
 ];
 /// Methods that begin an iterator which borrows.
 const BEGINS: [&str; 6] = ["iter", "chars", "char_indices", "lines", "split_whitespace", "chunks_exact"];
 /// Methods that make another iterator of one.
 const GOES_ON: [&str; 18] = [
-    "map", "filter", "filter_map", "flat_map", "enumerate", "rev", "skip", "take", "zip", "chain", "cloned", "copied", "peekable", "step_by",
-    "inspect", "take_while", "skip_while", "flatten",
+    "map",
+    "filter",
+    "filter_map",
+    "flat_map",
+    "enumerate",
+    "rev",
+    "skip",
+    "take",
+    "zip",
+    "chain",
+    "cloned",
+    "copied",
+    "peekable",
+    "step_by",
+    "inspect",
+    "take_while",
+    "skip_while",
+    "flatten",
 ];
 
 /// Why the variables of `let pattern = expression` can't be kept, if that can be seen.
@@ -105,5 +150,42 @@ fn is_constant(expression: &Expr) -> bool {
             last.len() > 1 && last.chars().all(|c| c.is_uppercase() || c.is_ascii_digit() || c == '_')
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_let(code: &str) -> Option<Why> {
+        let syn::Stmt::Local(found) = syn::parse_str(code).unwrap() else { panic!("no let") };
+        why(&found.pat, &found.init.unwrap().expr)
+    }
+
+    #[test]
+    fn borrows_closures_and_iterators_are_seen() {
+        assert_eq!(of_let("let f = |x| x + 1;"), Some(Why::Closure));
+        assert_eq!(of_let("let a = &list[1..];"), Some(Why::Borrow));
+        assert_eq!(of_let("let g = lock.lock().unwrap();"), Some(Why::Borrow));
+        assert_eq!(of_let("let g = lock.lock()?;"), Some(Why::Borrow));
+        assert_eq!(of_let("let i = list.iter().map(|x| x + 1);"), Some(Why::Iterator));
+        assert_eq!(of_let("let s: &str = &text;"), Some(Why::Borrow));
+    }
+
+    #[test]
+    fn what_owns_or_lives_forever_is_kept() {
+        for code in [
+            "let a = &[1, 2, 3];",
+            "let s = \"text\";",
+            "let n = list.iter().map(|x| x + 1).sum::<i32>();",
+            "let v = list.iter().collect::<Vec<_>>();",
+            "let t = option.take();",
+            "let m = option.map(|x| x + 1);",
+            "let f: Box<dyn Fn(i32) -> i32> = Box::new(|x| x);",
+            "let l = &LIMITS;",
+            "let parts = tensor.split(2, 0);",
+        ] {
+            assert_eq!(of_let(code), None, "{code}");
+        }
     }
 }

@@ -99,7 +99,9 @@ impl Compiler {
             if Path::new(CLONE).exists() {
                 command.current_dir(CLONE);
             }
-            let answer = command.output().context("found no rustc, expected one on PATH: install Rust from https://rustup.rs")?;
+            let answer = command
+                .output()
+                .context("found no rustc, expected one on PATH: install Rust from https://rustup.rs")?;
             if !answer.status.success() {
                 bail!("rustc doesn't run: {}", String::from_utf8_lossy(&answer.stderr).trim());
             }
@@ -162,8 +164,9 @@ impl Session {
     pub fn link(&self, built: &Built) -> Result<()> {
         let to = self.deps();
         let facade = built.facade();
-        link_over(&facade, &to.join(library_name("scdd_facade")))
-            .with_context(|| format!("found no {}, expected the built library: run `cargo xtask setup`", facade.display()))?;
+        link_over(&facade, &to.join(library_name("scdd_facade"))).with_context(|| {
+            format!("found no {}, expected the built library: run `cargo xtask setup`", facade.display())
+        })?;
         // Of crates in the library the metadata is enough: their code is in its shared object. Macros are host's programs.
         link_all(&built.folder().join("deps"), &to, &["rmeta"])?;
         link_all(&built.target.join(&built.profile).join("deps"), &to, &[std::env::consts::DLL_EXTENSION])

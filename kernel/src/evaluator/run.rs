@@ -124,7 +124,10 @@ impl Evaluator {
             if let Some(library) = compiled.library {
                 for (name, of) in &outdated {
                     dropped.push(format!("`{name}` is gone: it was of the earlier `{of}`."));
-                    self.forget(name, &format!("`{name}` was of an earlier `{of}` and went when that was defined anew."))?;
+                    self.forget(
+                        name,
+                        &format!("`{name}` was of an earlier `{of}` and went when that was defined anew."),
+                    )?;
                 }
                 return Ok(Ok(Ready { source, items, report, library, local, dropped }));
             }
@@ -217,7 +220,8 @@ impl Evaluator {
     }
 
     fn outcome(&mut self, answer: &[String], ready: &Ready, out: &mut dyn FnMut(Output)) -> Result<Outcome> {
-        let pairs: Vec<(&str, &str)> = answer.chunks_exact(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
+        let pairs: Vec<(&str, &str)> =
+            answer.chunks_exact(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
         let get = |key: &str| pairs.iter().find(|(found, _)| *found == key).map_or("", |(_, value)| *value);
         let time = |key: &str| Duration::from_micros(get(key).parse().unwrap_or(0));
         (self.times.load, self.times.run) = (time("load"), time("run"));
@@ -231,7 +235,9 @@ impl Evaluator {
                 "mime" => mime = value,
                 "content" => drop(result.insert(mime.to_owned(), Value::from(*value))),
                 "gone" => {
-                    let why = format!("`{value}` was moved in an earlier cell and is gone. Make it again, and `.clone()` it where it is used up.");
+                    let why = format!(
+                        "`{value}` was moved in an earlier cell and is gone. Make it again, and `.clone()` it where it is used up."
+                    );
                     let was_there = self.variables.contains_key(*value);
                     self.forget(value, &why)?;
                     if !done && was_there {
@@ -244,7 +250,9 @@ impl Evaluator {
                     let variable = id.and_then(|id| ready.source.variables.get(id));
                     let of = match id.and_then(|id| self.pending.get(&id)) {
                         Some(of) if done => Some(of.clone()),
-                        _ => variable.and_then(|variable| variable.taken.clone()).or_else(|| self.variables.get(name).map(|kept| kept.of.clone())),
+                        _ => variable
+                            .and_then(|variable| variable.taken.clone())
+                            .or_else(|| self.variables.get(name).map(|kept| kept.of.clone())),
                     };
                     if let Some(of) = of {
                         self.lost.remove(name);
@@ -295,12 +303,19 @@ impl Evaluator {
             true => ("interrupted", "the cell was stopped at once".to_owned()),
             false => ("lost child", format!("the process that runs cells ended: {}", dead.0)),
         };
-        let text = format!("\x1b[1;31m{name}\x1b[0m: {value}. {went} What cells defined (functions, types, imports) is still there.");
+        let text = format!(
+            "\x1b[1;31m{name}\x1b[0m: {value}. {went} What cells defined (functions, types, imports) is still there."
+        );
         ended(name, &format!("{value}. {went}"), text)
     }
 
     /// rustc words syntax errors better than the parser here.
-    fn syntax_error(&mut self, code: &Arc<str>, error: &split::SyntaxError, out: &mut dyn FnMut(Output)) -> Result<Outcome> {
+    fn syntax_error(
+        &mut self,
+        code: &Arc<str>,
+        error: &split::SyntaxError,
+        out: &mut dyn FnMut(Output),
+    ) -> Result<Outcome> {
         self.make_ready(out)?;
         let (_, text) = split::commands(code);
         let mut source = Source { text: "fn main() {\n".to_owned(), lines: vec![Line::Made], ..Source::default() };
@@ -326,7 +341,10 @@ fn ended(name: &str, value: &str, text: String) -> Outcome {
 }
 
 fn failed(report: &Report) -> Outcome {
-    let value = report.problems.first().map_or("rustc failed without a word", |problem| problem.message.lines().next().unwrap_or_default());
+    let value = report
+        .problems
+        .first()
+        .map_or("rustc failed without a word", |problem| problem.message.lines().next().unwrap_or_default());
     Outcome::Failed {
         name: "compile error".to_owned(),
         value: value.to_owned(),
@@ -346,11 +364,14 @@ fn panic_text(text: &str, at: &str, source: &Source, cell: usize) -> String {
             let shown = code.split('\n').nth(line - 1).unwrap_or_default();
             let column = column.unwrap_or("1");
             let whose = if *from == cell { String::new() } else { format!(" of an earlier cell ({from})") };
-            format!("{head}\x1b[1;34m   -->\x1b[0m line {line}, column {column}{whose}\n\x1b[1;34m{line:>4} |\x1b[0m {shown}")
+            format!(
+                "{head}\x1b[1;34m   -->\x1b[0m line {line}, column {column}{whose}\n\x1b[1;34m{line:>4} |\x1b[0m {shown}"
+            )
         }
         _ if at.is_empty() => head,
         _ if file.rsplit('/').next().is_some_and(|name| name.starts_with("cell_")) => {
-            let from: String = file.rsplit('/').next().unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+            let from: String =
+                file.rsplit('/').next().unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
             format!("{head}\x1b[1;34m   -->\x1b[0m in what an earlier cell ({from}) made")
         }
         _ => format!("{head}\x1b[1;34m   -->\x1b[0m {at}"),
@@ -363,7 +384,12 @@ impl Times {
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         format!(
             "{:.0} ms: split {:.0}, rustc {:.0}, link {:.0}, load {:.0}, run {:.0}\n",
-            ms(self.total), ms(self.split), ms(self.rustc), ms(self.link), ms(self.load), ms(self.run)
+            ms(self.total),
+            ms(self.split),
+            ms(self.rustc),
+            ms(self.link),
+            ms(self.load),
+            ms(self.run)
         )
     }
 }

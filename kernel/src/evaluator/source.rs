@@ -107,7 +107,10 @@ pub fn write(
     let mut source = Source::default();
     source.made(HEAD);
     for range in &cell.attributes {
-        source.chunk(&Chunk { cell: number, code: code.clone(), start: range.start, text: code[range.clone()].to_owned() }, None);
+        source.chunk(
+            &Chunk { cell: number, code: code.clone(), start: range.start, text: code[range.clone()].to_owned() },
+            None,
+        );
     }
     for entry in items.in_order() {
         let chunk = Chunk { text: entry.text().to_owned(), ..entry.chunk.clone() };
@@ -117,10 +120,18 @@ pub fn write(
     source.made(&format!(
         "#[unsafe(no_mangle)] pub extern \"C\" fn {entry}() {{ {first} ::scdd_cell::run(__cell()) }}\nasync fn __cell() -> ::scdd_cell::Flow {{\n"
     ));
-    let mentioned: BTreeSet<&String> = cell.pieces.iter().filter(|piece| !matches!(piece.kind, Kind::Item(_))).flat_map(|piece| &piece.names).collect();
+    let mentioned: BTreeSet<&String> = cell
+        .pieces
+        .iter()
+        .filter(|piece| !matches!(piece.kind, Kind::Item(_)))
+        .flat_map(|piece| &piece.names)
+        .collect();
     for (name, of) in kept.iter().filter(|(name, _)| mentioned.contains(name)) {
         let id = source.variables.len();
-        source.line(&format!("let mut {name}: {of} = unsafe {{ ::scdd_cell::take({name:?}) }};"), Line::Take(name.clone()));
+        source.line(
+            &format!("let mut {name}: {of} = unsafe {{ ::scdd_cell::take({name:?}) }};"),
+            Line::Take(name.clone()),
+        );
         source.made(&format!("::scdd_cell::taken({id}, {name:?}, &raw const {name});"));
         source.variables.push(Variable { name: name.clone(), taken: Some(of.clone()) });
     }
@@ -141,7 +152,12 @@ pub fn write(
             levels += 1;
             source.inside(&mut open);
         }
-        let chunk = Chunk { cell: number, code: code.clone(), start: piece.range.start, text: code[piece.range.clone()].to_owned() };
+        let chunk = Chunk {
+            cell: number,
+            code: code.clone(),
+            start: piece.range.start,
+            text: code[piece.range.clone()].to_owned(),
+        };
         let last = matches!(piece.kind, Kind::Last);
         if last {
             source.made("match &(\n");
@@ -222,10 +238,16 @@ impl Source {
         let before = &chunk.code[..chunk.start];
         let first = before.matches('\n').count() + 1;
         let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1);
-        let indent = before[before.len() - column..].chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect::<String>();
+        let indent =
+            before[before.len() - column..].chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect::<String>();
         for (index, line) in chunk.text.split('\n').enumerate() {
             let line = if index == 0 { format!("{indent}{line}") } else { line.to_owned() };
-            let origin = Line::Cell { cell: chunk.cell, line: first + index, code: chunk.code.clone(), item: item.map(str::to_owned) };
+            let origin = Line::Cell {
+                cell: chunk.cell,
+                line: first + index,
+                code: chunk.code.clone(),
+                item: item.map(str::to_owned),
+            };
             self.line(&line, origin);
         }
     }

@@ -86,12 +86,13 @@ pub fn commands(code: &str) -> (Vec<Command>, String) {
     let (mut found, mut rest) = (Vec::new(), String::with_capacity(code.len()));
     for line in code.split_inclusive('\n') {
         let trimmed = line.trim();
-        let is_command = trimmed.strip_prefix(':').is_some_and(|after| after.starts_with(|c: char| c.is_alphabetic() || c == '?'));
+        let is_command =
+            trimmed.strip_prefix(':').is_some_and(|after| after.starts_with(|c: char| c.is_alphabetic() || c == '?'));
         // Only before the first line of Rust: a line of a literal may begin with a colon.
         if is_command && rest.trim().is_empty() {
             let (name, argument) = trimmed[1..].split_once(char::is_whitespace).unwrap_or((&trimmed[1..], ""));
             found.push(Command { name: name.to_owned(), argument: argument.trim().to_owned() });
-            rest.extend(line.chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
+            rest.extend(line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
         } else {
             rest.push_str(line);
         }
@@ -107,7 +108,8 @@ pub fn split(code: &str) -> Result<Cell, SyntaxError> {
     // The parser keeps every text that it has seen, for spans; a session may have thousands.
     proc_macro2::extra::invalidate_current_thread_spans();
     let (commands, text) = commands(code);
-    let parsed = (|input: ParseStream| Ok((Attribute::parse_inner(input)?, Block::parse_within(input)?))).parse_str(&text);
+    let parsed =
+        (|input: ParseStream| Ok((Attribute::parse_inner(input)?, Block::parse_within(input)?))).parse_str(&text);
     let (attributes, statements) = parsed.map_err(|error| {
         let range = error.span().byte_range();
         SyntaxError { message: error.to_string(), range: range.start.min(text.len())..range.end.min(text.len()) }
@@ -230,4 +232,64 @@ impl<'ast> Visit<'ast> for Assigned<'_> {
         visit::visit_expr_assign(self, found);
     }
     fn visit_item(&mut self, _: &'ast Item) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bindings(code: &str) -> Vec<String> {
+        let cell = split(code).unwrap_or_else(|error| panic!("{}", error.message));
+        let of = |piece: &Piece| match &piece.kind {
+            Kind::Statement(bindings) => bindings.iter().map(|binding| binding.name.clone()).collect(),
+            _ => Vec::new(),
+        };
+        cell.pieces.iter().flat_map(of).collect()
+    }
+
+    #[test]
+    fn a_cell_is_taken_apart_with_the_places_of_its_pieces() {
+        let code = "use std::fs;\nlet x = 1;\nfn f() {}\nx + 1";
+        let cell = split(code).unwrap_or_else(|error| panic!("{}", error.message));
+        let texts: Vec<&str> = cell.pieces.iter().map(|piece| &code[piece.range.clone()]).collect();
+        assert_eq!(texts, ["use std::fs;", "let x = 1;", "fn f() {}", "x + 1"]);
+        assert!(matches!(cell.pieces[3].kind, Kind::Last));
+        assert!(matches!(cell.pieces[2].kind, Kind::Item(_)));
+    }
+
+    #[test]
+    fn commands_leave_all_else_where_it_is() {
+        let code = "  :dep rand = \"0.10\"\n:vars \u{e9}\nlet x = 1;\n:not_a_command";
+        let (found, rest) = commands(code);
+        assert_eq!(found[0], Command { name: "dep".into(), argument: "rand = \"0.10\"".into() });
+        assert_eq!(found[1].name, "vars");
+        assert_eq!(rest.find("let"), code.find("let"));
+        assert_eq!(rest.lines().nth(3), Some(":not_a_command"));
+    }
+
+    #[test]
+    fn all_patterns_bind_and_constants_do_not() {
+        assert_eq!(bindings("let (a, mut b) = f(); let [c, .., d] = g;"), ["a", "b", "c", "d"]);
+        assert_eq!(bindings("let Point { x, y: Some(inner), .. } = p else { return };"), ["x", "inner"]);
+        assert_eq!(
+            bindings("let None = option else { panic!() }; let _ = 1; let e @ 1..=9 = n else { panic!() };"),
+            ["e"]
+        );
+    }
+
+    #[test]
+    fn names_in_format_strings_count() {
+        let cell = split("println!(\"{x:>width$.digits$} {{no}} {y:?}\", z);")
+            .unwrap_or_else(|error| panic!("{}", error.message));
+        for name in ["x", "y", "z", "width", "digits"] {
+            assert!(cell.pieces[0].names.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_assigned_to_is_found_in_loops_and_tuples() {
+        let cell = split("let mut a = 1; for _ in 0..2 { a = 2; } (b, c) = f(); d += 1; e.x = 2;")
+            .unwrap_or_else(|error| panic!("{}", error.message));
+        assert_eq!(cell.assigned.iter().map(String::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
 }

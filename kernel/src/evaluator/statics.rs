@@ -157,3 +157,34 @@ fn locals(input: ParseStream) -> syn::Result<Vec<(Visibility, Ident, Type)>> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(code: &str) -> Option<Texts> {
+        let item: Item = syn::parse_str(code).unwrap();
+        texts(&item, code, 0, "s_")
+    }
+
+    #[test]
+    fn a_static_is_defined_once_and_linked_to_afterwards() {
+        let found = of("pub static NAMES: Mutex<Vec<&str>> = Mutex::new(Vec::new());").unwrap();
+        assert_eq!(
+            found.defining,
+            "#[unsafe(export_name = \"s_0_NAMES\")] pub static NAMES: Mutex<Vec<&str>> = Mutex::new(Vec::new());"
+        );
+        assert_eq!(
+            found.linking,
+            "unsafe extern \"Rust\" { #[link_name = \"s_0_NAMES\"] pub safe static NAMES: Mutex<Vec<&'static str>>; }"
+        );
+    }
+
+    #[test]
+    fn statics_inside_functions_are_found_and_the_rest_stays() {
+        let found = of("fn f() -> u8 { static mut N: u8 = 0; 1 }").unwrap();
+        assert!(found.linking.starts_with("fn f() -> u8 { unsafe extern \"Rust\" {"), "{}", found.linking);
+        assert!(found.linking.contains("static mut N: u8;") && found.linking.ends_with(" 1 }"), "{}", found.linking);
+        assert_eq!(of("fn f() -> u8 { 1 }"), None);
+    }
+}

@@ -11,7 +11,8 @@ use syn::{PathSegment, Type};
 use super::local::Why;
 
 const PRIMITIVES: [&str; 18] = [
-    "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64", "Self",
+    "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
+    "f32", "f64", "Self",
 ];
 
 /// The type as a cell may write it.
@@ -66,5 +67,45 @@ impl VisitMut for Paths<'_> {
 
     fn visit_type_infer_mut(&mut self, _: &mut syn::TypeInfer) {
         self.why = Some(Why::NoName);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(printed: &str) -> Result<String, Why> {
+        let externs = ["std", "scdd_facade", "alloc"].map(str::to_owned);
+        nameable(printed, &externs, &|name| ["Point", "shapes"].contains(&name))
+    }
+
+    #[test]
+    fn exported_types_and_ones_own_can_be_written() {
+        for printed in [
+            "std::vec::Vec<scdd_facade::burn::Tensor<2>>",
+            "(Point, shapes::round::Circle, &str, [f32; 3])",
+            "std::boxed::Box<dyn for<'a> std::ops::Fn(&'a str) -> i32 + std::marker::Send>",
+            "fn(i32) -> i32",
+        ] {
+            assert_eq!(of(printed), Ok(printed.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_type_without_a_crate_is_looked_for_in_ndarray() {
+        assert_eq!(
+            of("Point<ArrayBase>").map(|found| found.replace(' ', "")),
+            Ok("Point<scdd::ndarray::ArrayBase>".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_no_cell_can_write_is_refused_with_the_reason() {
+        assert_eq!(of("{closure@cell_1.rs:3:4: 3:7}"), Err(Why::Closure));
+        assert_eq!(of("std::iter::Map<std::vec::IntoIter<i32>, {closure@cell_1.rs:3:4: 3:7}>"), Err(Why::NoName));
+        assert_eq!(of("{async block@cell_1.rs:3:4: 3:7}"), Err(Why::Async));
+        assert_eq!(of("impl std::iter::Iterator<Item = i32>"), Err(Why::NoName));
+        assert_eq!(of("hidden_crate::inner::Thing"), Err(Why::Private));
+        assert_eq!(of("fn(i32) -> i32 {f}"), Err(Why::NoName));
     }
 }

@@ -12,9 +12,15 @@ fn errors_name_the_line_of_the_cell_and_give_hints() {
             assert!(words.contains(part), "expected {part:?} for\n{code}\nin\n{words}");
         }
     };
-    says("let a = 1;\nlet b: i32 = \"text\";", &["mismatched types", "line 2, column 14", "^^^^^^", "expected due to this"]);
+    says(
+        "let a = 1;\nlet b: i32 = \"text\";",
+        &["mismatched types", "line 2, column 14", "^^^^^^", "expected due to this"],
+    );
     says("let v = vec![1];\nlet w = v;\nprintln!(\"{v:?}\");", &["E0382", "line 3", "value moved here", "`v.clone()`"]);
-    says("let map: HashMap<u8, u8> = HashMap::new();", &["cannot find type `HashMap`", "use std::collections::HashMap"]);
+    says(
+        "let map: HashMap<u8, u8> = HashMap::new();",
+        &["cannot find type `HashMap`", "use std::collections::HashMap"],
+    );
     says("let n = \"5\".parse::<i32>() + 1;", &["cannot add", "line 1"]);
     says("fn f(x: f32) -> f32 { x }\nlet y: f64 = 1.0;\nf(y)", &["mismatched types", "line 3", "x as f32"]);
     says("let x = 1\nlet y = 2;", &["expected `;`", "line 1"]);

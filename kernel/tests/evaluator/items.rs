@@ -5,7 +5,8 @@ use crate::notebook::Notebook;
 #[test]
 fn types_traits_and_impls_of_different_cells_work_together() {
     let Some(mut notebook) = Notebook::open() else { return };
-    notebook.once("#[derive(Debug, Clone, PartialEq)]\nstruct Point { x: f64, y: f64 }\nlet p = Point { x: 3.0, y: 4.0 };");
+    notebook
+        .once("#[derive(Debug, Clone, PartialEq)]\nstruct Point { x: f64, y: f64 }\nlet p = Point { x: 3.0, y: 4.0 };");
     notebook.once("impl Point { fn norm(&self) -> f64 { (self.x * self.x + self.y * self.y).sqrt() } }");
     assert_eq!(notebook.once("p.norm()"), "5.0");
     // A foreign trait for a type of an earlier cell, and a variable that was there before.
@@ -52,10 +53,15 @@ fn statics_are_one_wherever_they_stand() {
     let Some(mut notebook) = Notebook::open() else { return };
     notebook.once("use std::sync::Mutex;\nuse std::sync::atomic::{AtomicUsize, Ordering};\nstatic COUNT: AtomicUsize = AtomicUsize::new(0);\nstatic NAMES: Mutex<Vec<&str>> = Mutex::new(Vec::new());\nCOUNT.fetch_add(1, Ordering::SeqCst);");
     notebook.once("COUNT.fetch_add(1, Ordering::SeqCst); NAMES.lock().unwrap().push(\"a\");");
-    assert_eq!(notebook.once("NAMES.lock()?.push(\"b\"); (COUNT.load(Ordering::SeqCst), NAMES.lock()?.len())"), "(2, 2)");
+    assert_eq!(
+        notebook.once("NAMES.lock()?.push(\"b\"); (COUNT.load(Ordering::SeqCst), NAMES.lock()?.len())"),
+        "(2, 2)"
+    );
     notebook.once("fn next() -> usize { static NEXT: AtomicUsize = AtomicUsize::new(10); NEXT.fetch_add(1, Ordering::SeqCst) }\nnext();");
     assert_eq!(notebook.once("next() + next()"), "23");
-    notebook.once("thread_local! { static LOCAL: std::cell::Cell<u32> = const { std::cell::Cell::new(1) }; }\nLOCAL.set(5);");
+    notebook.once(
+        "thread_local! { static LOCAL: std::cell::Cell<u32> = const { std::cell::Cell::new(1) }; }\nLOCAL.set(5);",
+    );
     assert_eq!(notebook.once("LOCAL.with(|local| local.get())"), "5");
     notebook.once("use std::sync::OnceLock;\nstatic TABLE: OnceLock<Vec<u8>> = OnceLock::new();\nTABLE.get_or_init(|| vec![1, 2, 3]);");
     assert_eq!(notebook.once("TABLE.get().map(Vec::len)"), "Some(3)");
@@ -75,7 +81,9 @@ fn functions_and_types_can_be_defined_anew() {
     notebook.once("fn answer() -> i32 { 42 }");
     assert_eq!(notebook.once("twice()"), "84");
     notebook.once("#[derive(Debug)] struct Config { steps: usize }\nlet config = Config { steps: 1 }; let all = vec![Config { steps: 2 }]; let other = 1;");
-    let shown = notebook.try_run("#[derive(Debug)] struct Config { steps: usize, rate: f32 }\nlet config = Config { steps: 3, rate: 0.5 };");
+    let shown = notebook.try_run(
+        "#[derive(Debug)] struct Config { steps: usize, rate: f32 }\nlet config = Config { steps: 3, rate: 0.5 };",
+    );
     assert!(shown.failed.is_none() && shown.stderr.contains("`all` is gone"), "{shown:?}");
     assert_eq!(notebook.once("config"), "Config { steps: 3, rate: 0.5 }");
     assert!(notebook.fail("all.len()").1.contains("defined anew"));

@@ -16,7 +16,12 @@ fn a_question_mark_takes_any_error_with_one_compilation() {
     assert!(notebook.fail("nothing()?;").1.contains("Nothing"));
     assert!(notebook.fail("let none: Option<u8> = None; none?;").1.contains("None"));
     assert!(notebook.fail("Err::<(), _>(String::from(\"text\"))?;").1.contains("text"));
-    assert!(notebook.fail("let boxed: Result<(), Box<dyn std::error::Error>> = Err(\"boxed\".into()); boxed?;").1.contains("boxed"));
+    assert!(
+        notebook
+            .fail("let boxed: Result<(), Box<dyn std::error::Error>> = Err(\"boxed\".into()); boxed?;")
+            .1
+            .contains("boxed")
+    );
     assert!(notebook.fail("for i in 0..3 { if i == 2 { Err(format!(\"at {i}\"))? } }").1.contains("at 2"));
     assert!(notebook.fail("scdd::read_h5ad(\"/no/such/file.h5ad\")?").1.contains("/no/such/file.h5ad"));
     assert_eq!(notebook.once("fn inner() -> Option<u8> { Some(Some(1)? + 1) }\ninner()"), "Some(2)");
@@ -25,7 +30,9 @@ fn a_question_mark_takes_any_error_with_one_compilation() {
 #[test]
 fn async_code_is_awaited_at_the_top() {
     let Some(mut notebook) = Notebook::open() else { return };
-    notebook.once("async fn double(x: u32) -> u32 { x * 2 }\nasync fn fails() -> Result<u32, String> { Err(\"later\".into()) }");
+    notebook.once(
+        "async fn double(x: u32) -> u32 { x * 2 }\nasync fn fails() -> Result<u32, String> { Err(\"later\".into()) }",
+    );
     notebook.once("let four = double(2).await; let list = vec![four];");
     assert_eq!(notebook.once("let sum = double(list[0]).await + async { 1 }.await; sum"), "9");
     assert!(notebook.fail("fails().await?").1.contains("later"));
@@ -40,11 +47,16 @@ fn async_code_is_awaited_at_the_top() {
 #[test]
 fn threads_work_and_may_outlive_a_cell() {
     let Some(mut notebook) = Notebook::open() else { return };
-    notebook.once("let (send, receive) = std::sync::mpsc::channel::<u32>(); let data = std::sync::Arc::new(vec![1_u32, 2, 3]);");
+    notebook.once(
+        "let (send, receive) = std::sync::mpsc::channel::<u32>(); let data = std::sync::Arc::new(vec![1_u32, 2, 3]);",
+    );
     notebook.once("let worker = { let data = data.clone(); std::thread::spawn(move || { std::thread::sleep(std::time::Duration::from_millis(150)); println!(\"from the thread\"); send.send(data.iter().sum::<u32>()).unwrap(); 7 }) };");
     let printed = notebook.once("let got = receive.recv()?; let end = worker.join().unwrap(); (got, end)");
     assert_eq!(printed, "from the thread\n(6, 7)");
-    assert_eq!(notebook.once("let mut total = 0; std::thread::scope(|scope| { scope.spawn(|| total += data.len()); }); total"), "3");
+    assert_eq!(
+        notebook.once("let mut total = 0; std::thread::scope(|scope| { scope.spawn(|| total += data.len()); }); total"),
+        "3"
+    );
     // A panic in a thread is that thread's.
     let shown = notebook.try_run("std::thread::spawn(|| panic!(\"in a thread\")).join().is_err()");
     assert_eq!(shown.text, "true");
@@ -75,16 +87,38 @@ fn shadowing_loops_blocks_and_labels_are_plain_rust() {
     notebook.once("let x = x + 1; let x = format!(\"{x}!\");");
     assert_eq!(notebook.once("x"), "\"2!\"");
     assert_eq!(notebook.once("let x = x.len(); x"), "2");
-    assert_eq!(notebook.once("for i in 0..3 { print!(\"{i} \") }\nprintln!();\nlet y = 'outer: loop { loop { break 'outer 5 } }; y"), "0 1 2 \n5");
-    assert_eq!(notebook.once("let mut n = 0; while n < 3 { n += 1 } let square = { let s = n * n; s + 1 }; square"), "10");
-    assert_eq!(notebook.once("let mut list = vec![3, 1, 2]; { let view = &mut list; view.sort(); } let first = &list[0]; *first"), "1");
-    assert_eq!(notebook.once("let width = 6; let digits = 2; println!(\"{:>width$.digits$}|{0}\", 1.23456)"), "  1.23|1.23456\n");
-    assert_eq!(notebook.once("let label: &str; if width > 3 { label = \"wide\" } else { label = \"narrow\" } label"), "\"wide\"");
+    assert_eq!(
+        notebook.once(
+            "for i in 0..3 { print!(\"{i} \") }\nprintln!();\nlet y = 'outer: loop { loop { break 'outer 5 } }; y"
+        ),
+        "0 1 2 \n5"
+    );
+    assert_eq!(
+        notebook.once("let mut n = 0; while n < 3 { n += 1 } let square = { let s = n * n; s + 1 }; square"),
+        "10"
+    );
+    assert_eq!(
+        notebook
+            .once("let mut list = vec![3, 1, 2]; { let view = &mut list; view.sort(); } let first = &list[0]; *first"),
+        "1"
+    );
+    assert_eq!(
+        notebook.once("let width = 6; let digits = 2; println!(\"{:>width$.digits$}|{0}\", 1.23456)"),
+        "  1.23|1.23456\n"
+    );
+    assert_eq!(
+        notebook.once("let label: &str; if width > 3 { label = \"wide\" } else { label = \"narrow\" } label"),
+        "\"wide\""
+    );
     assert_eq!(notebook.once("label.len()"), "4");
     assert_eq!(notebook.once("let r#type = 3; r#type"), "3");
     assert_eq!(notebook.run("// only a comment"), "");
     assert_eq!(notebook.once("let text = \":not a command\n:vars\"; text.len()"), "20");
-    assert_eq!(notebook.once("let unfinished = Vec::new(); let mut unfinished = unfinished; unfinished.push(2_u16); unfinished"), "[2]");
+    assert_eq!(
+        notebook
+            .once("let unfinished = Vec::new(); let mut unfinished = unfinished; unfinished.push(2_u16); unfinished"),
+        "[2]"
+    );
     assert_eq!(notebook.once("if let Some(z) = Some(4) && z > 3 { println!(\"chain {z}\") }"), "chain 4\n");
     assert_eq!(notebook.once("let large = [0_u8; 3_000_000]; large.len()"), "3000000");
     assert_eq!(notebook.once("large[7]"), "0");

@@ -38,8 +38,14 @@ impl Notebook {
 
     /// Runs a cell, however it ends.
     pub fn try_run(&mut self, code: &str) -> Shown {
-        let mut shown =
-            Shown { stdout: String::new(), stderr: String::new(), text: String::new(), html: String::new(), mimes: Vec::new(), failed: None };
+        let mut shown = Shown {
+            stdout: String::new(),
+            stderr: String::new(),
+            text: String::new(),
+            html: String::new(),
+            mimes: Vec::new(),
+            failed: None,
+        };
         let mut bundles = Vec::new();
         let outcome = self
             .evaluator

@@ -35,7 +35,8 @@ fn a_second_interrupt_ends_a_cell_that_does_not_listen() {
         stop.interrupt();
     });
     let started = Instant::now();
-    let (name, words) = notebook.fail("println!(\"running\"); loop { std::thread::sleep(std::time::Duration::from_millis(10)) }");
+    let (name, words) =
+        notebook.fail("println!(\"running\"); loop { std::thread::sleep(std::time::Duration::from_millis(10)) }");
     pressing.join().unwrap();
     assert_eq!(name, "interrupted");
     assert!(words.contains("kept"), "{words}");
@@ -50,12 +51,17 @@ fn output_streams_while_a_cell_runs_whatever_its_bytes() {
     let started = Instant::now();
     notebook
         .evaluator
-        .execute("print!(\"half\"); std::thread::sleep(std::time::Duration::from_millis(900)); println!(\" a line\");", &mut |output| {
-            seen.push((started.elapsed(), output));
-        })
+        .execute(
+            "print!(\"half\"); std::thread::sleep(std::time::Duration::from_millis(900)); println!(\" a line\");",
+            &mut |output| {
+                seen.push((started.elapsed(), output));
+            },
+        )
         .unwrap();
     assert!(seen.len() >= 2 && seen.last().unwrap().0 - seen[0].0 > Duration::from_millis(400), "{seen:?}");
-    let shown = notebook.try_run("use std::io::Write;\nstd::io::stdout().write_all(b\"a\\xffb\\r\\n\")?; eprintln!(\"to stderr: \\u{e9}\");");
+    let shown = notebook.try_run(
+        "use std::io::Write;\nstd::io::stdout().write_all(b\"a\\xffb\\r\\n\")?; eprintln!(\"to stderr: \\u{e9}\");",
+    );
     assert!(shown.stdout.starts_with('a') && shown.stdout.ends_with("b\r\n"), "{shown:?}");
     assert_eq!(shown.stderr, "to stderr: \u{e9}\n");
     let shown = notebook.try_run("let line = \"x\".repeat(99); for _ in 0..50_000 { println!(\"{line}\") }");
@@ -69,7 +75,10 @@ fn notebooks_at_once_do_not_see_each_other() {
     let (Some(mut one), Some(mut other)) = (Notebook::open(), Notebook::open()) else { return };
     one.once("let x = 1; fn f() -> &'static str { \"one\" }");
     other.once("let x = 2; fn f() -> &'static str { \"other\" }");
-    assert_eq!((one.once("(x, f())"), other.once("(x, f())")), ("(1, \"one\")".to_owned(), "(2, \"other\")".to_owned()));
+    assert_eq!(
+        (one.once("(x, f())"), other.once("(x, f())")),
+        ("(1, \"one\")".to_owned(), "(2, \"other\")".to_owned())
+    );
     drop(one);
     assert_eq!(other.once("x"), "2");
 }
@@ -81,7 +90,10 @@ fn the_session_folder_does_not_grow_and_goes_at_the_end() {
         notebook.once(&format!("let x = {i};"));
     }
     let folder = notebook.evaluator.folder().to_owned();
-    let cells = std::fs::read_dir(&folder).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("cell_")).count();
+    let cells = std::fs::read_dir(&folder)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("cell_"))
+        .count();
     assert_eq!(cells, 0);
     std::fs::remove_dir_all(&folder).unwrap();
     let error = notebook.evaluator.execute("1 + 1", &mut |_| {}).unwrap_err().to_string();

@@ -5,11 +5,14 @@ use crate::notebook::Notebook;
 #[test]
 fn variables_of_all_kinds_are_there_in_the_next_cell() {
     let Some(mut notebook) = Notebook::open() else { return };
-    notebook.once("let n = 5; let x = 2.5_f32; let text = \"abc\"; let owned = String::from(\"xyz\"); let list = vec![1u8, 2];");
+    notebook.once(
+        "let n = 5; let x = 2.5_f32; let text = \"abc\"; let owned = String::from(\"xyz\"); let list = vec![1u8, 2];",
+    );
     assert_eq!(notebook.once("println!(\"{n} {x} {text} {owned} {list:?}\")"), "5 2.5 abc xyz [1, 2]\n");
     notebook.once("let (a, mut b) = (1_u64, vec![Some('c')]); let [first, .., last] = [1, 2, 3];");
     assert_eq!(notebook.once("b.push(None); (a, b, first, last)"), "(1, [Some('c'), None], 1, 3)");
-    notebook.once("use std::collections::HashMap;\nlet mut map: HashMap<String, Vec<(f64, [i32; 2])>> = HashMap::new();");
+    notebook
+        .once("use std::collections::HashMap;\nlet mut map: HashMap<String, Vec<(f64, [i32; 2])>> = HashMap::new();");
     notebook.once("map.insert(\"k\".to_owned(), vec![(1.0, [1, 2])]);");
     assert_eq!(notebook.once("map[\"k\"][0].1[1]"), "2");
     notebook.once("let add: Box<dyn Fn(i32) -> i32 + Send> = Box::new(move |y| y + n);");
@@ -38,7 +41,10 @@ fn a_moved_variable_is_gone_with_one_compilation_and_plain_words() {
     // Moved in a loop and there again.
     notebook.once("let mut model = vec![0]; for step in 0..3 { let mut next = model; next.push(step); model = next; }");
     assert_eq!(notebook.once("model"), "[0, 0, 1, 2]");
-    assert_eq!(notebook.once("for step in 3..5 { let mut next = model; next.push(step); model = next; } model.len()"), "6");
+    assert_eq!(
+        notebook.once("for step in 3..5 { let mut next = model; next.push(step); model = next; } model.len()"),
+        "6"
+    );
     // Moved on one path only: gone, as for rustc.
     notebook.once("if n > 100 { drop(model) }");
     assert!(notebook.fail("model").1.contains("moved"));
@@ -50,10 +56,14 @@ fn a_moved_variable_is_gone_with_one_compilation_and_plain_words() {
 #[test]
 fn destructors_run_once_whatever_a_cell_does() {
     let Some(mut notebook) = Notebook::open() else { return };
-    notebook.run("struct Loud(&'static str);\nimpl Drop for Loud { fn drop(&mut self) { println!(\"drop {}\", self.0) } }");
+    notebook
+        .run("struct Loud(&'static str);\nimpl Drop for Loud { fn drop(&mut self) { println!(\"drop {}\", self.0) } }");
     assert_eq!(notebook.once("let a = Loud(\"a\"); let b = Loud(\"b\"); let _ = Loud(\"unbound\");"), "drop unbound\n");
     assert_eq!(notebook.once("let a = Loud(\"new a\");"), "drop a\n");
-    assert_eq!(notebook.once("let x = Loud(\"first\"); let x = Loud(\"second\"); println!(\"end\");"), "end\ndrop first\n");
+    assert_eq!(
+        notebook.once("let x = Loud(\"first\"); let x = Loud(\"second\"); println!(\"end\");"),
+        "end\ndrop first\n"
+    );
     assert_eq!(notebook.once("drop(x); println!(\"after\")"), "drop second\nafter\n");
     assert_eq!(notebook.once("let moved = b; println!(\"{}\", moved.0)"), "b\n");
     assert_eq!(notebook.once("let guard = || Loud(\"made\"); let made = guard();"), "");
@@ -86,18 +96,28 @@ fn the_last_expression_shows_itself() {
 #[test]
 fn frames_and_tensors_show_as_tables_and_cross_cells() {
     let Some(mut notebook) = Notebook::open() else { return };
-    notebook.once("use scdd::prelude::*;\nuse scdd::polars::prelude::*;\nuse scdd::burn::tensor::{Device, Tensor, Int};");
+    notebook
+        .once("use scdd::prelude::*;\nuse scdd::polars::prelude::*;\nuse scdd::burn::tensor::{Device, Tensor, Int};");
     notebook.once("let frame = df![\"gene\" => [\"INS\", \"GCG\"], \"cells\" => [3i64, 1]]?;");
     let shown = notebook.try_run("frame");
     assert!(shown.html.contains("<td>INS</td>") && shown.text.contains("GCG"), "{shown:?}");
-    assert_eq!(notebook.once("frame.sort([\"cells\"], Default::default())?.column(\"gene\")?.str()?.get(0).unwrap().to_owned()"), "\"GCG\"");
-    notebook.once("let lazy = frame.clone().lazy().filter(col(\"cells\").gt(2)); let column = frame.column(\"cells\")?.clone();");
+    assert_eq!(
+        notebook
+            .once("frame.sort([\"cells\"], Default::default())?.column(\"gene\")?.str()?.get(0).unwrap().to_owned()"),
+        "\"GCG\""
+    );
+    notebook.once(
+        "let lazy = frame.clone().lazy().filter(col(\"cells\").gt(2)); let column = frame.column(\"cells\")?.clone();",
+    );
     assert_eq!(notebook.once("lazy.collect()?.height() + column.len()"), "3");
     notebook.once("let device = Device::flex().autodiff();");
     notebook.once("let weights = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 4.0]], &device).require_grad();");
     notebook.once("let loss = (weights.clone() * weights.clone()).sum();\nlet gradients = loss.backward();");
     let shown = notebook.try_run("weights.grad(&gradients).unwrap()");
-    assert!(shown.text.contains("[2, 2]") && shown.text.contains("[2, 4, 6, 8]") && shown.html.contains("F32"), "{shown:?}");
+    assert!(
+        shown.text.contains("[2, 2]") && shown.text.contains("[2, 4, 6, 8]") && shown.html.contains("F32"),
+        "{shown:?}"
+    );
     assert!(notebook.once("Tensor::<1, Int>::from_ints([1, 2], &device)").contains("[1, 2]"));
     let vars = notebook.run(":vars");
     assert!(vars.contains("Tensor<2>") && vars.contains("[2, 2] F32") && vars.contains("2 rows x 2 columns"), "{vars}");
@@ -138,7 +158,8 @@ fn what_cannot_be_kept_is_said_with_the_mend_and_the_cell_runs() {
     assert!(shown.stderr.contains("it borrows"), "{}", shown.stderr);
     let shown = notebook.try_run("let mapped = owner.iter().map(|x| x * 2); mapped.sum::<i32>()");
     assert_eq!(shown.text, "12");
-    let shown = notebook.try_run("fn hidden() -> impl Iterator<Item = i32> { 0..3 }\nlet opaque = hidden(); opaque.sum::<i32>()");
+    let shown = notebook
+        .try_run("fn hidden() -> impl Iterator<Item = i32> { 0..3 }\nlet opaque = hidden(); opaque.sum::<i32>()");
     assert_eq!(shown.text, "3");
     let shown = notebook.try_run("let opaque = hidden();");
     assert!(shown.stderr.contains("`opaque`") && shown.stderr.contains("no name"), "{}", shown.stderr);
