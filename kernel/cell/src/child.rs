@@ -37,7 +37,7 @@ const RTLD_DEFAULT: *mut c_void = std::ptr::without_provenance_mut(-2_isize as u
 #[cfg(not(target_os = "macos"))]
 const RTLD_DEFAULT: *mut c_void = std::ptr::null_mut();
 /// Room for what a cell has on its stack; only what is touched takes memory.
-const STACK: usize = 1 << 30;
+const STACK: usize = 256 << 20;
 /// How often text without a line end reaches the notebook.
 const FLUSH: Duration = Duration::from_millis(100);
 

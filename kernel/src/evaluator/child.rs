@@ -9,8 +9,9 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child as Process, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -24,6 +25,10 @@ mod wire;
 const LIBRARY: &str = "SCDD_CELL_LIBRARY";
 /// The number of the socket.
 const SOCKET: &str = "SCDD_CELL_SOCKET";
+/// How long a cell may take to stop before something is said.
+const PATIENCE: Duration = Duration::from_secs(2);
+const STILL: &str = "Asked to stop. The library stops at its next step; other code doesn't listen: press stop once more to \
+                     end it, and the variables with it.\n";
 /// Milliseconds without output after which what waited for more is shown.
 const IDLE: c_int = 20;
 /// Folders where the system's loader looks, for the start of the child only.
@@ -100,6 +105,8 @@ pub struct Stop {
     socket: Mutex<Option<File>>,
     /// How often it was pressed in this cell.
     pressed: AtomicUsize,
+    /// A cell runs in the child; before that it is compiled, and there is nothing to end.
+    running: AtomicBool,
 }
 
 impl Stop {
@@ -117,7 +124,11 @@ impl Stop {
 impl Interrupter for Stop {
     fn interrupt(&self) {
         let process = self.process.load(Ordering::SeqCst);
-        if self.pressed.fetch_add(1, Ordering::SeqCst) == 0 {
+        let before = self.pressed.fetch_add(1, Ordering::SeqCst);
+        if !self.running.load(Ordering::SeqCst) {
+            return;
+        }
+        if before == 0 {
             if let Some(socket) = self.socket.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
                 // A child that is dead says so to the cell that waits for it.
                 let _ = wire::write(socket, &["stop".to_owned()]);
@@ -209,11 +220,21 @@ impl Child {
             }
             out(output);
         };
+        let mut patience = Some(Instant::now());
+        self.stop.running.store(command.first() == Some(&"run"), Ordering::SeqCst);
         let told = self.tell(command);
         let answer = match told {
             Err(dead) => Err(dead),
             Ok(()) => loop {
                 let ready = self.wait();
+                match patience {
+                    Some(_) if self.stop.pressed() == 0 => patience = Some(Instant::now()),
+                    Some(since) if since.elapsed() > PATIENCE => {
+                        patience = None;
+                        out(Output::Stderr(STILL.to_owned()));
+                    }
+                    _ => {}
+                }
                 if !pipes.pass(&mut self.process, out) {
                     pipes.outputs.idle(out);
                 }
@@ -222,6 +243,7 @@ impl Child {
                 }
             },
         };
+        self.stop.running.store(false, Ordering::SeqCst);
         // It has written all before it answered.
         pipes.pass(&mut self.process, out);
         pipes.finish(out);

@@ -18,7 +18,7 @@ pub fn completeness(code: &str) -> Completeness {
     if depth < 0 {
         return Completeness::Invalid;
     }
-    match split::split(code) {
+    match split::split(code, &|_| false) {
         Ok(_) => Completeness::Complete,
         Err(error) if text.parse::<TokenStream>().is_err() || error.message.contains("unexpected end of input") => {
             Completeness::Incomplete(String::new())

@@ -54,6 +54,9 @@ pub fn of(code: &str, said: &str, line: &str, lost: &dyn Fn(&str) -> Option<Stri
             Some("a cell has no `return`: write `if ... else`, or put it into a function.".to_owned())
         }
         "E0308" => mismatched(said),
+        "E0514" => Some("Rust was updated after the library was built: restart the kernel, which builds it anew.".to_owned()),
+        "E0434" => lost(line.split('`').nth(1).unwrap_or_default())
+            .or_else(|| Some("a function doesn't see variables: give it them as arguments, or make it a closure.".to_owned())),
         "E0728" => Some("`.await` stands at the top of a cell, or in an `async fn`.".to_owned()),
         "" if said.contains("expected `;`") || said.contains("expected one of") => {
             Some("a semicolon or an operator is missing before this place.".to_owned())

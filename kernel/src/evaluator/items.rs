@@ -8,7 +8,7 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{ImplItem, Item, UseTree, Visibility};
 
-use super::split::{Kind, Piece};
+use super::split::{Kind, Piece, begins_with_item};
 use super::statics::{self, Texts};
 
 /// A text from a cell, and where it stood.
@@ -47,6 +47,7 @@ pub struct Entry {
     /// Leaves of a `use`, with the names that they bind.
     leaves: Vec<(String, String)>,
     is_macro: bool,
+    makes_items: bool,
 }
 
 /// All items.
@@ -75,6 +76,12 @@ impl Items {
         self.entries
             .iter()
             .any(|entry| entry.keys.contains(&key) || entry.leaves.iter().any(|(bound, _)| bound == name))
+    }
+
+    /// Whether there is a macro of this name that makes items.
+    pub fn makes_items(&self, name: &str) -> bool {
+        let key = format!("macro {name}");
+        self.entries.iter().any(|entry| entry.makes_items && entry.keys.contains(&key))
     }
 
     /// Titles, for completion and `:items`.
@@ -254,6 +261,7 @@ fn entry(item: &Item, piece: &Piece, code: &Arc<str>, cell: usize, number: usize
         methods,
         leaves,
         is_macro: matches!(item, Item::Macro(found) if found.ident.is_some()),
+        makes_items: matches!(item, Item::Macro(found) if found.ident.is_some() && begins_with_item(found.mac.tokens.clone())),
     }
 }
 
@@ -348,7 +356,7 @@ mod tests {
     use crate::evaluator::split::split;
 
     fn add(items: &mut Items, code: &str, cell: usize) -> Change {
-        let parsed = split(code).unwrap_or_else(|error| panic!("{}", error.message));
+        let parsed = split(code, &|_| false).unwrap_or_else(|error| panic!("{}", error.message));
         items.add(&parsed.pieces, &code.into(), cell)
     }
 

@@ -52,7 +52,7 @@ impl Evaluator {
                 failed => return Ok(failed),
             }
         }
-        let outcome = match split::split(&code) {
+        let outcome = match split::split(&code, &|name| self.items.makes_items(name)) {
             _ if rest.trim().is_empty() => Outcome::Done { result },
             Err(error) => self.syntax_error(&code, &error, out)?,
             Ok(cell) if cell.pieces.is_empty() && cell.attributes.is_empty() => Outcome::Done { result },
@@ -74,6 +74,14 @@ impl Evaluator {
         };
         for message in &ready.dropped {
             out(Output::Stderr(format!("{message}\n")));
+        }
+        if self.stop.pressed() > 0 {
+            let _ = fs::remove_file(&ready.library);
+            return Ok(ended(
+                "interrupted",
+                "stopped before it ran",
+                "\x1b[1;31minterrupted\x1b[0m: stopped before it ran".to_owned(),
+            ));
         }
         let unnameable = self.take_over(&ready, cell, out);
         let path = ready.library.to_string_lossy().into_owned();
@@ -119,7 +127,12 @@ impl Evaluator {
             self.times.rustc += compiled.rustc;
             self.times.link += compiled.link;
             self.times.compilations = attempt;
-            let lost = |name: &str| self.lost.get(name).cloned();
+            let lost = |name: &str| match self.variables.contains_key(name) {
+                true => Some(format!(
+                    "a function doesn't see variables: give it `{name}` as an argument, or make it a closure."
+                )),
+                false => self.lost.get(name).cloned(),
+            };
             let report = diagnostics::read(&compiled.said, &source, self.cell, &lost);
             if let Some(library) = compiled.library {
                 for (name, of) in &outdated {

@@ -100,11 +100,12 @@ pub fn commands(code: &str) -> (Vec<Command>, String) {
     (found, rest)
 }
 
-/// Takes a cell apart. Spans in it are good until the next call on this thread.
+/// Takes a cell apart. Spans in it are good until the next call on this thread. `makes_items` tells of macros of earlier
+/// cells whether what they make are items, which later cells must see.
 ///
 /// # Errors
 /// Where the text isn't Rust.
-pub fn split(code: &str) -> Result<Cell, SyntaxError> {
+pub fn split(code: &str, makes_items: &dyn Fn(&str) -> bool) -> Result<Cell, SyntaxError> {
     // The parser keeps every text that it has seen, for spans; a session may have thousands.
     proc_macro2::extra::invalidate_current_thread_spans();
     let (commands, text) = commands(code);
@@ -117,6 +118,7 @@ pub fn split(code: &str) -> Result<Cell, SyntaxError> {
     let mut cell = Cell { commands, ..Cell::default() };
     cell.attributes = attributes.iter().map(|attribute| attribute.span().byte_range()).collect();
     let count = statements.len();
+    let own: BTreeSet<String> = statements.iter().filter_map(item_macro).collect();
     for (index, statement) in statements.into_iter().enumerate() {
         let names = names(statement.to_token_stream());
         let range = statement.span().byte_range();
@@ -125,13 +127,13 @@ pub fn split(code: &str) -> Result<Cell, SyntaxError> {
         }
         let mut assigned = Assigned(&mut cell.assigned);
         assigned.visit_stmt(&statement);
-        let kind = kind(statement, index + 1 == count);
+        let kind = kind(statement, index + 1 == count, &|name| own.contains(name) || makes_items(name));
         cell.pieces.push(Piece { range, kind, names });
     }
     Ok(cell)
 }
 
-fn kind(statement: Stmt, last: bool) -> Kind {
+fn kind(statement: Stmt, last: bool, makes_items: &dyn Fn(&str) -> bool) -> Kind {
     match statement {
         Stmt::Item(item) => Kind::Item(Box::new(item)),
         Stmt::Local(found) => {
@@ -142,7 +144,9 @@ fn kind(statement: Stmt, last: bool) -> Kind {
             let bind = |name| Binding { name, local: why, later };
             Kind::Statement(bound.names.into_iter().map(bind).collect())
         }
-        Stmt::Macro(found) if is_item_macro(&found.mac.path.to_token_stream().to_string()) => {
+        Stmt::Macro(found)
+            if found.mac.path.segments.last().is_some_and(|last| makes_items_named(last, makes_items)) =>
+        {
             let item = syn::ItemMacro { attrs: found.attrs, ident: None, mac: found.mac, semi_token: found.semi_token };
             Kind::Item(Box::new(Item::Macro(item)))
         }
@@ -156,8 +160,40 @@ fn kind(statement: Stmt, last: bool) -> Kind {
 }
 
 /// Macros that make items: what they make must be seen by later cells.
-fn is_item_macro(path: &str) -> bool {
-    matches!(path.rsplit("::").next().map(str::trim), Some("thread_local" | "lazy_static" | "bitflags"))
+fn makes_items_named(last: &syn::PathSegment, makes_items: &dyn Fn(&str) -> bool) -> bool {
+    let name = last.ident.to_string();
+    ["thread_local", "lazy_static", "bitflags"].contains(&name.as_str()) || makes_items(&name)
+}
+
+/// The name of a macro by example that makes items.
+fn item_macro(statement: &Stmt) -> Option<String> {
+    match statement {
+        Stmt::Item(Item::Macro(found)) if begins_with_item(found.mac.tokens.clone()) => {
+            Some(found.ident.as_ref()?.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// Whether the first rule of a macro by example makes an item.
+pub fn begins_with_item(rules: TokenStream) -> bool {
+    const BEGIN: [&str; 10] = ["struct", "enum", "impl", "fn", "pub", "trait", "mod", "const", "static", "type"];
+    let mut rules =
+        rules.into_iter().skip_while(|token| !matches!(token, TokenTree::Punct(found) if found.as_char() == '>'));
+    let Some(TokenTree::Group(body)) = rules.nth(1) else { return false };
+    let mut tokens = body.stream().into_iter();
+    loop {
+        match tokens.next() {
+            Some(TokenTree::Ident(first)) => return BEGIN.contains(&first.to_string().as_str()),
+            Some(TokenTree::Punct(first)) if first.as_char() == '#' => return true,
+            // `$( ... )*`: what is repeated.
+            Some(TokenTree::Punct(first)) if first.as_char() == '$' => match tokens.next() {
+                Some(TokenTree::Group(repeated)) => tokens = repeated.stream().into_iter(),
+                _ => return false,
+            },
+            _ => return false,
+        }
+    }
 }
 
 fn has_no_value(expression: &Expr) -> bool {
@@ -239,7 +275,7 @@ mod tests {
     use super::*;
 
     fn bindings(code: &str) -> Vec<String> {
-        let cell = split(code).unwrap_or_else(|error| panic!("{}", error.message));
+        let cell = split(code, &|_| false).unwrap_or_else(|error| panic!("{}", error.message));
         let of = |piece: &Piece| match &piece.kind {
             Kind::Statement(bindings) => bindings.iter().map(|binding| binding.name.clone()).collect(),
             _ => Vec::new(),
@@ -250,7 +286,7 @@ mod tests {
     #[test]
     fn a_cell_is_taken_apart_with_the_places_of_its_pieces() {
         let code = "use std::fs;\nlet x = 1;\nfn f() {}\nx + 1";
-        let cell = split(code).unwrap_or_else(|error| panic!("{}", error.message));
+        let cell = split(code, &|_| false).unwrap_or_else(|error| panic!("{}", error.message));
         let texts: Vec<&str> = cell.pieces.iter().map(|piece| &code[piece.range.clone()]).collect();
         assert_eq!(texts, ["use std::fs;", "let x = 1;", "fn f() {}", "x + 1"]);
         assert!(matches!(cell.pieces[3].kind, Kind::Last));
@@ -278,8 +314,21 @@ mod tests {
     }
 
     #[test]
+    fn macros_that_make_items_are_told_from_others() {
+        let code = "macro_rules! point { ($n:ident) => { struct $n; } }\nmacro_rules! all { ($($t:ty)*) => { $(impl T for $t {})* } }\nmacro_rules! sum { ($a:expr) => { $a + 1 } }\npoint! { A }\nall!(u8);\nsum!(1)";
+        let cell = split(code, &|_| false).unwrap_or_else(|error| panic!("{}", error.message));
+        let items: Vec<bool> = cell.pieces.iter().map(|piece| matches!(piece.kind, Kind::Item(_))).collect();
+        assert_eq!(items, [true, true, true, true, true, false]);
+        assert!(matches!(
+            split("point!(B);", &|name| name == "point").unwrap_or_else(|error| panic!("{}", error.message)).pieces[0]
+                .kind,
+            Kind::Item(_)
+        ));
+    }
+
+    #[test]
     fn names_in_format_strings_count() {
-        let cell = split("println!(\"{x:>width$.digits$} {{no}} {y:?}\", z);")
+        let cell = split("println!(\"{x:>width$.digits$} {{no}} {y:?}\", z);", &|_| false)
             .unwrap_or_else(|error| panic!("{}", error.message));
         for name in ["x", "y", "z", "width", "digits"] {
             assert!(cell.pieces[0].names.contains(name), "{name}");
@@ -288,7 +337,7 @@ mod tests {
 
     #[test]
     fn what_is_assigned_to_is_found_in_loops_and_tuples() {
-        let cell = split("let mut a = 1; for _ in 0..2 { a = 2; } (b, c) = f(); d += 1; e.x = 2;")
+        let cell = split("let mut a = 1; for _ in 0..2 { a = 2; } (b, c) = f(); d += 1; e.x = 2;", &|_| false)
             .unwrap_or_else(|error| panic!("{}", error.message));
         assert_eq!(cell.assigned.iter().map(String::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
     }

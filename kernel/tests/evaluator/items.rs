@@ -49,6 +49,17 @@ fn generics_macros_modules_and_constants_carry_over() {
 }
 
 #[test]
+fn items_that_a_macro_makes_are_there_in_later_cells() {
+    let Some(mut notebook) = Notebook::open() else { return };
+    notebook.once("macro_rules! tagged { ($name:ident, $tag:expr) => { #[derive(Debug)] struct $name; impl $name { const TAG: &str = $tag; } }; }");
+    notebook.once("tagged!(First, \"one\");\ntagged! { Second, \"two\" }");
+    assert_eq!(notebook.once("(First::TAG, Second::TAG, First)"), "(\"one\", \"two\", First)");
+    assert!(notebook.fail("let y = 1; fn sees() -> i32 { y }").1.contains("doesn't see variables"));
+    notebook.once("let z = 2;");
+    assert!(notebook.fail("fn sees() -> i32 { z }").1.contains("doesn't see variables"));
+}
+
+#[test]
 fn statics_are_one_wherever_they_stand() {
     let Some(mut notebook) = Notebook::open() else { return };
     notebook.once("use std::sync::Mutex;\nuse std::sync::atomic::{AtomicUsize, Ordering};\nstatic COUNT: AtomicUsize = AtomicUsize::new(0);\nstatic NAMES: Mutex<Vec<&str>> = Mutex::new(Vec::new());\nCOUNT.fetch_add(1, Ordering::SeqCst);");

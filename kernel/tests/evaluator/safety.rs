@@ -45,6 +45,25 @@ fn a_second_interrupt_ends_a_cell_that_does_not_listen() {
 }
 
 #[test]
+fn an_interrupt_before_a_cell_runs_keeps_everything() {
+    let Some(mut notebook) = Notebook::open() else { return };
+    notebook.once("let kept = 1;");
+    let stop = notebook.evaluator.interrupter();
+    // Between cells there is nothing to end.
+    stop.interrupt();
+    stop.interrupt();
+    assert_eq!(notebook.once("kept"), "1");
+    let pressing = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(30));
+        stop.interrupt();
+    });
+    let shown = notebook.try_run("println!(\"ran\"); let more = 2;");
+    pressing.join().unwrap();
+    assert!(shown.stdout == "ran\n" || shown.failed.is_some_and(|(name, _)| name == "interrupted"));
+    assert_eq!(notebook.once("kept"), "1");
+}
+
+#[test]
 fn output_streams_while_a_cell_runs_whatever_its_bytes() {
     let Some(mut notebook) = Notebook::open() else { return };
     let mut seen = Vec::new();
