@@ -1,5 +1,5 @@
 //! `cargo xtask bench demo`: the figures of the demo and of the kernel; `cargo xtask bench foundation` and `distill`: those of
-//! embedding cells and of distilling them, beside PyTorch; as JSON lines.
+//! embedding cells and of distilling them, beside PyTorch; `kernel`: what a cell costs beyond its work; as JSON lines.
 //!
 //! ```text
 //! {"bench": "demo", "case": "...", "figure": "...", "value": 1.0, "unit": "s"}
@@ -11,7 +11,7 @@
 use crate::command::run;
 use crate::notebook::QUICK_START;
 use crate::place::Place;
-use crate::{data, needs, python, setup};
+use crate::{build, data, needs, python, setup};
 use anyhow::Result;
 
 /// Sets up, then measures. Only lines that begin with `{` are figures.
@@ -33,6 +33,14 @@ pub fn foundation(place: &Place) -> Result<()> {
 /// Steps of distilling and of SCDG's training.
 pub fn distill(place: &Place) -> Result<()> {
     beside_pytorch(place, "bench_distill", "bench-distill")
+}
+
+/// What each of a fixed list of cells costs in the kernel's evaluator: split, rustc, link, load, run.
+pub fn kernel(place: &Place) -> Result<()> {
+    needs::check(place)?;
+    python::ready(place)?;
+    build::library_and_kernel(place)?;
+    run(place.command(place.built().join("scdd-kernel-cells")).args(["bench", "kernel/bench/cells.txt"]))
 }
 
 /// Sets up what builds the library, and PyTorch in an environment of its own; then a script in xtask/py measures an example

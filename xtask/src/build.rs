@@ -15,7 +15,8 @@ pub fn library_and_kernel(place: &Place) -> Result<()> {
     for package in ["scdd-facade", "scdd-kernel"] {
         run(place.command("cargo").args(["build", "--package", package]))?;
     }
-    Ok(())
+    // What cells are linked to: some seconds now, or at the first start of the kernel.
+    run(place.command(place.built().join("scdd-kernel-cells")).arg("prepare"))
 }
 
 /// Writes the kernel spec into the clone's Python environment, where its JupyterLab looks first.

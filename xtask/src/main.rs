@@ -63,6 +63,8 @@ enum Bench {
     Foundation,
     /// A step of distilling and one of SCDG's training, beside PyTorch.
     Distill,
+    /// The kernel's evaluator over a fixed list of cells (kernel/bench/cells.txt).
+    Kernel,
 }
 
 fn main() -> ExitCode {
@@ -95,6 +97,7 @@ fn obey(asked: Asked) -> Result<()> {
         Verb::Bench { what: Bench::Demo } => bench::demo(&place),
         Verb::Bench { what: Bench::Foundation } => bench::foundation(&place),
         Verb::Bench { what: Bench::Distill } => bench::distill(&place),
+        Verb::Bench { what: Bench::Kernel } => bench::kernel(&place),
     }
 }
 

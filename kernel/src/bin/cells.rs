@@ -1,6 +1,7 @@
 //! `scdd-kernel-cells`: runs cells from a file through the kernel's evaluator, without Jupyter.
 //!
 //! ```text
+//! scdd-kernel-cells prepare                            compiles what cells are linked to, once for a build of the library
 //! scdd-kernel-cells bench kernel/bench/cells.rs.txt    what each cell cost, as JSON lines
 //! scdd-kernel-cells run notebook.txt                   what the cells print and show
 //! ```
@@ -15,7 +16,10 @@ fn main() -> Result<()> {
         child::main();
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [verb, path] = arguments.as_slice() else { bail!("expected `bench FILE` or `run FILE`") };
+    if arguments == ["prepare"] {
+        return Evaluator::open().map(drop);
+    }
+    let [verb, path] = arguments.as_slice() else { bail!("expected `prepare`, `bench FILE` or `run FILE`") };
     let list = std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
     match verb.as_str() {
         "bench" => bench::run(&list),

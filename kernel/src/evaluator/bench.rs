@@ -68,12 +68,35 @@ fn children_cpu() -> Duration {
     time(usage.ru_utime) + time(usage.ru_stime)
 }
 
+/// Runs a list through any engine, of which only the whole time of a cell is known.
+///
+/// # Errors
+/// When the engine can't go on, or a cell fails.
+pub fn whole(list: &str, name: &str, engine: &mut dyn Engine) -> Result<()> {
+    let mut all = Vec::new();
+    for (title, code) in cells(list) {
+        let started = Instant::now();
+        if let Outcome::Failed { traceback, .. } = engine.execute(&code, &mut |_| {})? {
+            anyhow::bail!("the cell {title:?} failed in {name}: {}", traceback.join("\n"));
+        }
+        all.push(started.elapsed().as_secs_f64());
+        println!("{}", json!({"bench": "kernel", "engine": name, "case": title, "total": all.last()}));
+    }
+    all.sort_by(f64::total_cmp);
+    let median = all.get(all.len() / 2);
+    println!(
+        "{}",
+        json!({"bench": "kernel", "engine": name, "case": "all", "cells": all.len(), "median_total": median})
+    );
+    Ok(())
+}
+
 fn line(title: &str, times: &Times, cpu: Duration) -> serde_json::Value {
     let seconds = |time: Duration| (time.as_secs_f64() * 1e4).round() / 1e4;
     json!({
         "bench": "kernel", "case": title, "split": seconds(times.split), "rustc": seconds(times.rustc),
         "link": seconds(times.link), "load": seconds(times.load), "run": seconds(times.run),
-        "cpu": seconds(cpu),
+        "cpu": seconds(cpu), "total": seconds(times.total),
         "beyond": seconds(times.total.saturating_sub(times.run)), "compilations": times.compilations,
     })
 }

@@ -34,6 +34,8 @@ pub struct Problem {
     pub message: String,
     /// In colours, with the lines of the cell.
     pub rendered: String,
+    /// It is about a place in a cell.
+    pub placed: bool,
 }
 
 /// What the compiler said.
@@ -62,7 +64,7 @@ pub fn read(json: &str, source: &Source, cell: usize, lost: &dyn Fn(&str) -> Opt
             // What isn't JSON comes from a rustc that died.
             if line.contains("internal compiler error") || line.contains("panicked at") {
                 let rendered = format!("{RED}{line}{END}");
-                report.problems.push(Problem { code: String::new(), message: line.to_owned(), rendered });
+                report.problems.push(Problem { code: String::new(), message: line.to_owned(), rendered, placed: true });
             }
             continue;
         };
@@ -79,6 +81,10 @@ pub fn read(json: &str, source: &Source, cell: usize, lost: &dyn Fn(&str) -> Opt
         if seen.insert(problem.rendered.clone()) {
             report.problems.push(problem);
         }
+    }
+    // What is said of the kernel's lines follows from what is wrong in the cell's.
+    if report.problems.iter().any(|problem| problem.placed) {
+        report.problems.retain(|problem| problem.placed);
     }
     report
 }
@@ -186,7 +192,7 @@ fn problem(
     if let Some(hint) = hints::of(code, &said, &first, lost) {
         let _ = writeln!(text, "{GREEN}  hint{END}: {hint}");
     }
-    Problem { code: code.to_owned(), message: message.to_owned(), rendered: text }
+    Problem { code: code.to_owned(), message: message.to_owned(), rendered: text, placed: !places.is_empty() }
 }
 
 /// The line as rustc would write it.

@@ -50,9 +50,6 @@ pub fn of(code: &str, said: &str, line: &str, lost: &dyn Fn(&str) -> Option<Stri
         }
         "E0282" | "E0283" | "E0284" => Some(UNKNOWN_TYPE.to_owned()),
         "E0384" | "E0596" => Some(format!("write `let mut {quoted}` where it is made.")),
-        "E0069" | "E0308" if said.contains("Flow") || code == "E0069" => {
-            Some("a cell has no `return`: write `if ... else`, or put it into a function.".to_owned())
-        }
         "E0308" => mismatched(said),
         "E0514" => Some("Rust was updated after the library was built: restart the kernel, which builds it anew.".to_owned()),
         "E0434" => lost(line.split('`').nth(1).unwrap_or_default())

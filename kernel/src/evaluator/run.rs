@@ -127,7 +127,10 @@ impl Evaluator {
             self.times.rustc += compiled.rustc;
             self.times.link += compiled.link;
             self.times.compilations = attempt;
-            let lost = |name: &str| match self.variables.contains_key(name) {
+            let is_variable = |name: &str| {
+                self.variables.contains_key(name) || source.variables.iter().any(|variable| variable.name == name)
+            };
+            let lost = |name: &str| match is_variable(name) && !self.lost.contains_key(name) {
                 true => Some(format!(
                     "a function doesn't see variables: give it `{name}` as an argument, or make it a closure."
                 )),

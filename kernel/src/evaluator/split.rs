@@ -115,6 +115,12 @@ pub fn split(code: &str, makes_items: &dyn Fn(&str) -> bool) -> Result<Cell, Syn
         let range = error.span().byte_range();
         SyntaxError { message: error.to_string(), range: range.start.min(text.len())..range.end.min(text.len()) }
     })?;
+    let mut returns = Returns(None);
+    statements.iter().for_each(|statement| returns.visit_stmt(statement));
+    if let Some(range) = returns.0 {
+        let message = "a cell has no `return`: write `if ... else`, or put it into a function".to_owned();
+        return Err(SyntaxError { message, range });
+    }
     let mut cell = Cell { commands, ..Cell::default() };
     cell.attributes = attributes.iter().map(|attribute| attribute.span().byte_range()).collect();
     let count = statements.len();
@@ -247,12 +253,25 @@ impl<'ast> Visit<'ast> for Bound {
         let name = found.ident.to_string();
         // `None` and constants look like bindings.
         let path_like = found.by_ref.is_none() && found.mutability.is_none() && found.subpat.is_none();
-        if !(path_like && name.starts_with(char::is_uppercase)) && !self.names.contains(&name) {
+        let is_path = path_like && name.starts_with(char::is_uppercase);
+        if !is_path && !self.names.contains(&name) {
             self.names.push(name);
         }
         visit::visit_pat_ident(self, found);
     }
     fn visit_expr(&mut self, _: &'ast Expr) {}
+}
+
+/// A `return` at the top of a cell.
+struct Returns(Option<Range<usize>>);
+
+impl<'ast> Visit<'ast> for Returns {
+    fn visit_expr_return(&mut self, found: &'ast syn::ExprReturn) {
+        self.0.get_or_insert(found.return_token.span().byte_range());
+    }
+    fn visit_item(&mut self, _: &'ast Item) {}
+    fn visit_expr_closure(&mut self, _: &'ast syn::ExprClosure) {}
+    fn visit_expr_async(&mut self, _: &'ast syn::ExprAsync) {}
 }
 
 struct Assigned<'a>(&'a mut BTreeSet<String>);

@@ -33,7 +33,7 @@ impl Outputs {
                     self.show(out);
                 }
                 self.display.insert(mime.to_owned(), value);
-                self.waiting = begun[end + END.len()..].as_bytes().to_vec();
+                self.waiting = begun.as_bytes()[end + END.len()..].to_vec();
                 continue;
             }
             let end = match text.find(BEGIN) {

@@ -48,6 +48,17 @@ fn a_moved_variable_is_gone_with_one_compilation_and_plain_words() {
     // Moved on one path only: gone, as for rustc.
     notebook.once("if n > 100 { drop(model) }");
     assert!(notebook.fail("model").1.contains("moved"));
+    // A part of it: what is left can't be kept. Out of a box.
+    notebook.once("struct Two { a: String, b: String }\nlet two = Two { a: \"a\".into(), b: \"b\".into() }; let boxed = Box::new(vec![5]);");
+    assert_eq!(notebook.once("let part = two.a; let inner = *boxed; (part, two.b.len(), inner)"), "(\"a\", 1, [5])");
+    assert!(notebook.fail("two").1.contains("moved"));
+    assert!(notebook.fail("boxed").1.contains("moved"));
+    // Looked at and lent, not moved.
+    notebook.once(
+        "struct Three { n: u8, s: String }\nlet mut three = Three { n: 1, s: String::new() }; let pair = (vec![1], 2);",
+    );
+    notebook.once("let n = three.n; three.s.push('x'); match &pair { (list, n) => println!(\"{}\", list.len() + n) } let (_, two) = pair;");
+    assert_eq!(notebook.once("(three.s.len(), pair.0.len())"), "(1, 1)");
     // Into a thread.
     assert_eq!(notebook.once("std::thread::spawn(move || kept.len()).join().unwrap()"), "1");
     assert!(notebook.fail("kept").1.contains("moved"));
