@@ -67,6 +67,36 @@ impl<'a, T: ?Sized> PeelNothing<'a> for Peel<'a, T> {
     }
 }
 
+/// Of a borrow, what is borrowed: its own `evcxr_display` would be hidden behind that of the borrow.
+pub trait BareBorrow<'a> {
+    /// The value.
+    type Value: ?Sized;
+    /// The value.
+    fn bare(&self) -> &'a Self::Value;
+}
+
+impl<'a, T: ?Sized> BareBorrow<'a> for &Peel<'a, &'a T> {
+    type Value = T;
+    fn bare(&self) -> &'a T {
+        self.0
+    }
+}
+
+/// Of any other value, itself.
+pub trait BareValue<'a> {
+    /// The value.
+    type Value: ?Sized;
+    /// The value.
+    fn bare(&self) -> &'a Self::Value;
+}
+
+impl<'a, T: ?Sized> BareValue<'a> for Peel<'a, T> {
+    type Value = T;
+    fn bare(&self) -> &'a T {
+        self.0
+    }
+}
+
 /// Shows a value whose `evcxr_display` has returned `called`.
 pub fn show<C, T: ?Sized>(called: C, value: &T) {
     drop(called);

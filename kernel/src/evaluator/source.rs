@@ -166,7 +166,7 @@ pub fn write(
         if last {
             source.made(
                 ") { __value => match (&&::scdd_cell::show::Peel(__value)).peel() { \
-                 Ok(__value) => { let __called = __value.evcxr_display(); ::scdd_cell::show::show(__called, __value) } \
+                 Ok(__value) => { let __value = (&&::scdd_cell::show::Peel(__value)).bare(); let __called = __value.evcxr_display(); ::scdd_cell::show::show(__called, __value) } \
                  Err(__words) => ::scdd_cell::show::error(__words) } };\n",
             );
         }
@@ -198,7 +198,7 @@ pub fn write(
     }
     source.made("::scdd_cell::finish().await\n");
     source.made(&"}).await\n".repeat(levels));
-    source.made("}))).await;\n::scdd_cell::failed(__flow).await\n}\n#[allow(unused_imports)] use ::scdd_cell::show::{Fallback as _, PeelNothing as _, PeelResult as _};\n");
+    source.made("}))).await;\n::scdd_cell::failed(__flow).await\n}\n#[allow(unused_imports)] use ::scdd_cell::show::{BareBorrow as _, BareValue as _, Fallback as _, PeelNothing as _, PeelResult as _};\n");
     source
 }
 

@@ -55,7 +55,7 @@ fn a_moved_variable_is_gone_with_one_compilation_and_plain_words() {
     assert!(notebook.fail("boxed").1.contains("moved"));
     // Looked at and lent, not moved.
     notebook.once(
-        "struct Three { n: u8, s: String }\nlet mut three = Three { n: 1, s: String::new() }; let pair = (vec![1], 2);",
+        "struct Three { n: u8, s: String }\nlet mut three = Three { n: 1, s: String::new() }; let pair = (vec![1], 2_usize);",
     );
     notebook.once("let n = three.n; three.s.push('x'); match &pair { (list, n) => println!(\"{}\", list.len() + n) } let (_, two) = pair;");
     assert_eq!(notebook.once("(three.s.len(), pair.0.len())"), "(1, 1)");
@@ -99,6 +99,9 @@ fn the_last_expression_shows_itself() {
     notebook.once("struct Silent; struct Own;\nimpl Own { fn evcxr_display(&self) { println!(\"EVCXR_BEGIN_CONTENT text/html\\n<b>own</b>\\nEVCXR_END_CONTENT\") } }");
     assert_eq!(notebook.once("Silent"), "");
     assert_eq!(notebook.try_run("Own").html, "<b>own</b>");
+    assert_eq!(notebook.try_run("let own = Own; &own").html, "<b>own</b>");
+    assert_eq!(notebook.try_run("Ok::<&Own, String>(&own)").html, "<b>own</b>");
+    assert_eq!(notebook.once("&vec![1]"), "[1]");
     assert_eq!(notebook.try_run("Some(Own).ok_or(\"none\")").html, "<b>own</b>");
     assert_eq!(notebook.once("let list = vec![1, 2]; list"), "[1, 2]");
     assert_eq!(notebook.once("list"), "[1, 2]", "shown, not moved");
