@@ -15,10 +15,28 @@ const HELP: &str = "\
 :type NAME, :t NAME     the type of a variable
 :items                  functions, types and imports that cells have defined
 :timing                 print what every cell's time went into; again to stop
+:explain E0382          what an error means, at length
 :opt N                  optimise later cells, 0 to 3 (0: they compile fastest)
 :clear                  forget all variables and items
 :help                   this list
 ";
+
+/// Settings of evcxr that notebooks may have, and that mean nothing here.
+const EVCXR: [&str; 13] = [
+    "linker",
+    "sccache",
+    "cache",
+    "preserve_vars_on_panic",
+    "allow_static_linking",
+    "offline",
+    "toolchain",
+    "time_passes",
+    "efmt",
+    "types",
+    "internal_debug",
+    "build_env",
+    "codegen_backend",
+];
 
 impl Evaluator {
     /// Does what a line asks for.
@@ -49,6 +67,14 @@ impl Evaluator {
                 }
                 _ => failed(&format!("found `:opt {argument}`, expected a level from 0 to 3")),
             },
+            "explain" if argument.is_empty() => failed("expected an error's code: `:explain E0382`"),
+            "explain" => {
+                let answer = self.build.compiler.explain(argument)?;
+                if answer.is_empty() { failed(&format!("rustc knows no error `{argument}`")) } else { text(answer) }
+            }
+            setting if EVCXR.contains(&setting) => {
+                text(format!("`:{setting}` is a setting of evcxr, which this kernel has no need of."))
+            }
             "clear" => {
                 self.clear();
                 text("All variables and items are gone.".to_owned())
@@ -60,8 +86,10 @@ impl Evaluator {
 
     /// Adds the crates that lines ask for.
     pub(super) fn dep_lines(&mut self, lines: &[Command], out: &mut dyn FnMut(Output)) -> Outcome {
-        let parsed: Result<Vec<_>> =
+        let parsed: Result<Vec<(String, String)>> =
             lines.iter().map(|line| deps::parse(line.argument.trim_end_matches(';').trim())).collect();
+        // Notebooks for a stock evcxr ask for the library, which is there.
+        let parsed = parsed.map(|all| all.into_iter().filter(|(name, _)| name != "scdd").collect());
         match parsed.and_then(|new| self.add_deps(new, out)) {
             Ok(()) => Outcome::Done { result: None },
             Err(error) => failed(&format!("{error:#}")),

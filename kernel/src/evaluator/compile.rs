@@ -61,11 +61,16 @@ impl Build {
         let started = Instant::now();
         let mut rustc = Command::new(&self.compiler.program);
         rustc
-            // For whole paths in the names of types.
+            // For types with whole paths and whatever their length.
             .env("RUSTC_BOOTSTRAP", "1")
             .args(["--edition=2024", "--crate-name=cells", "--crate-type=cdylib", "--emit=obj", "-Ccodegen-units=1"])
             .args(["-Cprefer-dynamic", "-Cpanic=unwind", "-Cdebug-assertions=off", "-Coverflow-checks=on"])
-            .args(["--error-format=json", "-Wtrivial-casts", "-Ztrim-diagnostic-paths=no"])
+            .args([
+                "--error-format=json",
+                "-Wtrivial-casts",
+                "-Ztrim-diagnostic-paths=no",
+                "-Zwrite-long-types-to-disk=no",
+            ])
             .arg(format!("-Copt-level={}", self.optimise))
             .arg(format!("-Cmetadata=scdd-{epoch}"));
         for folder in &self.search {

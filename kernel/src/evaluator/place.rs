@@ -114,6 +114,15 @@ impl Compiler {
         Ok(Compiler { program, sysroot, version })
     }
 
+    /// What the compiler says about an error's code; empty where it knows none.
+    ///
+    /// # Errors
+    /// When it doesn't run.
+    pub fn explain(&self, code: &str) -> Result<String> {
+        let answer = Command::new(&self.program).args(["--explain", code]).output().context("running rustc")?;
+        Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
+    }
+
     /// The linker that comes with the compiler, where it does.
     pub fn lld(&self, triple: &str) -> Option<PathBuf> {
         let path = self.sysroot.join("lib/rustlib").join(triple).join("bin/rust-lld");

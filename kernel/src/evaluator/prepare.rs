@@ -128,3 +128,28 @@ fn clear_old(all: &Path) {
         let _ = fs::remove_dir_all(path);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_is_missing_or_of_another_compiler_is_found_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let built = Built { target: folder.path().to_owned(), triple: "triple".into(), profile: "debug".into() };
+        let compiler =
+            Compiler { program: "rustc".into(), sysroot: "/".into(), version: "rustc 1.95.0 (5980 2026-04-14)".into() };
+        fs::create_dir_all(built.folder()).unwrap();
+        assert!(unfit(&built, &compiler).unwrap().contains("isn't built yet"));
+        fs::write(built.facade(), "").unwrap();
+        fs::write(
+            built.folder().join("libscdd_facade.rlib"),
+            b"!<arch>\x00\x01#rustc 1.95.0 (5980 2026-04-14)\x00more",
+        )
+        .unwrap();
+        assert_eq!(unfit(&built, &compiler), None);
+        let newer = Compiler { version: "rustc 1.96.0 (1234 2026-06-01)".into(), ..compiler };
+        let why = unfit(&built, &newer).unwrap();
+        assert!(why.contains("1.95.0") && why.contains("1.96.0"), "{why}");
+    }
+}

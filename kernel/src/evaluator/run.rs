@@ -294,7 +294,11 @@ impl Evaluator {
             "done" => Outcome::Done { result: (!result.is_empty()).then_some(result) },
             "failed" => ended("error", text, format!("\x1b[1;31merror\x1b[0m: {text}")),
             "panicked" => ended("panic", text, panic_text(text, get("at"), &ready.source, self.cell)),
-            "not loaded" => bail!("the cell was compiled but can't be loaded: {text}"),
+            "not loaded" => ended(
+                "link error",
+                text,
+                format!("\x1b[1;31merror\x1b[0m: the cell compiles but can't be loaded: {text}"),
+            ),
             other => bail!("the child answered {other:?}"),
         })
     }

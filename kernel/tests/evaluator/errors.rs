@@ -57,6 +57,9 @@ fn commands_do_what_they_say_and_unknown_ones_list_all() {
     assert!(notebook.run(":help").contains(":dep"));
     let (_, words) = notebook.fail(":nonsense");
     assert!(words.contains(":nonsense") && words.contains(":vars"), "{words}");
+    assert!(notebook.run(":explain E0382").contains("moved"));
+    assert!(notebook.run(":sccache 1").contains("no need"));
+    notebook.run(":dep scdd = { package = \"scdd-facade\", path = \"/path/to/scdd/kernel/facade\" }");
     notebook.run(":timing");
     assert!(notebook.run("1 + 1").contains("rustc"));
     notebook.run(":timing");

@@ -65,6 +65,21 @@ fn a_moved_variable_is_gone_with_one_compilation_and_plain_words() {
 }
 
 #[test]
+fn a_failed_cell_leaves_all_but_what_it_moves() {
+    let Some(mut notebook) = Notebook::open() else { return };
+    notebook.once("let used = vec![1]; let kept = vec![2]; let mut changed = vec![3];");
+    let shown = notebook.try_run("changed.push(4); let n: i32 = \"x\".parse()?; drop(used);");
+    assert_eq!(shown.failed.unwrap().0, "error");
+    assert!(shown.stderr.contains("`used` went with this cell"), "{}", shown.stderr);
+    assert_eq!(notebook.once("(kept, changed)"), "([2], [3, 4])");
+    assert_eq!(notebook.fail("unsafe extern \"C\" { fn is_nowhere(); }\nunsafe { is_nowhere() }").0, "link error");
+    // A type of more letters than rustc likes to print.
+    let long = "(std::collections::HashMap<String, Vec<f64>>, std::collections::BTreeMap<u64, Option<String>>)";
+    notebook.once(&format!("let long: Vec<({long}, {long}, {long}, {long})> = Vec::new();"));
+    assert_eq!(notebook.once("long.len()"), "0");
+}
+
+#[test]
 fn destructors_run_once_whatever_a_cell_does() {
     let Some(mut notebook) = Notebook::open() else { return };
     notebook
