@@ -14,6 +14,7 @@ Jupyter starts this kernel; you install it once:
 
     install    [--user | --prefix FOLDER | --sys-prefix] [--name NAME]
     uninstall  [--user | --prefix FOLDER | --sys-prefix] [--name NAME]
+    prepare    compile what cells are linked to (set-up does it, else the first start)
     index      describe the library for Tab and Shift-Tab (set-up does it)
     -f FILE    serve the connection file FILE
 
@@ -54,6 +55,7 @@ fn obey(name: &str, shown: &str, engine: fn() -> Result<MakeEngine>, arguments: 
             println!("removed {}", folder.display());
             Ok(())
         }
+        ["prepare"] => engine()?().map(drop),
         ["index"] => {
             let folder = make::folder()?;
             make::make(&folder, &mut |what| println!("names for Tab and Shift-Tab: {what}"))

@@ -4,6 +4,7 @@
 pub mod command;
 pub mod complete;
 pub mod engine;
+pub mod evaluator;
 #[cfg(feature = "evcxr")]
 pub mod evcxr_engine;
 pub mod install;

@@ -3,14 +3,20 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use scdd_kernel::command;
+use scdd_kernel::evaluator::{Evaluator, child};
+use scdd_kernel::jupyter::MakeEngine;
 
 fn main() -> ExitCode {
+    // The evaluator starts this program again as the process that runs the cells.
+    if child::is_child() {
+        child::main();
+    }
     command::main("scdd", "scdd (Rust)", engine)
 }
 
 /// The kernel's own evaluator.
-fn engine() -> Result<scdd_kernel::jupyter::MakeEngine> {
-    bail!("this build has no evaluator; `cargo xtask lab --engine evcxr` has one")
+fn engine() -> Result<MakeEngine> {
+    Ok(Box::new(|| Ok(Box::new(Evaluator::open()?))))
 }

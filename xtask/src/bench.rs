@@ -1,6 +1,6 @@
 //! `cargo xtask bench demo`: the figures of the demo and of the kernel; `cargo xtask bench foundation` and `distill`: those of
 //! embedding cells and of distilling them, beside PyTorch; `evaluate`: those of judges, beside scikit-learn, and the paper's
-//! table II of Baron in one process; as JSON lines.
+//! table II of Baron in one process; `kernel`: what a cell costs beyond its work; as JSON lines.
 //!
 //! ```text
 //! {"bench": "demo", "case": "...", "figure": "...", "value": 1.0, "unit": "s"}
@@ -12,7 +12,7 @@
 use crate::command::run;
 use crate::notebook::QUICK_START;
 use crate::place::Place;
-use crate::{data, needs, python, setup};
+use crate::{build, data, needs, python, setup};
 use anyhow::{Result, bail};
 use std::time::Instant;
 
@@ -84,6 +84,15 @@ fn table_two(place: &Place) -> Result<()> {
         figure(model, "all sets", lines.iter().filter(of_sets).filter_map(seconds).sum(), "s");
     }
     Ok(())
+}
+
+/// What each of a fixed list of cells costs in the kernel's evaluator: split, rustc, link, load, run.
+pub fn kernel(place: &Place) -> Result<()> {
+    needs::check(place)?;
+    python::ready(place)?;
+    build::library_and_kernel(place, build::Engine::Own)?;
+    run(place.command("cargo").args(["build", "--package", "scdd-kernel", "--bin", "scdd-kernel-cells"]))?;
+    run(place.command(place.built().join("scdd-kernel-cells")).args(["bench", "kernel/bench/cells.txt"]))
 }
 
 /// Sets up what builds the library, and PyTorch with scikit-learn in an environment of its own; then a script in xtask/py measures an example

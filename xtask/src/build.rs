@@ -44,7 +44,12 @@ pub fn library_and_kernel(place: &Place, engine: Engine) -> Result<()> {
     if engine == Engine::Evcxr {
         kernel.args(["--features", "evcxr"]);
     }
-    run(&mut kernel)
+    run(&mut kernel)?;
+    if engine == Engine::Own {
+        // What cells are linked to: some seconds now, or at the first start of the kernel.
+        run(place.command(place.built().join("scdd-kernel")).arg("prepare"))?;
+    }
+    Ok(())
 }
 
 /// Writes the kernel spec into the clone's Python environment, where its JupyterLab looks first.

@@ -73,6 +73,8 @@ enum Bench {
     Distill,
     /// Judges: logistic regression beside scikit-learn's, and the seconds of each; the paper's table II of Baron in one process.
     Evaluate,
+    /// The kernel's evaluator over a fixed list of cells (kernel/bench/cells.txt).
+    Kernel,
 }
 
 fn main() -> ExitCode {
@@ -109,6 +111,7 @@ fn obey(asked: Asked) -> Result<()> {
         Verb::Bench { what: Bench::Foundation } => bench::foundation(&place),
         Verb::Bench { what: Bench::Distill } => bench::distill(&place),
         Verb::Bench { what: Bench::Evaluate } => bench::evaluate(&place),
+        Verb::Bench { what: Bench::Kernel } => bench::kernel(&place),
     }
 }
 

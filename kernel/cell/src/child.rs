@@ -1,0 +1,195 @@
+//! The child: loads cells, runs them one after the other on one thread, and answers how each ended.
+//!
+//! | from the kernel | answer |
+//! |---|---|
+//! | `load`, path | `loaded` or `failed`, why |
+//! | `run`, path, symbol, ids of variables that no cell could name ... | pairs of key and value, `state` first |
+//! | `forget`, names ... | none |
+//! | `stop` | none: the library's running algorithm sees it |
+
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::FromRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use crate::flow::{self, End, Flow};
+use crate::{show, store, wire};
+
+unsafe extern "C" {
+    fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void;
+    fn dlsym(of: *mut c_void, name: *const c_char) -> *mut c_void;
+    fn dlerror() -> *const c_char;
+    fn fflush(stream: *mut c_void) -> c_int;
+}
+
+const RTLD_NOW: c_int = 2;
+#[cfg(target_os = "macos")]
+const RTLD_GLOBAL: c_int = 8;
+#[cfg(not(target_os = "macos"))]
+const RTLD_GLOBAL: c_int = 0x100;
+/// Where the loader looks in all that is loaded.
+#[cfg(target_os = "macos")]
+const RTLD_DEFAULT: *mut c_void = std::ptr::without_provenance_mut(-2_isize as usize);
+#[cfg(not(target_os = "macos"))]
+const RTLD_DEFAULT: *mut c_void = std::ptr::null_mut();
+/// Room for what a cell has on its stack; only what is touched takes memory.
+const STACK: usize = 256 << 20;
+/// How often text without a line end reaches the notebook.
+const FLUSH: Duration = Duration::from_millis(100);
+
+static RUNNING: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    static IS_CELL: RefCell<bool> = const { RefCell::new(false) };
+    static PANICKED_AT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Serves the kernel until it is gone. `socket` is an open file descriptor that belongs to this call.
+#[unsafe(no_mangle)]
+pub extern "C" fn scdd_child_main(socket: c_int) -> c_int {
+    // Safety: the kernel gave it to this process for this.
+    let mut commands = unsafe { File::from_raw_fd(socket) };
+    let Ok(answers) = commands.try_clone() else { return 1 };
+    let (send, receive) = channel();
+    let cells = std::thread::Builder::new().name("cell".to_owned()).stack_size(STACK);
+    if cells.spawn(move || serve(&receive, answers)).is_err() {
+        return 1;
+    }
+    std::thread::spawn(flush_often);
+    while let Ok(command) = wire::read(&mut commands) {
+        if command.first().is_some_and(|verb| verb == "stop") {
+            call(c"scdd_request_stop");
+        } else if send.send(command).is_err() {
+            return 1;
+        }
+    }
+    // The kernel is gone. Destructors of variables are of no use to anybody any more.
+    unsafe extern "C" {
+        fn _exit(code: c_int) -> !;
+    }
+    unsafe { _exit(0) }
+}
+
+fn flush_often() {
+    loop {
+        std::thread::sleep(FLUSH);
+        if RUNNING.load(Ordering::Relaxed) {
+            let _ = std::io::stdout().flush();
+        }
+    }
+}
+
+/// Calls a function of the library without arguments, if there is one of this name.
+fn call(name: &CStr) {
+    let found = unsafe { dlsym(RTLD_DEFAULT, name.as_ptr()) };
+    if !found.is_null() {
+        // Safety: the library exports functions of these names as `extern "C" fn()`.
+        unsafe { std::mem::transmute::<*mut c_void, extern "C" fn()>(found)() };
+    }
+}
+
+fn serve(commands: &Receiver<Vec<String>>, mut answers: File) {
+    IS_CELL.set(true);
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !IS_CELL.with_borrow(|is| *is) {
+            return default(info);
+        }
+        let place = info.location().map(|at| format!("{}:{}:{}", at.file(), at.line(), at.column()));
+        PANICKED_AT.set(place.unwrap_or_default());
+    }));
+    for command in commands {
+        let rest = &command[1..];
+        let answer = match (command[0].as_str(), rest) {
+            ("load", [path]) => match load(path) {
+                Ok(_) => vec!["loaded".to_owned()],
+                Err(why) => vec!["failed".to_owned(), why],
+            },
+            ("run", [path, symbol, ids @ ..]) => {
+                let ids: Vec<usize> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+                run(path, symbol, &ids)
+            }
+            ("forget", names) => {
+                store::forget(names);
+                continue;
+            }
+            _ => continue,
+        };
+        if wire::write(&mut answers, &answer).is_err() {
+            return;
+        }
+    }
+}
+
+fn load(path: &str) -> Result<*mut c_void, String> {
+    let path = CString::new(path).map_err(|error| error.to_string())?;
+    let loaded = unsafe { dlopen(path.as_ptr(), RTLD_NOW | RTLD_GLOBAL) };
+    if loaded.is_null() {
+        return Err(unsafe { CStr::from_ptr(dlerror()) }.to_string_lossy().into_owned());
+    }
+    Ok(loaded)
+}
+
+fn run(path: &str, symbol: &str, unnameable: &[usize]) -> Vec<String> {
+    let mut answer = Vec::new();
+    let mut say = |key: &str, value: String| answer.extend([key.to_owned(), value]);
+    let started = Instant::now();
+    let entry = load(path).and_then(|cell| {
+        let name = CString::new(symbol).map_err(|error| error.to_string())?;
+        let entry = unsafe { dlsym(cell, name.as_ptr()) };
+        if entry.is_null() { Err(format!("found no {symbol} in {path}")) } else { Ok(entry) }
+    });
+    say("load", started.elapsed().as_micros().to_string());
+    let entry = match entry {
+        // Safety: the kernel wrote the cell, with this function in it.
+        Ok(entry) => unsafe { std::mem::transmute::<*mut c_void, extern "C" fn()>(entry) },
+        Err(why) => {
+            say("state", "not loaded".to_owned());
+            say("text", why);
+            return answer;
+        }
+    };
+    call(c"scdd_clear_stop");
+    PANICKED_AT.take();
+    RUNNING.store(true, Ordering::Relaxed);
+    let started = Instant::now();
+    entry();
+    say("run", started.elapsed().as_micros().to_string());
+    let end = flow::end();
+    let left = store::settle(unnameable, !matches!(end, Some(End::Done)));
+    flow::sweep();
+    RUNNING.store(false, Ordering::Relaxed);
+    let _ = std::io::stdout().flush();
+    let _ = std::io::stderr().flush();
+    unsafe { fflush(std::ptr::null_mut()) };
+    match end {
+        Some(End::Done) => say("state", "done".to_owned()),
+        Some(End::Ended(Flow::Failed(text))) => {
+            say("state", "failed".to_owned());
+            say("text", text);
+        }
+        Some(End::Ended(Flow::Panicked(text))) => {
+            say("state", "panicked".to_owned());
+            say("text", text);
+            say("at", PANICKED_AT.take());
+        }
+        None => say("state", "lost".to_owned()),
+    }
+    for (mime, content) in show::result() {
+        say("mime", mime);
+        say("content", content);
+    }
+    for name in left.gone {
+        say("gone", name);
+    }
+    for [name, type_name, shape] in left.kept {
+        say("kept", name);
+        say("type", type_name);
+        say("shape", shape);
+    }
+    answer
+}

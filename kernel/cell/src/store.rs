@@ -1,0 +1,213 @@
+//! The variables between cells, and where they are while a cell runs.
+//!
+//! A cell takes the variables that it names out of the store, as locals of an async block, and tells where each lies
+//! ([`place`]). What follows in the cell is a nested async block, which borrows a variable, or owns it if it moves it
+//! anywhere: asked again in there ([`inside`]), a moved variable has another address. When the cell ends, its future is
+//! not resumed and not dropped, so all locals are as they were, and those that weren't moved go (back) into the store.
+//! Thus one compilation does, whatever the cell moves.
+
+use std::alloc::Layout;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::shape::ShapeOf;
+
+/// How to copy, drop and describe a value whose type was known once.
+#[derive(Clone, Copy)]
+struct Type {
+    layout: Layout,
+    drop: unsafe fn(*mut u8),
+    shape: unsafe fn(*const u8) -> String,
+    name: fn() -> &'static str,
+}
+
+impl Type {
+    fn of<T>() -> Type {
+        unsafe fn drop<T>(at: *mut u8) {
+            unsafe { std::ptr::drop_in_place(at.cast::<T>()) }
+        }
+        unsafe fn shape<T>(at: *const u8) -> String {
+            unsafe { (*at.cast::<T>()).shape() }
+        }
+        Type { layout: Layout::new::<T>(), drop: drop::<T>, shape: shape::<T>, name: std::any::type_name::<T> }
+    }
+}
+
+/// A kept value: its bytes on the heap. Empty while a cell has it.
+struct Slot {
+    bytes: *mut u8,
+    of: Type,
+    full: bool,
+}
+
+impl Slot {
+    fn empty(of: Type) -> Slot {
+        let bytes = match of.layout.size() {
+            0 => std::ptr::without_provenance_mut(of.layout.align()),
+            _ => unsafe { std::alloc::alloc(of.layout) },
+        };
+        if bytes.is_null() {
+            std::alloc::handle_alloc_error(of.layout);
+        }
+        Slot { bytes, of, full: false }
+    }
+
+    fn put(&mut self, from: *const u8) {
+        unsafe { std::ptr::copy_nonoverlapping(from, self.bytes, self.of.layout.size()) };
+        self.full = true;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if self.full {
+            let (of, bytes) = (self.of, self.bytes);
+            // A destructor that panics must not take the kernel's child with it.
+            let _ = std::panic::catch_unwind(|| unsafe { (of.drop)(bytes) });
+        }
+        if self.of.layout.size() > 0 {
+            unsafe { std::alloc::dealloc(self.bytes, self.of.layout) };
+        }
+    }
+}
+
+/// A variable of the running cell.
+struct Placed {
+    name: String,
+    at: *mut u8,
+    of: Type,
+    moved: bool,
+    kept: bool,
+    /// It was in the store before, and lies outside of what an error ends.
+    outer: bool,
+}
+
+#[derive(Default)]
+struct Store {
+    slots: BTreeMap<String, Slot>,
+    placed: BTreeMap<usize, Placed>,
+}
+
+thread_local! {
+    static STORE: RefCell<Store> = RefCell::default();
+}
+
+fn with<R>(f: impl FnOnce(&mut Store) -> R) -> R {
+    STORE.with_borrow_mut(f)
+}
+
+/// The value of a kept variable; its slot stays, empty.
+///
+/// # Safety
+/// The variable is there and its type is `T`: the kernel, which wrote the cell, knows both.
+pub unsafe fn take<T>(name: &str) -> T {
+    let bytes = with(|store| {
+        let slot = store.slots.get_mut(name).filter(|slot| slot.full && slot.of.layout == Layout::new::<T>());
+        let Some(slot) = slot else { panic!("the kernel has no variable `{name}` any more") };
+        slot.full = false;
+        slot.bytes
+    });
+    unsafe { bytes.cast::<T>().read() }
+}
+
+/// Tells where a variable lies that is to be kept.
+pub fn place<T: 'static>(id: usize, name: &str, at: *const T) {
+    note(id, name, at, true, false);
+}
+
+/// Tells where a variable lies that came out of the store.
+pub fn taken<T>(id: usize, name: &str, at: *const T) {
+    note(id, name, at, true, true);
+}
+
+/// Tells where a variable lies that ends with the cell.
+pub fn place_local<T>(id: usize, at: *const T) {
+    note(id, "", at, false, false);
+}
+
+fn note<T>(id: usize, name: &str, at: *const T, kept: bool, outer: bool) {
+    let placed =
+        Placed { name: name.to_owned(), at: at.cast_mut().cast(), of: Type::of::<T>(), moved: false, kept, outer };
+    with(|store| store.placed.insert(id, placed));
+}
+
+/// Tells where a variable lies as seen from the rest of the cell.
+pub fn inside<T>(id: usize, at: *const T) {
+    with(|store| {
+        if let Some(placed) = store.placed.get_mut(&id) {
+            placed.moved = placed.at != at.cast_mut().cast();
+        }
+    });
+}
+
+/// Tells at the end of a cell that a variable which was assigned to is there, and where.
+pub fn again<T>(id: usize, at: *const T) {
+    with(|store| {
+        if let Some(placed) = store.placed.get_mut(&id) {
+            (placed.at, placed.moved) = (at.cast_mut().cast(), false);
+        }
+    });
+}
+
+/// What a cell left behind.
+pub(crate) struct Left {
+    /// Names of variables that were moved and are gone.
+    pub gone: Vec<String>,
+    /// Names, type names and shapes of the variables that are kept now and were in the cell's hands.
+    pub kept: Vec<[String; 3]>,
+}
+
+/// Puts what the ended cell still has into the store, and drops what isn't kept; `unnameable` are the ids of variables
+/// whose type no later cell could write. Of a cell that has `failed` only the variables of earlier cells are left.
+pub(crate) fn settle(unnameable: &[usize], failed: bool) -> Left {
+    let mut placed = with(|store| std::mem::take(&mut store.placed));
+    placed.retain(|_, variable| variable.outer || !failed);
+    let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+    for (id, variable) in placed.iter().filter(|(_, variable)| variable.kept) {
+        last.insert(&variable.name, *id);
+    }
+    let mut ended = Vec::new();
+    for (id, variable) in &placed {
+        let is_last = last.get(variable.name.as_str()) == Some(id);
+        let keep = variable.kept && is_last && !variable.moved && !unnameable.contains(id);
+        if keep {
+            let mut slot = Slot::empty(variable.of);
+            slot.put(variable.at);
+            let old = with(|store| store.slots.insert(variable.name.clone(), slot));
+            // Dropped here and not inside `with`: a destructor is anybody's code.
+            drop(old);
+        } else if !variable.moved {
+            ended.push(variable);
+        }
+        if variable.kept && is_last && !keep {
+            drop(with(|store| store.slots.remove(&variable.name)));
+        }
+    }
+    for variable in ended.iter().rev() {
+        let (of, at) = (variable.of, variable.at);
+        let _ = std::panic::catch_unwind(|| unsafe { (of.drop)(at) });
+    }
+    let (mut gone, mut kept) = (Vec::new(), Vec::new());
+    for (name, id) in last {
+        let variable = &placed[&id];
+        if variable.moved {
+            gone.push(name.to_owned());
+        } else if let Some(shape) = describe(name) {
+            kept.push([name.to_owned(), (variable.of.name)().to_owned(), shape]);
+        }
+    }
+    Left { gone, kept }
+}
+
+/// The shape of a kept variable in words.
+fn describe(name: &str) -> Option<String> {
+    let (bytes, of) = with(|store| store.slots.get(name).map(|slot| (slot.bytes, slot.of)))?;
+    Some(std::panic::catch_unwind(|| unsafe { (of.shape)(bytes) }).unwrap_or_default())
+}
+
+/// Drops kept variables.
+pub(crate) fn forget(names: &[String]) {
+    for name in names {
+        drop(with(|store| store.slots.remove(name)));
+    }
+}

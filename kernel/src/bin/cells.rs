@@ -1,0 +1,44 @@
+//! `scdd-kernel-cells`: runs cells from a file through the kernel's evaluator, without Jupyter.
+//!
+//! ```text
+//! scdd-kernel-cells bench kernel/bench/cells.rs.txt    what each cell cost, as JSON lines
+//! scdd-kernel-cells run notebook.txt                   what the cells print and show
+//! ```
+#![warn(missing_docs)]
+
+use anyhow::{Context, Result, bail};
+use scdd_kernel::engine::{Engine, Outcome, Output};
+use scdd_kernel::evaluator::{Evaluator, bench, child};
+
+fn main() -> Result<()> {
+    if child::is_child() {
+        child::main();
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [verb, path] = arguments.as_slice() else { bail!("expected `bench FILE` or `run FILE`") };
+    let list = std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
+    match verb.as_str() {
+        "bench" => bench::run(&list),
+        "run" => run(&list),
+        other => bail!("found `{other}`, expected `bench` or `run`"),
+    }
+}
+
+fn run(list: &str) -> Result<()> {
+    let mut evaluator = Evaluator::open()?;
+    for (title, code) in bench::cells(list) {
+        println!("--- {title}");
+        let outcome = evaluator.execute(&code, &mut |output| match output {
+            Output::Stdout(text) => print!("{text}"),
+            Output::Stderr(text) => print!("[stderr] {text}"),
+            other => println!("{other:?}"),
+        })?;
+        match outcome {
+            Outcome::Done { result: None } => {}
+            Outcome::Done { result: Some(result) } => println!("=> {result:?}"),
+            Outcome::Failed { name, traceback, .. } => println!("[{name}] {}", traceback.join("\n")),
+        }
+        println!("    {}", evaluator.times().in_words().trim_end());
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! `:dep`: crates beside the library.
+
+use crate::notebook::Notebook;
+
+fn write(path: &std::path::Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+#[test]
+fn a_crate_of_ones_own_keeps_variables_and_its_statics_are_one() {
+    let Some(mut notebook) = Notebook::open() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mine = folder.path().join("mine");
+    write(
+        &mine.join("Cargo.toml"),
+        "[package]\nname = \"mine\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n",
+    );
+    write(
+        &mine.join("src/lib.rs"),
+        "use std::sync::atomic::*;\nstatic N: AtomicUsize = AtomicUsize::new(0);\npub fn tick() -> usize { N.fetch_add(1, Ordering::SeqCst) }\n\
+         #[derive(Debug, Clone)] pub struct Own { pub n: usize }\n#[macro_export] macro_rules! own { ($n:expr) => { $crate::Own { n: $n } }; }",
+    );
+    notebook.once("let before = vec![1]; fn f() -> i32 { 1 }");
+    let shown = notebook.try_run(&format!(":dep mine = {{ path = {:?} }}", mine.to_string_lossy()));
+    assert!(shown.failed.is_none(), "{shown:?}");
+    assert!(shown.stdout.contains("Building mine") && shown.stdout.contains("Ready in"), "{shown:?}");
+    assert_eq!(notebook.once("before"), "[1]");
+    notebook.once("mine::tick(); let own = mine::own!(3);");
+    assert_eq!(notebook.once("(mine::tick(), own.n, f())"), "(1, 3, 1)");
+    assert!(notebook.run(":vars").contains("own     Own"), "{}", notebook.run(":vars"));
+    notebook.once("mod inner { pub fn through() -> usize { ::mine::tick() } }");
+    assert_eq!(notebook.once("inner::through()"), "2");
+
+    // What can't be had leaves all as it was.
+    let (_, words) =
+        notebook.fail(&format!(":dep gone = {{ path = {:?} }}", folder.path().join("gone").to_string_lossy()));
+    assert!(words.contains("gone"), "{words}");
+    assert_eq!(notebook.once("(before, mine::tick())"), "([1], 3)");
+}

@@ -1,0 +1,10 @@
+//! Stories of cells, through the kernel's evaluator. They need the library's shared object (`cargo build -p scdd-facade`) and
+//! are skipped with a message where it isn't built.
+
+mod deps;
+mod errors;
+mod items;
+mod language;
+mod notebook;
+mod safety;
+mod values;
