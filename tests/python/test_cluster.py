@@ -75,7 +75,7 @@ class Cluster(unittest.TestCase):
         here.mkdir()
         for task in (1, 2):
             place = dict(os.environ, PATH=f"{SCDD.parent}:{os.environ['PATH']}")
-            place |= {"SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_MAX": "2"}
+            place |= {"SLURM_ARRAY_TASK_ID": str(task), "SHARDS": "2"}
             command = [bash, CLUSTER / "benchmark.slurm", self.file, *GRID.split()]
             subprocess.run(command, cwd=here, env=place, check=True, capture_output=True)
         command = [SCDD, "merge", here / "rows/1.jsonl", here / "rows/2.jsonl", "--out", here / "rows.jsonl"]
