@@ -4,7 +4,8 @@
 
 Both get the same simulated cells (negative binomial counts, log-normalised) and fit one class against the others at the same
 tolerance, on two threads. scikit-learn standardises, clips and fits dense double precision, as the package celltypist has
-it; scdd reads sparse rows. The two take turns, and the shortest time of each counts: other work only lengthens.
+it; scdd reads sparse rows. The two take turns, and the shortest time of each counts: other work only lengthens. Processor
+seconds are given besides. At one tolerance neither is at the minimum; equal decisions there are what the golden tests show.
 """
 
 import json
@@ -18,7 +19,8 @@ THREADS = 2
 TOLERANCE = 1e-4
 TURNS = 3
 TEST = 1_000
-CASES = [(1_700, 2_000, 14, False), (1_700, 20_000, 14, True), (10_000, 2_000, 20, False)]
+# Cells, genes, classes, and whether every judge is measured.
+CASES = [(1_700, 2_000, 14, True), (1_700, 20_000, 14, True), (10_000, 2_000, 20, False)]
 
 
 def line(case, figure, value, unit):
@@ -40,7 +42,7 @@ def make_cells(path, cells, genes, classes):
     for part, count in [("train", cells), ("test", TEST)]:
         labels = random.choice(classes, count, p=shares)
         labels[:classes] = np.arange(classes)
-        depth = random.gamma(6.0, 0.02 * 20_000 / 6, (count, 1))
+        depth = random.gamma(6.0, 2_500 / 6, (count, 1))
         counts = random.poisson(profiles[labels] * depth * random.gamma(2.0, 0.5, (count, genes)))
         rows = csr_matrix(np.log1p(counts / np.maximum(counts.sum(1, keepdims=True), 1) * 1e4).astype(np.float32))
         rows.sort_indices()
@@ -73,14 +75,14 @@ def worker(path):
     z = scaler.fit_transform(train.toarray().astype(np.float64))
     z[z > 10] = 10
     standardised = time.perf_counter() - began
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     fit = OneVsRestClassifier(LogisticRegression(C=1.0, solver="lbfgs", max_iter=1000, tol=TOLERANCE)).fit(z, labels)
-    seconds = time.perf_counter() - began
+    seconds, busy = time.perf_counter() - began, time.process_time() - busy
     at = scaler.transform(test.toarray().astype(np.float64))
     at[at > 10] = 10
     predicted = fit.decision_function(at).argmax(1)
     accuracy = float(np.mean(predicted == arrays["test.labels"]))
-    found = {"standardise": standardised, "fit": seconds, "predicted": predicted.tolist(), "accuracy": accuracy}
+    found = {"standardise": standardised, "fit": seconds, "busy": busy, "predicted": predicted.tolist(), "accuracy": accuracy}
     print(json.dumps(found))
 
 
@@ -100,13 +102,18 @@ def main():
         theirs, mine = [], []
         for turn in range(TURNS):
             theirs.append(output([sys.executable, __file__, "--worker", path]))
-            mine.append(output([ours, path, TOLERANCE, *(["judges"] if turn == 0 else [])]))
+            mine.append(output([ours, path, TOLERANCE, *(["judges"] if judges and turn == 0 else [])]))
         fit = min(second for found in mine for second in found["fit"])
         lbfgs = min(found["fit"] for found in theirs)
         whole = min(found["fit"] + found["standardise"] for found in theirs)
         line(case, "seconds, scdd, from sparse rows", fit, "s")
         line(case, "seconds, scikit-learn, standardised already", lbfgs, "s")
         line(case, "seconds, scikit-learn, from sparse rows", whole, "s")
+        mine_busy = min(busy for found in mine for busy in found["busy"])
+        theirs_busy = min(found["busy"] for found in theirs)
+        line(case, "processor seconds, scdd, from sparse rows", mine_busy, "s")
+        line(case, "processor seconds, scikit-learn, standardised already", theirs_busy, "s")
+        line(case, "processor seconds, ratio", theirs_busy / mine_busy, "1")
         line(case, "ratio, standardised already", lbfgs / fit, "1")
         line(case, "ratio, from sparse rows", whole / fit, "1")
         same = [a == b for a, b in zip(mine[0]["predicted"], theirs[0]["predicted"])]

@@ -92,51 +92,6 @@ fn a_setting_outside_its_range_and_other_genes_are_refused_with_numbers() {
     assert!(other.contains("7 genes") && other.contains("30"), "{other}");
 }
 
-/// What the Python package celltypist predicts (tests/goldens/make_celltypist_package.py).
-#[derive(serde::Deserialize)]
-struct Package {
-    classes: usize,
-    train: Vec<Vec<u32>>,
-    labels: Vec<u32>,
-    test: Vec<Vec<u32>>,
-    lbfgs: Vec<u32>,
-    probabilities: Vec<Vec<f32>>,
-    sgd: Vec<u32>,
-    sgd_agrees_with_itself: f64,
-}
-
-fn normalized(counts: &[Vec<u32>]) -> Expression {
-    let row = |counts: &Vec<u32>| {
-        let sum: u32 = counts.iter().sum();
-        counts.iter().map(|&count| (f64::from(count) / f64::from(sum) * 1e4).ln_1p() as f32).collect::<Vec<f32>>()
-    };
-    Expression::from_dense(counts[0].len(), &counts.iter().flat_map(row).collect::<Vec<f32>>()).unwrap()
-}
-
-#[test]
-fn predictions_agree_with_the_python_package_by_lbfgs_and_by_sgd() {
-    let golden: Package =
-        serde_json::from_str(include_str!("../../../../tests/goldens/celltypist_package.json")).unwrap();
-    let (train, test) = (normalized(&golden.train), ModelInput::new(normalized(&golden.test)));
-    let share = |ours: &[u32], theirs: &[u32]| agreement(ours, theirs);
-    let fit = |model: CellTypist, seed| model.fit_seeded(&train, &golden.labels, golden.classes, seed).unwrap();
-
-    let ours = fit(CellTypist::default(), 1);
-    assert!(share(&ours.predict(&test).unwrap(), &golden.lbfgs) >= 0.99);
-    let probabilities = ours.probabilities(&test).unwrap();
-    for (ours, theirs) in probabilities.iter().zip(golden.probabilities.concat()) {
-        assert!((ours - theirs).abs() < 0.01, "{ours} {theirs}");
-    }
-    // The order of cells is drawn, so theirs agrees with itself only so often.
-    assert!(golden.sgd_agrees_with_itself > 0.97);
-    let mut agreed = Vec::new();
-    for seed in 0..5 {
-        agreed.push(share(&fit(CellTypist::sgd(), seed).predict(&test).unwrap(), &golden.sgd));
-    }
-    let mean = agreed.iter().sum::<f64>() / 5.0;
-    assert!(mean >= golden.sgd_agrees_with_itself - 0.01 && mean > 0.97, "{agreed:?}");
-}
-
 #[test]
 fn genes_that_were_not_measured_say_nothing() {
     let (train, labels) = cells(200, 40, 3, "missing");

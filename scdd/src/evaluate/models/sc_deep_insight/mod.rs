@@ -36,8 +36,7 @@ const LAST: f64 = 0.01;
 /// share of the largest value in the training set and 1 at most (DeepInsight's second normalisation).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScDeepInsight {
-    /// Rows and columns of an image: 16 (ours; the original has 224, of which 2,000 genes leave most empty). Larger ones cost
-    /// more and scored no better.
+    /// Rows and columns of an image: 16 (ours; the original has 224, of which 2,000 genes leave most empty).
     pub size: usize,
     /// Channels of the first convolution, a multiple of 8; later ones have up to four times as many: 16 (ours).
     pub channels: usize,
