@@ -91,16 +91,12 @@ fn cross<const WIDTH: usize, const TOGETHER: usize, const FUSED: bool>(
     while start < genes.end {
         let end = (start + GENES).min(genes.end);
         let values = &mut values[..end - start];
-        let tiles: Vec<&[Row]> = (0..to.column_tiles()).map(|tile| &to.tile(tile)[start..end]).collect();
         for (block, (units, sums)) in units.chunks_exact(ins.max(1)).zip(sums.chunks_exact_mut(outs.max(1))).enumerate()
         {
-            let (groups, single) = values.as_chunks_mut::<TOGETHER>();
-            let first_single = groups.len() * TOGETHER;
-            for (group, values) in groups.iter_mut().enumerate() {
-                *values = at_genes::<WIDTH, TOGETHER, FUSED>(&tiles, group * TOGETHER, units);
-            }
-            for (place, value) in single.iter_mut().enumerate() {
-                [*value] = at_genes::<WIDTH, 1, FUSED>(&tiles, first_single + place, units);
+            values.fill([[0.0; WIDTH]; REGISTERS]);
+            for (number, units) in units.as_chunks::<COLUMNS>().0.iter().enumerate() {
+                let next = if number + 1 < to.column_tiles() { &to.tile(number + 1)[start..end] } else { &[] };
+                add_genes::<WIDTH, TOGETHER, FUSED>(&to.tile(number)[start..end], units, values, next);
             }
             for (place, value) in values.iter_mut().enumerate() {
                 at_gene(start + place, block, value);
@@ -119,25 +115,38 @@ fn cross<const WIDTH: usize, const TOGETHER: usize, const FUSED: bool>(
     }
 }
 
-/// Sums of some genes over all units, `sum_u w_gu x_u`.
+/// Adds what the units of a column tile give genes, `sum_u w_gu x_u`; `next` is needed then.
 #[inline(always)]
-fn at_genes<const WIDTH: usize, const TOGETHER: usize, const FUSED: bool>(
-    tiles: &[&[Row]],
-    first: usize,
-    units: &[Lanes<WIDTH>],
-) -> [Lanes<WIDTH>; TOGETHER] {
-    let mut sums = [[[0.0; WIDTH]; REGISTERS]; TOGETHER];
-    for (tile, units) in tiles.iter().zip(units.as_chunks::<COLUMNS>().0) {
-        tile.iter().skip(first + 2 * TOGETHER).take(TOGETHER).for_each(ask);
-        // As many rows as sums: the lengths are the compiler's to see.
-        let Some(rows) = tile[first..].first_chunk::<TOGETHER>() else { continue };
-        for column in 0..COLUMNS {
-            for gene in 0..TOGETHER {
-                add::<WIDTH, FUSED>(&mut sums[gene], rows[gene][column], &units[column]);
-            }
+fn add_genes<const WIDTH: usize, const TOGETHER: usize, const FUSED: bool>(
+    weights: &[Row],
+    units: &[Lanes<WIDTH>; COLUMNS],
+    values: &mut [Lanes<WIDTH>],
+    next: &[Row],
+) {
+    let (rows, single_rows) = weights.as_chunks::<TOGETHER>();
+    let (groups, singles) = values.as_chunks_mut::<TOGETHER>();
+    for (group, (rows, values)) in rows.iter().zip(groups).enumerate() {
+        next.iter().skip(group * TOGETHER).take(TOGETHER).for_each(ask);
+        add_columns::<WIDTH, TOGETHER, FUSED>(rows, units, values);
+    }
+    for (row, value) in single_rows.iter().zip(singles) {
+        add_columns::<WIDTH, 1, FUSED>(std::array::from_ref(row), units, std::array::from_mut(value));
+    }
+}
+
+#[inline(always)]
+fn add_columns<const WIDTH: usize, const TOGETHER: usize, const FUSED: bool>(
+    rows: &[Row; TOGETHER],
+    units: &[Lanes<WIDTH>; COLUMNS],
+    values: &mut [Lanes<WIDTH>; TOGETHER],
+) {
+    let mut added = *values;
+    for (column, unit) in units.iter().enumerate() {
+        for gene in 0..TOGETHER {
+            add::<WIDTH, FUSED>(&mut added[gene], rows[gene][column], unit);
         }
     }
-    sums
+    *values = added;
 }
 
 /// Adds what genes give some units, `sum_g w_gu x_g`.
