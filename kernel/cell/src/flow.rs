@@ -71,11 +71,15 @@ fn stop_here(end: End) -> impl Future<Output = Flow> {
 
 /// Runs the body and makes a panic in it a [`Flow`].
 pub async fn guard(mut body: Pin<&mut dyn Future<Output = Flow>>) -> Flow {
-    std::future::poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(context))) {
-        Ok(poll) => poll,
-        Err(payload) => Poll::Ready(Flow::Panicked(message(&*payload))),
-    })
-    .await
+    crate::store::enter();
+    let flow =
+        std::future::poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(context))) {
+            Ok(poll) => poll,
+            Err(payload) => Poll::Ready(Flow::Panicked(message(&*payload))),
+        })
+        .await;
+    crate::store::leave();
+    flow
 }
 
 fn message(payload: &(dyn Any + Send)) -> String {

@@ -7,7 +7,7 @@
 //! Thus one compilation does, whatever the cell moves.
 
 use std::alloc::Layout;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use crate::shape::ShapeOf;
@@ -78,8 +78,10 @@ struct Placed {
     of: Type,
     moved: bool,
     kept: bool,
-    /// It was in the store before, and lies outside of what an error ends.
-    outer: bool,
+    /// It was in the store before.
+    taken: bool,
+    /// In how many guards it lies.
+    depth: usize,
 }
 
 #[derive(Default)]
@@ -90,6 +92,7 @@ struct Store {
 
 thread_local! {
     static STORE: RefCell<Store> = RefCell::default();
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
 fn with<R>(f: impl FnOnce(&mut Store) -> R) -> R {
@@ -125,9 +128,16 @@ pub fn place_local<T>(id: usize, at: *const T) {
     note(id, "", at, false, false);
 }
 
-fn note<T>(id: usize, name: &str, at: *const T, kept: bool, outer: bool) {
-    let placed =
-        Placed { name: name.to_owned(), at: at.cast_mut().cast(), of: Type::of::<T>(), moved: false, kept, outer };
+fn note<T>(id: usize, name: &str, at: *const T, kept: bool, taken: bool) {
+    let placed = Placed {
+        name: name.to_owned(),
+        at: at.cast_mut().cast(),
+        of: Type::of::<T>(),
+        moved: false,
+        kept,
+        taken,
+        depth: DEPTH.get(),
+    };
     with(|store| store.placed.insert(id, placed));
 }
 
@@ -157,11 +167,26 @@ pub(crate) struct Left {
     pub kept: Vec<[String; 3]>,
 }
 
+/// A guard begins: a failure in it ends what is placed from now on.
+pub(crate) fn enter() {
+    DEPTH.set(DEPTH.get() + 1);
+}
+
+/// A guard has ended.
+pub(crate) fn leave() {
+    DEPTH.set(DEPTH.get() - 1);
+}
+
 /// Puts what the ended cell still has into the store, and drops what isn't kept; `unnameable` are the ids of variables
-/// whose type no later cell could write. Of a cell that has `failed` only the variables of earlier cells are left.
+/// whose type no later cell could write. Of a cell that has `failed` only the variables of earlier cells are kept.
 pub(crate) fn settle(unnameable: &[usize], failed: bool) -> Left {
     let mut placed = with(|store| std::mem::take(&mut store.placed));
-    placed.retain(|_, variable| variable.outer || !failed);
+    // What lay in a guard that has ended went with it.
+    let depth = DEPTH.replace(0);
+    placed.retain(|_, variable| variable.depth <= depth);
+    if failed {
+        placed.values_mut().for_each(|variable| variable.kept &= variable.taken);
+    }
     let mut last: BTreeMap<&str, usize> = BTreeMap::new();
     for (id, variable) in placed.iter().filter(|(_, variable)| variable.kept) {
         last.insert(&variable.name, *id);

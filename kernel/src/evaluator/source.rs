@@ -4,18 +4,23 @@
 //! use scdd::prelude::*;                      items of all cells, each where it stood in its line
 //! pub extern "C" fn scdd_cell_7() { ::scdd_cell::run(__cell()) }
 //! async fn __cell() -> Flow {
-//!     let mut x: Vec<f32> = take("x");       the variables that the cell names
-//!     taken(0, "x", &raw const x);
 //!     let flow = guard(pin!(level(async {
-//!         inside(0, &raw const x);
-//!         let y = x.len();                   the cell, statement by statement
-//!         { let _ = &y as &_; }              here rustc says the type of y (lint trivial_casts)
-//!         place(1, "y", &raw const y);
-//!         level(async {                      before a statement that names y: it could move it
-//!             inside(1, &raw const y);
-//!             ...
-//!             finish().await
-//!         }).await
+//!         let n = 2;                             the cell, statement by statement
+//!         { let _ = &n as &_; }                  here rustc says the type of n (lint trivial_casts)
+//!         place(0, "n", &raw const n);
+//!         let mut x: Vec<f32> = take("x");       before a statement that names a kept variable
+//!         taken(1, "x", &raw const x);
+//!         let flow = guard(pin!(level(async {    what fails in here leaves x, unless it moves it
+//!             inside(0, &raw const n); inside(1, &raw const x);
+//!             let y = x.len();
+//!             place(2, "y", &raw const y);
+//!             level(async {                      before a statement that names y: it could move it
+//!                 inside(2, &raw const y);
+//!                 ...
+//!                 finish().await
+//!             }).await
+//!         }))).await;
+//!         failed(flow).await
 //!     }))).await;
 //!     failed(flow).await
 //! }
@@ -88,6 +93,11 @@ const HEAD: &str = "#![allow(unused, non_local_definitions, clippy::all, unreach
                     non_upper_case_globals, non_camel_case_types, improper_ctypes, static_mut_refs)]\n\
                     #![recursion_limit = \"1024\"]\n";
 
+/// Opens a block that owns what it moves.
+const LEVEL: &str = "::scdd_cell::level(async {\n";
+/// The same, and a failure in it leaves what is outside as it is.
+const GUARD: &str = "let __flow = ::scdd_cell::guard(::core::pin::pin!(::scdd_cell::level(async {\n";
+
 /// The name of the function that runs a cell.
 pub fn symbol(cell: usize) -> String {
     format!("scdd_cell_{cell}")
@@ -120,36 +130,34 @@ pub fn write(
     source.made(&format!(
         "#[unsafe(no_mangle)] pub extern \"C\" fn {entry}() {{ {first} ::scdd_cell::run(__cell()) }}\nasync fn __cell() -> ::scdd_cell::Flow {{\n"
     ));
-    let mentioned: BTreeSet<&String> = cell
-        .pieces
-        .iter()
-        .filter(|piece| !matches!(piece.kind, Kind::Item(_)))
-        .flat_map(|piece| &piece.names)
-        .collect();
-    for (name, of) in kept.iter().filter(|(name, _)| mentioned.contains(name)) {
-        let id = source.variables.len();
-        source.line(
-            &format!("let mut {name}: {of} = unsafe {{ ::scdd_cell::take({name:?}) }};"),
-            Line::Take(name.clone()),
-        );
-        source.made(&format!("::scdd_cell::taken({id}, {name:?}, &raw const {name});"));
-        source.variables.push(Variable { name: name.clone(), taken: Some(of.clone()) });
-    }
-    source.made("let __flow = ::scdd_cell::guard(::core::pin::pin!(::scdd_cell::level(async {\n");
+    source.made(GUARD);
+    let mut waiting: BTreeMap<&String, &String> = kept.iter().collect();
     // Variables that what follows could move, without being noticed yet.
-    let mut open: Vec<usize> = (0..source.variables.len()).collect();
-    source.inside(&mut open);
-    let mut levels = 0;
-    let mut later = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    let mut levels = vec![GUARD];
+    let (mut later, mut bare) = (Vec::new(), Vec::new());
     for piece in &cell.pieces {
         let bindings = match &piece.kind {
             Kind::Item(_) => continue,
             Kind::Statement(bindings) => bindings.as_slice(),
             Kind::Last => &[],
         };
+        // A kept variable is taken where it is named first: what fails before leaves it in the store.
+        let taken: Vec<(&String, &String)> = waiting.extract_if(.., |name, _| piece.names.contains(*name)).collect();
+        for (name, of) in &taken {
+            let id = source.variables.len();
+            source.line(
+                &format!("let mut {name}: {of} = unsafe {{ ::scdd_cell::take({name:?}) }};"),
+                Line::Take((*name).clone()),
+            );
+            source.made(&format!("::scdd_cell::taken({id}, {name:?}, &raw const {name});"));
+            source.variables.push(Variable { name: (*name).clone(), taken: Some((*of).clone()) });
+            open.push(id);
+        }
         if open.iter().any(|id| piece.names.contains(&source.variables[*id].name)) {
-            source.made("::scdd_cell::level(async {\n");
-            levels += 1;
+            let level = if taken.is_empty() { LEVEL } else { GUARD };
+            source.made(level);
+            levels.push(level);
             source.inside(&mut open);
         }
         let chunk = Chunk {
@@ -158,6 +166,18 @@ pub fn write(
             start: piece.range.start,
             text: code[piece.range.clone()].to_owned(),
         };
+        // `let x;` stands before its first assignment: a block between would take it along without a value.
+        for (_, chunk) in bare.extract_if(.., |(name, _): &mut (String, Chunk)| piece.names.contains(name)) {
+            source.chunk(&chunk, None);
+        }
+        if let [only] = bindings
+            && only.later
+        {
+            later.push(source.variables.len());
+            source.variables.push(Variable { name: only.name.clone(), taken: None });
+            bare.push((only.name.clone(), chunk));
+            continue;
+        }
         let last = matches!(piece.kind, Kind::Last);
         if last {
             source.made("match &(\n");
@@ -185,8 +205,9 @@ pub fn write(
     }
     for id in later {
         let name = source.variables[id].name.clone();
-        // A later `let` of this name hides it.
-        if source.variables[id + 1..].iter().all(|other| other.name != name) {
+        // A later `let` of this name hides it; without an assignment there is nothing to keep.
+        let assigned = cell.assigned.contains(&name);
+        if assigned && source.variables[id + 1..].iter().all(|other| other.name != name) {
             source.keep(id, &name, choices.local.contains(&id));
         }
     }
@@ -197,8 +218,10 @@ pub fn write(
         }
     }
     source.made("::scdd_cell::finish().await\n");
-    source.made(&"}).await\n".repeat(levels));
-    source.made("}))).await;\n::scdd_cell::failed(__flow).await\n}\n#[allow(unused_imports)] use ::scdd_cell::show::{BareBorrow as _, BareValue as _, Fallback as _, PeelNothing as _, PeelResult as _};\n");
+    for level in levels.iter().rev() {
+        source.made(if *level == GUARD { "}))).await;\n::scdd_cell::failed(__flow).await\n" } else { "}).await\n" });
+    }
+    source.made("}\n#[allow(unused_imports)] use ::scdd_cell::show::{BareBorrow as _, BareValue as _, Fallback as _, PeelNothing as _, PeelResult as _};\n");
     source
 }
 

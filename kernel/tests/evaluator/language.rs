@@ -111,6 +111,8 @@ fn shadowing_loops_blocks_and_labels_are_plain_rust() {
         "\"wide\""
     );
     assert_eq!(notebook.once("label.len()"), "4");
+    assert_eq!(notebook.once("let late: u8; let w = width + 1; late = w as u8; late + label.len() as u8"), "11");
+    assert_eq!(notebook.once("late"), "7");
     assert_eq!(notebook.once("let r#type = 3; r#type"), "3");
     assert_eq!(notebook.run("// only a comment"), "");
     assert_eq!(notebook.once("let text = \":not a command\n:vars\"; text.len()"), "20");

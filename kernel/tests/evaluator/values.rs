@@ -68,8 +68,12 @@ fn a_moved_variable_is_gone_with_one_compilation_and_plain_words() {
 fn a_failed_cell_leaves_all_but_what_it_moves() {
     let Some(mut notebook) = Notebook::open() else { return };
     notebook.once("let used = vec![1]; let kept = vec![2]; let mut changed = vec![3];");
-    let shown = notebook.try_run("changed.push(4); let n: i32 = \"x\".parse()?; drop(used);");
+    let shown = notebook.try_run("changed.push(4); let new = vec![5]; let n: i32 = \"x\".parse()?; drop(used);");
     assert_eq!(shown.failed.unwrap().0, "error");
+    // What comes after the failure took nothing.
+    assert_eq!(notebook.once("(&kept, &changed, &used)"), "([2], [3, 4], [1])");
+    assert!(notebook.fail("new").1.contains("cannot find value"));
+    let shown = notebook.try_run("let other = used; let n: i32 = \"x\".parse()?; kept.len();");
     assert!(shown.stderr.contains("`used` went with this cell"), "{}", shown.stderr);
     assert_eq!(notebook.once("(kept, changed)"), "([2], [3, 4])");
     assert_eq!(notebook.fail("unsafe extern \"C\" { fn is_nowhere(); }\nunsafe { is_nowhere() }").0, "link error");
@@ -95,6 +99,8 @@ fn destructors_run_once_whatever_a_cell_does() {
     assert_eq!(notebook.once("let guard = || Loud(\"made\"); let made = guard();"), "");
     let shown = notebook.try_run("let inner = Loud(\"inner\"); Err::<(), _>(\"no\")?;");
     assert_eq!(shown.stdout, "drop inner\n");
+    let shown = notebook.try_run("let one = Loud(\"one\"); a.0.len(); let two = Loud(\"two\"); panic!(\"now\")");
+    assert_eq!(shown.stdout, "drop two\ndrop one\n");
     assert_eq!(notebook.once("a = Loud(\"assigned\"); a.0"), "drop new a\n\"assigned\"");
 }
 
