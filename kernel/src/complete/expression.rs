@@ -61,9 +61,7 @@ pub fn context(text: &[char]) -> Context {
     match &text[..end] {
         [.., ':', ':'] => Context::Path(path_before(text, end)),
         // Neither a range nor a number.
-        [before @ .., '.'] if !before.last().is_some_and(|c| *c == '.') && !is_number(before) => {
-            Context::Member(end - 1)
-        }
+        [before @ .., '.'] if !before.ends_with(&['.']) && !is_number(before) => Context::Member(end - 1),
         _ => Context::Name,
     }
 }
