@@ -89,6 +89,18 @@ fn a_row_does_not_depend_on_which_others_run() {
     one("random cells", "linear head", 1);
 }
 
+#[test]
+fn a_file_that_can_not_be_read_is_no_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let (broken, path) = (folder.path().join("broken.h5ad"), folder.path().join("rows.jsonl"));
+    std::fs::write(&broken, "no cells").unwrap();
+    let opened = grid().methods_named(["class mean"]).unwrap().seeds(1).per_class([1]).file(&broken, ["cell_type"]);
+    let message = opened.out(&path).run().unwrap_err().to_string();
+    assert!(message.contains("broken.h5ad") && message.contains("not an HDF5 file"), "{message}");
+    // What was made before stays.
+    assert_eq!(lines(&path).len(), 4);
+}
+
 /// Gives cells of the first two classes only.
 struct TwoClasses;
 

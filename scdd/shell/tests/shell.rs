@@ -1,7 +1,8 @@
 //! The binary as one uses it: each command on simulated cells, what it prints, and how it fails.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use scdd::prelude::*;
 
@@ -10,8 +11,15 @@ struct Place {
     folder: tempfile::TempDir,
 }
 
+/// A process that starts while HDF5 writes a file inherits it, and its lock: one at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Place {
     fn new() -> Self {
+        let _alone = alone();
         let folder = tempfile::tempdir().unwrap();
         let cells = simulate().cells(240).genes(120).classes(3).smallest_class(20).batches(2).seed(5).run().unwrap();
         cells.write_h5ad(folder.path().join("cells.h5ad")).unwrap();
@@ -29,7 +37,11 @@ impl Place {
 
     fn run_with(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_scdd"));
-        command.current_dir(self.folder.path()).args(arguments).output().unwrap()
+        command.current_dir(self.folder.path()).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let alone = alone();
+        let started = command.spawn().unwrap();
+        drop(alone);
+        started.wait_with_output().unwrap()
     }
 
     /// Runs it and gives what it printed.

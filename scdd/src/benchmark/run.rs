@@ -52,7 +52,7 @@ impl Benchmark {
     /// Runs what is not done yet, and gives the rows of this grid (of this shard).
     ///
     /// # Errors
-    /// When the grid is none, a file is not there, or the result file is not of such a benchmark or can't be written. What
+    /// When the grid is none, a file can't be read, or the result file is not of such a benchmark or can't be written. What
     /// goes wrong in a row is no error: it stands in its [`status`](BenchmarkRow::status).
     pub fn run(&self) -> crate::Result<BenchmarkResults> {
         let plan = self.rows_planned()?;
@@ -73,7 +73,7 @@ impl Benchmark {
         let plan = plan.without(|key| rows.contains_key(key));
         let mut progress = Progress::new("benchmark", plan.rows());
         let quiet = Quiet::hold();
-        let mut cells: Option<(usize, Result<Cells<LogNormalized>, String>)> = None;
+        let mut cells: Option<(usize, Cells<LogNormalized>)> = None;
         for study in &plan.studies {
             if self.interrupt.requested() {
                 break;
@@ -81,8 +81,8 @@ impl Benchmark {
             if cells.as_ref().is_none_or(|(source, _)| *source != study.source) {
                 // The last data set goes before the next one comes.
                 drop(cells.take());
-                let read = self.sources[study.source].read(&self.settings.preprocess);
-                cells = Some((study.source, read.map_err(|problem| problem.to_string())));
+                // A file that can't be read now may be read tomorrow, so that is no result.
+                cells = Some((study.source, self.sources[study.source].read(&self.settings.preprocess)?));
             }
             let Some((_, read)) = &cells else { continue };
             let mut take = |row: BenchmarkRow| -> crate::Result<()> {
@@ -126,7 +126,7 @@ impl Benchmark {
     fn study(
         &self,
         planned: &StudyPlan,
-        cells: &Result<Cells<LogNormalized>, String>,
+        cells: &Cells<LogNormalized>,
         of: usize,
         take: &mut impl FnMut(BenchmarkRow) -> crate::Result<()>,
     ) -> crate::Result<()> {
@@ -134,10 +134,7 @@ impl Benchmark {
         let mut take = |row| if self.interrupt.requested() { Ok(()) } else { take(row) };
         let protocol = self.settings.protocol(planned.seed);
         let scored_on = if self.settings.on_validation { ScoredOn::Validation } else { ScoredOn::Test };
-        let study = cells
-            .as_ref()
-            .map_err(String::clone)
-            .and_then(|cells| self.study_of(cells, planned).map_err(|problem| problem.to_string()));
+        let study = self.study_of(cells, planned).map_err(|problem| problem.to_string());
         let judge = study
             .as_ref()
             .map_err(String::clone)
