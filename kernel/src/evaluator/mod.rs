@@ -3,11 +3,11 @@
 //! | step | where |
 //! |---|---|
 //! | the cell is taken apart | [`split`], [`local`] |
-//! | its items join those of earlier cells | [`items`], [`statics`] |
+//! | its items join those of earlier cells | [`items`], [`entry`], [`statics`] |
 //! | the crate is written | [`source`] |
 //! | rustc and the linker | [`compile`] |
 //! | what rustc said, as if about the cell; the types of variables | [`diagnostics`], [`hints`], [`types`] |
-//! | it runs | [`child`], and in the child `kernel/cell` |
+//! | it runs, and how it ended | [`child`], [`stop`], and in the child `kernel/cell` |
 //! | `:commands` | [`commands`], [`deps`] |
 //! | folders, the built library | [`place`], [`prepare`] |
 
@@ -18,15 +18,19 @@ pub mod compile;
 pub mod complete;
 pub mod deps;
 pub mod diagnostics;
+pub mod entry;
 pub mod hints;
 pub mod items;
 pub mod local;
+mod outcome;
+mod pipes;
 pub mod place;
 pub mod prepare;
 mod run;
 pub mod source;
 pub mod split;
 pub mod statics;
+pub mod stop;
 pub mod types;
 
 use std::collections::BTreeMap;
@@ -38,10 +42,11 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::engine::{Completeness, Completions, Engine, Interrupter, Outcome, Output, Variable};
-use child::{Child, Start, Stop};
+use child::{Child, Start};
 use compile::{Build, Extern};
 use items::Items;
 use place::{Built, Compiler, Session};
+use stop::Stop;
 
 /// A kept variable, as the kernel sees it.
 #[derive(Clone, Debug)]
