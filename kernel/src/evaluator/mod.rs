@@ -206,6 +206,11 @@ impl Evaluator {
         self.items.titles().map(str::to_owned).collect()
     }
 
+    /// The source of every item that cells have defined, for completion.
+    pub fn item_sources(&self) -> Vec<String> {
+        self.items.in_order().map(|entry| entry.chunk.text.clone()).collect()
+    }
+
     /// Crates that paths in cells may begin with.
     fn crates(&self) -> Vec<String> {
         let std = ["std", "core", "alloc", "crate", "self"].map(str::to_owned);
