@@ -2,24 +2,24 @@
 
 use std::ffi::{CStr, CString, OsString, c_int, c_void};
 use std::fs::File;
-use std::io::{ErrorKind, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child as Process, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::engine::{Interrupter, Output};
-use crate::outputs::Outputs;
+use super::pipes::Pipes;
+use super::stop::Stop;
+use crate::engine::Output;
 
 #[path = "../../cell/src/wire.rs"]
-mod wire;
+pub(super) mod wire;
 
 /// The mark: the shared object that cells are linked to.
 const LIBRARY: &str = "SCDD_CELL_LIBRARY";
@@ -94,50 +94,6 @@ pub struct Child {
     process: Process,
     socket: File,
     stop: Arc<Stop>,
-}
-
-/// The stop button.
-#[derive(Debug, Default)]
-pub struct Stop {
-    /// Of the child, 0 when there is none.
-    process: AtomicI32,
-    /// A second handle of the child's socket.
-    socket: Mutex<Option<File>>,
-    /// How often it was pressed in this cell.
-    pressed: AtomicUsize,
-    /// A cell runs in the child; before that it is compiled, and there is nothing to end.
-    running: AtomicBool,
-}
-
-impl Stop {
-    /// A cell begins.
-    pub fn reset(&self) {
-        self.pressed.store(0, Ordering::SeqCst);
-    }
-
-    /// How often it was pressed in this cell.
-    pub fn pressed(&self) -> usize {
-        self.pressed.load(Ordering::SeqCst)
-    }
-}
-
-impl Interrupter for Stop {
-    fn interrupt(&self) {
-        let process = self.process.load(Ordering::SeqCst);
-        let before = self.pressed.fetch_add(1, Ordering::SeqCst);
-        if !self.running.load(Ordering::SeqCst) {
-            return;
-        }
-        if before == 0 {
-            if let Some(socket) = self.socket.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                // A child that is dead says so to the cell that waits for it.
-                let _ = wire::write(socket, &["stop".to_owned()]);
-            }
-        } else if process > 0 {
-            // Safety: the child has a group of its own, so that what it started ends too.
-            unsafe { libc::kill(-process, libc::SIGKILL) };
-        }
-    }
 }
 
 /// The child's end.
@@ -301,61 +257,6 @@ fn in_words(status: ExitStatus) -> String {
         (_, Some(libc::SIGABRT)) => "it aborted".to_owned(),
         (_, Some(signal)) => format!("signal {signal} ended it"),
         _ => "nobody knows why".to_owned(),
-    }
-}
-
-#[derive(Default)]
-struct Pipes {
-    outputs: Outputs,
-    /// The beginning of a character whose end hasn't come yet.
-    partial: Vec<u8>,
-}
-
-impl Pipes {
-    /// Passes on what is there; whether anything was.
-    fn pass(&mut self, process: &mut Process, out: &mut dyn FnMut(Output)) -> bool {
-        let mut any = false;
-        let mut buffer = [0; 1 << 16];
-        if let Some(pipe) = &mut process.stdout {
-            while let Some(read) = read(pipe, &mut buffer) {
-                any = true;
-                self.outputs.push(&buffer[..read], out);
-            }
-        }
-        if let Some(pipe) = &mut process.stderr {
-            while let Some(read) = read(pipe, &mut buffer) {
-                self.partial.extend(&buffer[..read]);
-                let whole = match std::str::from_utf8(&self.partial) {
-                    Err(error) if error.error_len().is_none() => error.valid_up_to(),
-                    _ => self.partial.len(),
-                };
-                let rest = self.partial.split_off(whole);
-                let text = String::from_utf8_lossy(&std::mem::replace(&mut self.partial, rest)).into_owned();
-                if !text.is_empty() {
-                    out(Output::Stderr(text));
-                }
-            }
-        }
-        any
-    }
-
-    fn finish(&mut self, out: &mut dyn FnMut(Output)) {
-        self.outputs.finish(out);
-        if !self.partial.is_empty() {
-            out(Output::Stderr(String::from_utf8_lossy(&std::mem::take(&mut self.partial)).into_owned()));
-        }
-    }
-}
-
-/// How many bytes came, if any.
-fn read(pipe: &mut impl Read, buffer: &mut [u8]) -> Option<usize> {
-    loop {
-        match pipe.read(buffer) {
-            Ok(0) => return None,
-            Ok(read) => return Some(read),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return None,
-        }
     }
 }
 

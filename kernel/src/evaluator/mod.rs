@@ -3,11 +3,11 @@
 //! | step | where |
 //! |---|---|
 //! | the cell is taken apart | [`split`], [`local`] |
-//! | its items join those of earlier cells | [`items`], [`statics`] |
+//! | its items join those of earlier cells | [`items`], [`entry`], [`statics`] |
 //! | the crate is written | [`source`] |
 //! | rustc and the linker | [`compile`] |
 //! | what rustc said, as if about the cell; the types of variables | [`diagnostics`], [`hints`], [`types`] |
-//! | it runs | [`child`], and in the child `kernel/cell` |
+//! | it runs, and how it ended | [`child`], [`stop`], and in the child `kernel/cell` |
 //! | `:commands` | [`commands`], [`deps`] |
 //! | folders, the built library | [`place`], [`prepare`] |
 
@@ -18,15 +18,19 @@ pub mod compile;
 pub mod completeness;
 pub mod deps;
 pub mod diagnostics;
+pub mod entry;
 pub mod hints;
 pub mod items;
 pub mod local;
+mod outcome;
+mod pipes;
 pub mod place;
 pub mod prepare;
 mod run;
 pub mod source;
 pub mod split;
 pub mod statics;
+pub mod stop;
 pub mod types;
 
 use std::collections::BTreeMap;
@@ -39,10 +43,11 @@ use serde_json::Value;
 
 use crate::complete::{self, Known};
 use crate::engine::{Completeness, Completions, Engine, Interrupter, Outcome, Output, Variable};
-use child::{Child, Start, Stop};
+use child::{Child, Start};
 use compile::{Build, Extern};
 use items::Items;
 use place::{Built, Compiler, Session};
+use stop::Stop;
 
 /// A kept variable, as the kernel sees it.
 #[derive(Clone, Debug)]
@@ -210,7 +215,12 @@ impl Evaluator {
             shape: kept.shape.clone(),
         };
         let variables = self.variables.iter().map(whole).collect();
-        (variables, self.items.in_order().map(|entry| entry.chunk.text.clone()).collect())
+        (variables, self.item_sources())
+    }
+
+    /// The source of every item that cells have defined, for completion.
+    pub fn item_sources(&self) -> Vec<String> {
+        self.items.in_order().map(|entry| entry.chunk.text.clone()).collect()
     }
 
     /// Crates that paths in cells may begin with.

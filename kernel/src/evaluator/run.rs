@@ -1,28 +1,27 @@
 //! One cell, from its text to its outcome.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
-use serde_json::Value;
 
-use super::child::Dead;
 use super::diagnostics::{self, Report};
 use super::items::Items;
 use super::local::Why;
+use super::outcome::{ended, failed};
 use super::source::{self, Choices, Line, Source};
 use super::split::{self, Cell, Kind};
-use super::{Evaluator, Kept, Times, types};
+use super::{Evaluator, Times, types};
 use crate::engine::{Outcome, Output};
 
 /// How often a cell is compiled at most: with every repetition something is left out that stood in the way.
 const ATTEMPTS: usize = 5;
 
 /// A cell that compiled.
-struct Ready {
-    source: Source,
+pub(super) struct Ready {
+    pub(super) source: Source,
     items: Items,
     report: Report,
     library: std::path::PathBuf,
@@ -235,100 +234,6 @@ impl Evaluator {
         Ok(())
     }
 
-    fn outcome(&mut self, answer: &[String], ready: &Ready, out: &mut dyn FnMut(Output)) -> Result<Outcome> {
-        let pairs: Vec<(&str, &str)> =
-            answer.chunks_exact(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
-        let get = |key: &str| pairs.iter().find(|(found, _)| *found == key).map_or("", |(_, value)| *value);
-        let time = |key: &str| Duration::from_micros(get(key).parse().unwrap_or(0));
-        (self.times.load, self.times.run) = (time("load"), time("run"));
-        let done = get("state") == "done";
-        let ids: BTreeMap<&str, usize> =
-            ready.source.variables.iter().enumerate().map(|(id, variable)| (variable.name.as_str(), id)).collect();
-        let mut names = BTreeSet::new();
-        let (mut mime, mut result, mut name) = ("", BTreeMap::new(), "");
-        for (key, value) in &pairs {
-            match *key {
-                "mime" => mime = value,
-                "content" => drop(result.insert(mime.to_owned(), Value::from(*value))),
-                "gone" => {
-                    let why = format!(
-                        "`{value}` was moved in an earlier cell and is gone. Make it again, and `.clone()` it where it is used up."
-                    );
-                    let was_there = self.variables.contains_key(*value);
-                    self.forget(value, &why)?;
-                    if !done && was_there {
-                        out(Output::Stderr(format!("`{value}` went with this cell, which moves it.\n")));
-                    }
-                }
-                "kept" => name = value,
-                "shape" => {
-                    let id = ids.get(name).copied();
-                    let variable = id.and_then(|id| ready.source.variables.get(id));
-                    let of = match id.and_then(|id| self.pending.get(&id)) {
-                        Some(of) if done => Some(of.clone()),
-                        _ => variable
-                            .and_then(|variable| variable.taken.clone())
-                            .or_else(|| self.variables.get(name).map(|kept| kept.of.clone())),
-                    };
-                    if let Some(of) = of {
-                        self.lost.remove(name);
-                        self.variables.insert(name.to_owned(), Kept { of, shape: (*value).to_owned() });
-                        names.insert(name.to_owned());
-                    }
-                }
-                _ => {}
-            }
-        }
-        if done {
-            // A name that was bound anew but isn't kept hides the earlier one.
-            for variable in &ready.source.variables {
-                if !names.contains(&variable.name) && self.variables.contains_key(&variable.name) {
-                    let known = self.lost.get(&variable.name).cloned();
-                    self.forget(&variable.name, &known.unwrap_or_else(|| format!("`{}` isn't kept.", variable.name)))?;
-                }
-            }
-        }
-        self.pending.clear();
-        let text = get("text");
-        Ok(match get("state") {
-            "done" => Outcome::Done { result: (!result.is_empty()).then_some(result) },
-            "failed" => ended("error", text, format!("\x1b[1;31merror\x1b[0m: {text}")),
-            "panicked" => ended("panic", text, panic_text(text, get("at"), &ready.source, self.cell)),
-            "not loaded" => ended(
-                "link error",
-                text,
-                format!("\x1b[1;31merror\x1b[0m: the cell compiles but can't be loaded: {text}"),
-            ),
-            other => bail!("the child answered {other:?}"),
-        })
-    }
-
-    /// The child is dead: which variables went with it, and a new one.
-    pub(super) fn lost_child(&mut self, dead: &Dead) -> Outcome {
-        let names: Vec<String> = self.variables.keys().cloned().collect();
-        let interrupted = self.stop.pressed() > 1;
-        self.child = None;
-        self.variables.clear();
-        self.pending.clear();
-        // A new child has no statics either: they begin anew.
-        self.items.renew_statics();
-        let went = match names.as_slice() {
-            [] => "No variable was lost.".to_owned(),
-            names => format!("These variables went with it: {}.", names.join(", ")),
-        };
-        for name in names {
-            self.lost.insert(name.clone(), format!("`{name}` went when the process that held it ended."));
-        }
-        let (name, value) = match interrupted {
-            true => ("interrupted", "the cell was stopped at once".to_owned()),
-            false => ("lost child", format!("the process that runs cells ended: {}", dead.0)),
-        };
-        let text = format!(
-            "\x1b[1;31m{name}\x1b[0m: {value}. {went} What cells defined (functions, types, imports) is still there."
-        );
-        ended(name, &format!("{value}. {went}"), text)
-    }
-
     /// rustc words syntax errors better than the parser here.
     fn syntax_error(
         &mut self,
@@ -352,64 +257,5 @@ impl Evaluator {
             return Ok(failed(&report));
         }
         Ok(ended("compile error", &error.message, diagnostics::syntax(code, error.range.clone(), &error.message)))
-    }
-}
-
-fn ended(name: &str, value: &str, text: String) -> Outcome {
-    let value = value.lines().next().unwrap_or_default().to_owned();
-    Outcome::Failed { name: name.to_owned(), value, traceback: vec![text] }
-}
-
-fn failed(report: &Report) -> Outcome {
-    let value = report
-        .problems
-        .first()
-        .map_or("rustc failed without a word", |problem| problem.message.lines().next().unwrap_or_default());
-    Outcome::Failed {
-        name: "compile error".to_owned(),
-        value: value.to_owned(),
-        traceback: report.problems.iter().map(|problem| problem.rendered.clone()).collect(),
-    }
-}
-
-/// A panic in words, with the line of the cell if it happened there.
-fn panic_text(text: &str, at: &str, source: &Source, cell: usize) -> String {
-    let mut parts = at.rsplitn(3, ':');
-    let (column, line, file) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
-    let here = file.ends_with(&format!("cell_{cell}.rs"));
-    let line = line.and_then(|line| line.parse::<usize>().ok()).filter(|_| here);
-    let head = format!("\x1b[1;31mpanic\x1b[0m: {text}\n");
-    match line.and_then(|line| source.lines.get(line.checked_sub(1)?)) {
-        Some(Line::Cell { cell: from, line, code, .. }) => {
-            let shown = code.split('\n').nth(line - 1).unwrap_or_default();
-            let column = column.unwrap_or("1");
-            let whose = if *from == cell { String::new() } else { format!(" of an earlier cell ({from})") };
-            format!(
-                "{head}\x1b[1;34m   -->\x1b[0m line {line}, column {column}{whose}\n\x1b[1;34m{line:>4} |\x1b[0m {shown}"
-            )
-        }
-        _ if at.is_empty() => head,
-        _ if file.rsplit('/').next().is_some_and(|name| name.starts_with("cell_")) => {
-            let from: String =
-                file.rsplit('/').next().unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
-            format!("{head}\x1b[1;34m   -->\x1b[0m in what an earlier cell ({from}) made")
-        }
-        _ => format!("{head}\x1b[1;34m   -->\x1b[0m {at}"),
-    }
-}
-
-impl Times {
-    /// One line.
-    pub fn in_words(&self) -> String {
-        let ms = |time: Duration| time.as_secs_f64() * 1e3;
-        format!(
-            "{:.0} ms: split {:.0}, rustc {:.0}, link {:.0}, load {:.0}, run {:.0}\n",
-            ms(self.total),
-            ms(self.split),
-            ms(self.rustc),
-            ms(self.link),
-            ms(self.load),
-            ms(self.run)
-        )
     }
 }

@@ -30,7 +30,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::items::{Chunk, Items};
+use super::entry::Chunk;
+use super::items::Items;
 use super::split::{Cell, Kind};
 
 /// What a line of the crate is.
