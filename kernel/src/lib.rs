@@ -3,6 +3,7 @@
 
 pub mod command;
 pub mod complete;
+pub mod completeness;
 pub mod engine;
 #[cfg(feature = "evcxr")]
 pub mod evcxr_engine;
