@@ -3,6 +3,7 @@
 
 pub mod command;
 pub mod complete;
+pub mod completeness;
 pub mod engine;
 pub mod evaluator;
 #[cfg(feature = "evcxr")]

@@ -6,7 +6,6 @@
 
 mod analysed;
 mod child;
-mod completeness;
 mod errors;
 mod manifest;
 mod session;
@@ -156,7 +155,7 @@ impl Engine for EvcxrEngine {
     }
 
     fn completeness(&self, code: &str) -> Completeness {
-        completeness::of(code)
+        crate::completeness::of(code)
     }
 
     fn complete(&mut self, code: &str, cursor: usize) -> Result<Completions> {
