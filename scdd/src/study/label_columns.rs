@@ -27,7 +27,7 @@ pub(super) fn labels(cells: &Cells<LogNormalized>, config: &StudyConfig) -> crat
         }
         .into());
     }
-    let values = names.iter().map(|name| Ok(cells.labels(name)?)).collect::<crate::Result<Vec<Labels>>>()?;
+    let values = names.iter().map(|name| cells.labels(name)).collect::<crate::Result<Vec<Labels>>>()?;
     let of_cell = |cell: usize| -> Vec<&str> {
         values.iter().map(|labels| labels.classes[labels.of_cell[cell] as usize].as_str()).collect()
     };
