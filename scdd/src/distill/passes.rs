@@ -43,10 +43,18 @@ pub(super) struct Graph {
 /// What is between codes and features.
 enum Between {
     /// What was made, in one graph with both.
-    Made(Tensor<2>),
-    /// The layers at the genes, crossed without a graph and without expression: hidden units before them, where the codes'
-    /// graph ends, and sums behind them, where the features' graph begins.
-    Crossed { trip: RoundTrip, hidden: Tensor<2>, sums: Tensor<2>, crossed: Crossed },
+    Made(Box<Tensor<2>>),
+    /// The layers at the genes, crossed without a graph and without expression.
+    Crossed(Box<Crossing>),
+}
+
+/// Where a graph was cut at the genes: the codes' graph ends at hidden units before them, the features' graph begins at sums
+/// behind them.
+struct Crossing {
+    trip: RoundTrip,
+    hidden: Tensor<2>,
+    sums: Tensor<2>,
+    crossed: Crossed,
 }
 
 /// The objective's gradients by what it saw; None where it does not depend on it.
@@ -86,7 +94,7 @@ impl Passes<'_> {
         if graph && rows <= self.config.chunk {
             let graph = self.graph(codes, noise, (0, rows), expression)?;
             let made = match &graph.between {
-                Between::Made(made) if expression => Some(made.clone().inner()),
+                Between::Made(made) if expression => Some((**made).clone().inner()),
                 _ => None,
             };
             return Ok(Seen { features: graph.features.clone().inner(), expression: made, graph: Some(graph) });
@@ -160,11 +168,12 @@ impl Passes<'_> {
             };
             let of_features = product(graph.features, &upstream.features);
             let sum = match graph.between {
-                Between::Made(made) => match (of_features, product(made, &upstream.expression)) {
+                Between::Made(made) => match (of_features, product(*made, &upstream.expression)) {
                     (Some(features), Some(expression)) => Some(features + expression),
                     (features, expression) => features.or(expression),
                 },
-                Between::Crossed { trip, hidden, sums, crossed } => {
+                Between::Crossed(crossing) => {
+                    let Crossing { trip, hidden, sums, crossed } = *crossing;
                     let of_sums = of_features.and_then(|features| sums.grad(&features.backward()));
                     of_sums.map(|gradient| (hidden * trip.back(&crossed, gradient)).sum())
                 }
@@ -187,11 +196,12 @@ impl Passes<'_> {
             let (sums, crossed) = trip.cross(hidden.clone().inner());
             let sums = sums.autodiff().require_grad();
             let features = trip.latents(sums.clone());
-            return Ok(Graph { codes, features, between: Between::Crossed { trip, hidden, sums, crossed } });
+            let between = Between::Crossed(Box::new(Crossing { trip, hidden, sums, crossed }));
+            return Ok(Graph { codes, features, between });
         }
         let made = self.part(codes.clone(), first, noise)?;
         let features = self.path.features(made.clone())?;
-        Ok(Graph { codes, features, between: Between::Made(made) })
+        Ok(Graph { codes, features, between: Between::Made(Box::new(made)) })
     }
 
     /// Hidden units of the decoder where codes of the rows from `first` on come to the genes, for paths and models that

@@ -86,7 +86,7 @@ fn cross<const WIDTH: usize, const TOGETHER: usize, const FUSED: bool>(
     at_gene: &mut dyn FnMut(usize, usize, &mut Lanes<WIDTH>),
 ) {
     let (ins, outs) = (to.column_tiles() * COLUMNS, from.column_tiles() * COLUMNS);
-    let mut values = vec![[[0.0; WIDTH]; REGISTERS]; GENES];
+    let mut values = [[[0.0; WIDTH]; REGISTERS]; GENES];
     let mut start = genes.start;
     while start < genes.end {
         let end = (start + GENES).min(genes.end);
