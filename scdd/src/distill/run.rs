@@ -89,10 +89,10 @@ impl<Set> DistillBuilder<Set> {
         let run = Run::new(path, &*self.objective, config, self.rate(), &labels, Some(validation));
         let mut progress = Progress::new("choosing a start", config.starts);
         let (mut scores, mut best): (Vec<ValidationScore>, Option<ValidationScore>) = (Vec::new(), None);
-        let first = codes.values.clone();
+        let first = codes.clone();
         for draw in 0..config.starts {
-            let drawn = start::drawn(path, config, draw)?;
-            if self.interrupt.requested() || (draw == 1 && drawn.values == first) {
+            let drawn = if draw == 0 { first.clone() } else { start::drawn(path, config, draw)? };
+            if self.interrupt.requested() || (draw == 1 && drawn.values == first.values) {
                 break;
             }
             let Some(score) = run.score_at(&drawn)? else { break };
