@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::mlp_kernel::{Adam, add_products, sum_products};
+use super::training::demand_rate;
 use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, agreement, check_set, largest};
 use crate::cells::Expression;
 use crate::evaluate::{EvaluateError, Protocol};
@@ -55,15 +56,7 @@ impl Mlp {
                 return Err(EvaluateError::Setting { name, value: "0".into(), expected: "1 or more" });
             }
         }
-        let rate = self.learning_rate;
-        if rate.is_finite() && rate > 0.0 {
-            return Ok(());
-        }
-        Err(EvaluateError::Setting {
-            name: "learning_rate",
-            value: rate.to_string(),
-            expected: "a finite number above 0",
-        })
+        demand_rate(self.learning_rate)
     }
 }
 

@@ -43,6 +43,16 @@ pub(super) fn demand(holds: bool, name: &'static str, value: f64, expected: &'st
     if holds { Ok(()) } else { Err(EvaluateError::Setting { name, value: value.to_string(), expected }) }
 }
 
+/// Refuses a learning rate that moves nothing, or nowhere.
+pub(super) fn demand_rate(rate: f64) -> Result<(), EvaluateError> {
+    demand(rate.is_finite() && rate > 0.0, "learning_rate", rate, "a finite number above 0")
+}
+
+/// Refuses a weight decay that makes weights grow.
+pub(super) fn demand_decay(decay: f64) -> Result<(), EvaluateError> {
+    demand(decay.is_finite() && decay >= 0.0, "weight_decay", decay, "a finite number, 0 or more")
+}
+
 /// Cells of one batch after the other; each pass over the cells is in a new order, and its last batch may be smaller.
 pub(super) struct Batches {
     order: Vec<usize>,

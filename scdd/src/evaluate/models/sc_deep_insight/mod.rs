@@ -16,7 +16,9 @@ use burn::tensor::{Device, Tensor};
 use ndarray::Array2;
 use serde_json::json;
 
-use super::training::{Batches, Length, cosine, cross_entropy, demand, from_values, probabilities};
+use super::training::{
+    Batches, Length, cosine, cross_entropy, demand, demand_decay, demand_rate, from_values, probabilities,
+};
 use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, check_set};
 use crate::cells::Expression;
 use crate::evaluate::{EvaluateError, Protocol};
@@ -95,9 +97,8 @@ impl ScDeepInsight {
         demand(eighths, "channels", self.channels as f64, "a multiple of 8")?;
         let smoothing = self.label_smoothing;
         demand((0.0..1.0).contains(&smoothing), "label_smoothing", smoothing, "0 or more, below 1")?;
-        let (rate, decay) = (self.learning_rate, self.weight_decay);
-        demand(rate.is_finite() && rate > 0.0, "learning_rate", rate, "a finite number above 0")?;
-        demand(decay.is_finite() && decay >= 0.0, "weight_decay", decay, "a finite number, 0 or more")
+        demand_rate(self.learning_rate)?;
+        demand_decay(self.weight_decay)
     }
 
     fn train_one(

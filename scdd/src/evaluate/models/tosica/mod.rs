@@ -16,7 +16,7 @@ mod trained;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 
-use super::training::{Batches, Length, cosine, cross_entropy, demand};
+use super::training::{Batches, Length, cosine, cross_entropy, demand, demand_decay, demand_rate};
 use super::{EvaluationModel, ModelInput, TrainedModel, agreement, check_set, largest};
 use crate::distill::Optimizer;
 use crate::evaluate::{EvaluateError, Protocol};
@@ -149,9 +149,8 @@ impl Tosica {
         if let Optimizer::Sgd { momentum } = self.optimizer {
             demand((0.0..1.0).contains(&momentum), "momentum", momentum, "0 or more, below 1")?;
         }
-        let (rate, decay) = (self.learning_rate, self.weight_decay);
-        demand(rate.is_finite() && rate > 0.0, "learning_rate", rate, "a finite number above 0")?;
-        demand(decay.is_finite() && decay >= 0.0, "weight_decay", decay, "a finite number, 0 or more")
+        demand_rate(self.learning_rate)?;
+        demand_decay(self.weight_decay)
     }
 
     fn train_one(&self, cells: &ModelInput, labels: &[u32], classes: usize, seed: u64) -> crate::Result<Trained> {
