@@ -62,6 +62,7 @@ pub mod study;
 mod tensors;
 mod text;
 pub mod visualize;
+mod whole_file;
 
 pub use benchmark::benchmark;
 pub use cells::{Cells, Counts, H5ad, Labels, LogNormalized, demo_cells, read_h5ad, simulate};

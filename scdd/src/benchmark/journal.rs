@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::row::Key;
 use super::{BenchmarkError, BenchmarkRow};
+use crate::whole_file;
 
 /// What every row's line starts with.
 const START: &[u8] = b"{\"file\":";
@@ -116,22 +117,9 @@ pub(super) fn write(path: &Path, rows: &[BenchmarkRow]) -> Result<(), BenchmarkE
     write_whole(path, &text).map_err(|problem| failed(&problem))
 }
 
-/// Beside the target first, then renamed.
+/// A text that is there whole or not at all.
 pub(super) fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".scdd-").suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // The umask decides, as for any file.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    whole_file::write(path, ".part", |file| file.write_all(text.as_bytes()))
 }
 
 #[cfg(test)]

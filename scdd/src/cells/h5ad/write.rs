@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::Result;
 use crate::cells::{Cells, CellsError, Expression, Obsm};
+use crate::whole_file;
 
 type Group = <H5 as Backend>::Group;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -70,31 +71,12 @@ impl<Stage> Cells<Stage> {
 
 /// Writes beside the target, then renames: nobody ever sees half a file.
 pub(crate) fn write_h5ad(path: &Path, parts: &Parts) -> Result<(), CellsError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        let problem = format!("cannot be written: there is no folder {}; make it first", folder.display());
-        return Err(CellsError::file(path, problem));
-    }
-    if path.is_dir() {
-        return Err(CellsError::file(path, "cannot be written: it is a folder; name a file"));
-    }
     let failed = |problem: &dyn std::fmt::Display| CellsError::file(path, format!("cannot be written: {problem}"));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".scdd-").suffix(".h5ad.part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // the umask decides, as for any file; tempfile's own default would hide results from colleagues
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let temporary = builder.tempfile_in(folder).map_err(|problem| failed(&problem))?;
-    write_file(temporary.path(), parts).map_err(|problem| failed(&problem))?;
-    temporary.as_file().sync_all().map_err(|problem| failed(&problem))?;
-    temporary.persist(path).map_err(|problem| failed(&problem.error))?;
-    Ok(())
+    whole_file::check_place(path).map_err(|problem| failed(&problem))?;
+    let fill = |temporary: &mut tempfile::NamedTempFile| {
+        write_file(temporary.path(), parts).map_err(|problem| std::io::Error::other(problem.to_string()))
+    };
+    whole_file::write(path, ".h5ad.part", fill).map_err(|problem| failed(&problem))
 }
 
 fn write_file(path: &Path, parts: &Parts) -> Result<(), Failure> {

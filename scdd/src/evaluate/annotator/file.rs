@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::About;
 use crate::evaluate::{EvaluateError, Numbers, SavedModel};
 use crate::text::hexadecimal;
+use crate::whole_file;
 
 /// Version of what the metadata hold.
 const FORMAT: &str = "1";
@@ -70,16 +71,7 @@ pub(super) fn write(path: &Path, about: &About, saved: &SavedModel) -> Result<()
     if path.extension().is_none_or(|ending| ending != "safetensors") {
         return Err(failed(&"expected a name that ends in .safetensors"));
     }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        return Err(failed(&format!("there is no folder {}; make it first", folder.display())));
-    }
-    if path.is_dir() {
-        return Err(failed(&"it is a folder; name a file"));
-    }
+    whole_file::check_place(path).map_err(|problem| failed(&problem))?;
     let arrays: Vec<(&str, &[usize], Dtype, Vec<u8>)> = saved
         .arrays
         .iter()
@@ -106,24 +98,12 @@ pub(super) fn write(path: &Path, about: &About, saved: &SavedModel) -> Result<()
     let mut header = serde_json::to_vec(&header).map_err(|problem| failed(&problem))?;
     header.resize(header.len().next_multiple_of(8), b' ');
 
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".scdd-").suffix(".safetensors.part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // the umask decides, as for any file
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut temporary = builder.tempfile_in(folder).map_err(|problem| failed(&problem))?;
-    let mut fill = || {
+    whole_file::write(path, ".safetensors.part", |temporary| {
         temporary.write_all(&(header.len() as u64).to_le_bytes())?;
         temporary.write_all(&header)?;
-        order.iter().try_for_each(|&place| temporary.write_all(&arrays[place].3))?;
-        temporary.as_file().sync_all()
-    };
-    fill().map_err(|problem| failed(&problem))?;
-    temporary.persist(path).map_err(|problem| failed(&problem.error))?;
-    Ok(())
+        order.iter().try_for_each(|&place| temporary.write_all(&arrays[place].3))
+    })
+    .map_err(|problem| failed(&problem))
 }
 
 pub(super) fn read(path: &Path) -> Result<(About, SavedModel), EvaluateError> {

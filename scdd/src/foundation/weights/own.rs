@@ -20,6 +20,7 @@ use super::tensor_file::TensorFile;
 use super::{Origin, Weights, checksum};
 use crate::foundation::frozen::FrozenStack;
 use crate::foundation::{Card, NetworkConfig, SeenCells};
+use crate::whole_file;
 
 /// Version of what the metadata hold.
 const FORMAT: &str = "1";
@@ -49,16 +50,7 @@ pub(in crate::foundation) fn write(
     if path.extension().is_none_or(|ending| ending != "safetensors") {
         return Err(failed(&"expected a name that ends in .safetensors"));
     }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        return Err(failed(&format!("there is no folder {}; make it first", folder.display())));
-    }
-    if path.is_dir() {
-        return Err(failed(&"it is a folder; name a file"));
-    }
+    whole_file::check_place(path).map_err(|problem| failed(&problem))?;
     let texts = json!({
         "format": "pt",
         "scdd_format": FORMAT,
@@ -69,19 +61,8 @@ pub(in crate::foundation) fn write(
         "card": json!(weights.origin.card).to_string(),
         "checksum": checksum,
     });
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".scdd-").suffix(".safetensors.part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // the umask decides, as for any file
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let temporary = builder.tempfile_in(folder).map_err(|problem| failed(&problem))?;
-    write_tensors(temporary.as_file(), texts, weights).map_err(|problem| failed(&problem))?;
-    temporary.as_file().sync_all().map_err(|problem| failed(&problem))?;
-    temporary.persist(path).map_err(|problem| failed(&problem.error))?;
-    Ok(())
+    whole_file::write(path, ".safetensors.part", |temporary| write_tensors(temporary.as_file(), texts, weights))
+        .map_err(|problem| failed(&problem))
 }
 
 fn write_tensors(file: &std::fs::File, texts: Value, weights: &Weights) -> std::io::Result<()> {
