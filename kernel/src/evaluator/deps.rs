@@ -180,8 +180,12 @@ fn write_workspace(folder: &Path, wanted: &BTreeMap<String, String>, built: &Bui
                 std::os::unix::fs::symlink(entry.path(), folder.join(&name))?;
             }
         }
-        fs::create_dir_all(folder.join(".cargo"))?;
-        fs::copy(clone.join(".cargo/config.toml"), folder.join(".cargo/config.toml")).context("copying the profile")?;
+        // Below the clone, Cargo finds the clone's, and would join the flags of both.
+        if !fs::canonicalize(folder)?.starts_with(&clone) {
+            fs::create_dir_all(folder.join(".cargo"))?;
+            fs::copy(clone.join(".cargo/config.toml"), folder.join(".cargo/config.toml"))
+                .context("copying the profile")?;
+        }
         for part in [PathBuf::from(&built.profile), Path::new(&built.triple).join(&built.profile)] {
             links::link_build(&built.target.join(&part), &folder.join("target").join(&part))?;
         }
