@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use scdd::benchmark::{Method, Shared};
+use scdd::benchmark::{Method, Shared, models_named};
 use scdd::evaluate::TrainingSet;
 
 use crate::study::Studied;
@@ -28,6 +28,12 @@ pub struct Distill {
     /// The .h5ad file that is written.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Writes a model that is trained on the set as well, a .safetensors file for `scdd annotate`.
+    #[arg(long, value_name = "FILE")]
+    annotator: Option<PathBuf>,
+    /// Which one: "CellTypist", "random forest", ... as `scdd evaluate` knows them.
+    #[arg(long, value_name = "MODEL", requires = "annotator", default_value = "CellTypist")]
+    annotator_model: String,
     /// Prints the recipe, everything that made the set, as one line of JSON.
     #[arg(long)]
     json: bool,
@@ -37,6 +43,7 @@ impl Distill {
     pub fn run(&self) -> Outcome {
         let method = Method::named(&self.method).map_err(scdd::Error::from)?;
         let no_cells = |what: &str| format!("{} {what}; take one such as \"scDD+SCDG, DC\" or \"DM\"", method.name());
+        let models = models_named([&self.annotator_model]).map_err(scdd::Error::from)?;
         let mut shared = Shared::of(&self.studied.study()?);
         if let Some(steps) = self.steps {
             shared = shared.with_steps(steps);
@@ -51,6 +58,9 @@ impl Distill {
             }
             Some(TrainingSet::Cells(cells)) => {
                 cells.write_h5ad(&self.out)?;
+                if let (Some(path), Some(model)) = (&self.annotator, models.first()) {
+                    cells.train_model(model.clone())?.write(path)?;
+                }
                 say(self.json, cells.recipe(), || format!("{}: {cells:?}", self.out.display()));
                 Ok(())
             }

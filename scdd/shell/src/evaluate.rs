@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use scdd::Distilled;
-use scdd::evaluate::{Protocol, all_controls, all_models};
+use scdd::benchmark::models_named;
+use scdd::evaluate::{Protocol, all_controls};
 
 use crate::Outcome;
 use crate::study::Studied;
@@ -39,18 +40,7 @@ pub struct Evaluate {
 impl Evaluate {
     pub fn run(&self) -> Outcome {
         let study = self.studied.study()?;
-        let plain = |name: &str| name.to_lowercase().replace([' ', '-', '_'], "");
-        let mut models = Vec::new();
-        for wanted in &self.models {
-            let before = models.len();
-            models.extend(
-                all_models().into_iter().filter(|model| wanted == "all" || plain(&model.name()) == plain(wanted)),
-            );
-            if models.len() == before {
-                let known: Vec<String> = all_models().iter().map(|model| model.name()).collect();
-                return Err(format!("there is no model '{wanted}'; there are {}", known.join(", ")).into());
-            }
-        }
+        let models = models_named(&self.models).map_err(scdd::Error::from)?;
         let protocol = Protocol { networks: self.networks, seed: self.studied.seed, ..Protocol::default() };
         let mut evaluation = study.evaluate().models(models).protocol(protocol);
         for path in &self.sets {

@@ -4,6 +4,7 @@
 //! rows are missing, or two files differ. Results go to standard output or to the file of `--out`, everything else to standard
 //! error.
 
+mod annotate;
 mod benchmark;
 mod cells;
 mod distill;
@@ -41,6 +42,8 @@ enum Verb {
     Train(train::Train),
     /// Distils a set and writes it as .h5ad.
     Distill(distill::Distill),
+    /// Annotates cells with a trained model.
+    Annotate(annotate::Annotate),
     /// Judges distilled sets beside controls on the test cells of their study.
     Evaluate(evaluate::Evaluate),
     /// Runs a grid of methods, models, data sets, labels and seeds, such as a table of the paper.
@@ -76,6 +79,7 @@ fn obey(verb: Verb) -> Outcome {
         Verb::Embed(command) => command.run(),
         Verb::Train(command) => command.run(),
         Verb::Distill(command) => command.run(),
+        Verb::Annotate(command) => command.run(),
         Verb::Evaluate(command) => command.run(),
         Verb::Benchmark(command) => command.run(),
         Verb::Merge(command) => command.run(),

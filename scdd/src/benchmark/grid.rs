@@ -142,23 +142,7 @@ impl Benchmark {
     /// # Errors
     /// When there is none of a name; the error lists those that there are.
     pub fn models_named<S: AsRef<str>>(self, names: impl IntoIterator<Item = S>) -> Result<Self, BenchmarkError> {
-        let known = all_models();
-        let mut models: Vec<Arc<dyn EvaluationModel>> = Vec::new();
-        for name in names {
-            let name = name.as_ref();
-            let of_name: Vec<_> =
-                known.iter().filter(|model| name == "all" || plain(&model.name()) == plain(name)).cloned().collect();
-            if of_name.is_empty() {
-                let known = known.iter().map(|model| model.name()).collect();
-                return Err(BenchmarkError::Unknown { kind: "model", name: name.to_owned(), known });
-            }
-            for model in of_name {
-                if models.iter().all(|other| other.name() != model.name()) {
-                    models.push(model);
-                }
-            }
-        }
-        Ok(self.models(models))
+        Ok(self.models(models_named(names)?))
     }
 
     /// Seeds 1 to `count`; 1. Each is a split, foundation model, set and network of its own.
@@ -257,4 +241,30 @@ impl Benchmark {
         self.interrupt = interrupt.clone();
         self
     }
+}
+
+/// Evaluation models by name, among [`all_models`], each once; "all" are all. Case, spaces and punctuation don't matter.
+///
+/// # Errors
+/// When there is none of a name; the error lists those that there are.
+pub fn models_named<S: AsRef<str>>(
+    names: impl IntoIterator<Item = S>,
+) -> Result<Vec<Arc<dyn EvaluationModel>>, BenchmarkError> {
+    let known = all_models();
+    let mut models: Vec<Arc<dyn EvaluationModel>> = Vec::new();
+    for name in names {
+        let name = name.as_ref();
+        let of_name: Vec<_> =
+            known.iter().filter(|model| name == "all" || plain(&model.name()) == plain(name)).cloned().collect();
+        if of_name.is_empty() {
+            let known = known.iter().map(|model| model.name()).collect();
+            return Err(BenchmarkError::Unknown { kind: "model", name: name.to_owned(), known });
+        }
+        for model in of_name {
+            if models.iter().all(|other| other.name() != model.name()) {
+                models.push(model);
+            }
+        }
+    }
+    Ok(models)
 }

@@ -28,7 +28,7 @@ mod source;
 mod tables;
 
 pub use error::BenchmarkError;
-pub use grid::{Benchmark, benchmark};
+pub use grid::{Benchmark, benchmark, models_named};
 pub use merge::merge;
 pub use method::{Method, all_methods, paper_methods};
 pub use paired::Paired;

@@ -112,6 +112,26 @@ pub trait EvaluationModel: Send + Sync {
     ) -> crate::Result<Vec<Box<dyn TrainedModel>>>;
 }
 
+impl EvaluationModel for Arc<dyn EvaluationModel> {
+    fn name(&self) -> String {
+        (**self).name()
+    }
+
+    fn sees_latents(&self) -> bool {
+        (**self).sees_latents()
+    }
+
+    fn train(
+        &self,
+        cells: &ModelInput,
+        labels: &[u32],
+        classes: usize,
+        protocol: &Protocol,
+    ) -> crate::Result<Vec<Box<dyn TrainedModel>>> {
+        (**self).train(cells, labels, classes, protocol)
+    }
+}
+
 /// A model that has been trained.
 pub trait TrainedModel: Send + Sync {
     /// A value for each cell and class `[cells, classes]`, larger for the more likely class; which value stands with the
