@@ -100,7 +100,7 @@ fn cells_are_shown_prepared_embedded_distilled_and_judged() {
     assert!(rows.iter().any(|row| row["method"] == "scDD+Decoder, DM" && row["cells"] == 6 && row["per_class"] == 2));
     assert!(place.done(&judge).contains("scDD+Decoder, DM"));
 
-    let annotator = "--annotator types.safetensors --annotator-model nearest-neighbours";
+    let annotator = "--annotator types.safetensors --annotator-model celltypist";
     place.done(&format!("{distil} --steps 2 --out again.h5ad {annotator}"));
     let annotate = "annotate cells.h5ad --min-genes 5 --annotator types.safetensors --out annotated.h5ad";
     let said = json(&place.done(&format!("{annotate} --compare cell_type --json")));
