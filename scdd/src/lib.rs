@@ -55,6 +55,7 @@ pub mod foundation;
 mod notebook;
 pub mod prelude;
 pub mod preprocess;
+mod products;
 pub mod progress;
 pub mod scdg;
 pub mod seed;

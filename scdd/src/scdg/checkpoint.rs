@@ -2,18 +2,20 @@
 
 use std::path::Path;
 
-use burn::module::Module;
-use burn::optim::OptimizerRecord;
+use burn::module::{Module, Param};
 use burn::store::RecordError;
+use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::ScdgError;
+use super::adamw::Moving;
 use super::conditions::Condition;
 use super::config::{ScdgConfig, ScdgHistory};
 use super::train::State;
 use crate::checkpoints::{self, Origin, damaged, differing, exact};
+use crate::tensors;
 use crate::text::hexadecimal;
 
 /// What a checkpoint is of.
@@ -67,26 +69,52 @@ pub(super) fn open(folder: &Path, of: Of) -> Result<Checkpoints, ScdgError> {
     Ok(Checkpoints::open(folder, of)?)
 }
 
+/// The numbers that move, as Burn's records have them.
+#[derive(Module, Debug)]
+struct Record {
+    weights: Param<Tensor<1>>,
+    average: Param<Tensor<1>>,
+    first: Param<Tensor<1>>,
+    second: Param<Tensor<1>>,
+}
+
+impl Record {
+    fn of(moving: &Moving) -> Self {
+        let param = |numbers: &[f32]| {
+            let data = TensorData::new(numbers.to_vec(), [numbers.len()]);
+            Param::from_tensor(Tensor::from_data(data, &Device::flex()))
+        };
+        let Moving { weights, average, first, second } = moving;
+        Self { weights: param(weights), average: param(average), first: param(first), second: param(second) }
+    }
+
+    fn moving(&self) -> Moving {
+        let numbers = |param: &Param<Tensor<1>>| tensors::to_vec(param.val());
+        Moving {
+            weights: numbers(&self.weights),
+            average: numbers(&self.average),
+            first: numbers(&self.first),
+            second: numbers(&self.second),
+        }
+    }
+}
+
 impl State {
     /// Writes the state after a step.
     pub(super) fn write(&self, checkpoints: &Checkpoints) -> Result<(), ScdgError> {
         let done = Done { loss: self.history.loss.clone(), drawn: self.rng.get_word_pos() };
         Ok(checkpoints.write(self.steps(), done, |folder| {
-            self.network.clone().into_record().save(folder.join("network.bpk"))?;
-            self.average.clone().into_record().save(folder.join("average.bpk"))?;
-            self.optimizer.to_record().save(folder.join("optimizer.bpk"))
+            Record::of(&self.moving).into_record().save(folder.join("weights.bpk"))
         })?)
     }
 
-    /// The last state that was written, or this fresh one, which gives the form of networks and optimiser.
+    /// The last state that was written, or this fresh one, which gives the form of the weights.
     pub(super) fn resume(mut self, checkpoints: &Checkpoints) -> Result<Self, ScdgError> {
         let Some((folder, Done { loss, drawn })) = checkpoints.read()? else { return Ok(self) };
         let damaged = |problem: RecordError| damaged(&folder, &problem);
         self.rng.set_word_pos(drawn);
         let history = ScdgHistory { loss, ..self.history };
-        let network = self.network.try_load_file(folder.join("network.bpk")).map_err(damaged)?;
-        let average = self.average.try_load_file(folder.join("average.bpk")).map_err(damaged)?;
-        let record = OptimizerRecord::load(folder.join("optimizer.bpk")).map_err(damaged)?;
-        Ok(Self { network, average, optimizer: self.optimizer.load_record(record), rng: self.rng, history })
+        let record = Record::of(&self.moving).try_load_file(folder.join("weights.bpk")).map_err(damaged)?;
+        Ok(Self { moving: record.moving(), rng: self.rng, history })
     }
 }

@@ -29,10 +29,10 @@ impl Default for DenoiserConfig {
 
 /// Linear, scaled and shifted by the condition, layer norm, SiLU.
 #[derive(Module, Debug)]
-struct Block {
-    linear: Linear,
-    modulation: Linear,
-    norm: LayerNorm,
+pub(super) struct Block {
+    pub(super) linear: Linear,
+    pub(super) modulation: Linear,
+    pub(super) norm: LayerNorm,
 }
 
 impl Block {
@@ -58,15 +58,15 @@ impl Block {
 /// The network of equation 3. Latents go in and come out at scale sqrt(latent).
 #[derive(Module, Debug)]
 pub(crate) struct Denoiser {
-    time: Vec<Linear>,
-    classes: Param<Tensor<2>>,
+    pub(super) time: Vec<Linear>,
+    pub(super) classes: Param<Tensor<2>>,
     /// A table of embeddings for each condition beside the class.
-    conditions: Vec<Param<Tensor<2>>>,
+    pub(super) conditions: Vec<Param<Tensor<2>>>,
     /// Stands for class and conditions where they are dropped, `[1, embedding]`.
-    null: Option<Param<Tensor<2>>>,
-    down: Vec<Block>,
-    up: Vec<Block>,
-    output: Linear,
+    pub(super) null: Option<Param<Tensor<2>>>,
+    pub(super) down: Vec<Block>,
+    pub(super) up: Vec<Block>,
+    pub(super) output: Linear,
 }
 
 /// What the network is conditioned on.
@@ -141,12 +141,17 @@ impl Denoiser {
 
 /// Sines and cosines of the time at geometric frequencies (Vaswani et al. 2017), `[rows, width]`.
 pub(crate) fn time_embedding(steps: &[usize], width: usize, device: &Device) -> Tensor<2> {
+    tensors::from_rows(time_embeddings(steps.iter().copied(), width), width, device)
+}
+
+/// The same on the host, row by row.
+pub(super) fn time_embeddings(steps: impl Iterator<Item = usize>, width: usize) -> Vec<f32> {
     let half = width / 2;
-    let mut values = Vec::with_capacity(steps.len() * width);
-    for &step in steps {
+    let mut values = Vec::new();
+    for step in steps {
         let angle = |i: usize| step as f32 * (-(10_000f32.ln()) * i as f32 / half as f32).exp();
         values.extend((0..half).map(|i| angle(i).cos()));
         values.extend((0..width - half).map(|i| angle(i).sin()));
     }
-    tensors::from_rows(values, width, device)
+    values
 }

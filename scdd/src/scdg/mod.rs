@@ -5,7 +5,7 @@
 //! the gradient of a distillation loss passes through one network. [`Sampler`] has the chains of other diffusion models
 //! too, over the same network.
 
-mod average;
+mod adamw;
 mod builder;
 mod chain;
 mod checkpoint;
@@ -13,9 +13,13 @@ mod conditions;
 mod config;
 mod denoiser;
 mod draw;
+mod elementwise;
 mod error;
+mod flat;
 mod generate;
 mod generator;
+mod gradient;
+mod passes;
 mod sampler;
 mod schedule;
 mod train;

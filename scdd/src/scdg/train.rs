@@ -1,27 +1,34 @@
 //! Training of SCDG: equation 3, L = E || z0 - D_theta(z_t, t, tau(c)) ||^2.
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use ndarray::{Array2, Axis};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
 
 use super::ScdgError;
-use super::average::moving_average;
+use super::adamw::Moving;
 use super::checkpoint::Checkpoints;
 use super::conditions::Condition;
 use super::config::{ScdgConfig, ScdgHistory};
-use super::denoiser::{Conditioned, Denoiser, time_embedding};
+use super::denoiser::{Conditioned, Denoiser, time_embeddings};
+use super::flat::{Layout, filled, flat};
+use super::gradient::gradient;
+use super::passes::{Seen, Trace};
 use super::schedule::LossWeights;
 use crate::progress::{Interrupt, Progress};
-use crate::{seed, tensors};
+use crate::seed;
 
-/// Steps between two updates of the moving average, which costs a tenth of a step.
+/// Steps between two updates of the moving average.
 const AVERAGE_EVERY: usize = 10;
 
-/// Steps between two checkpoints, which are weights, optimiser and average: a hundredth of the time of the steps.
+/// Steps between two checkpoints, which are weights, optimiser and average.
 const CHECKPOINT_EVERY: usize = 100;
+
+/// Rows of a batch that a thread takes through the network: many enough for products, and a batch of 128 has two of them.
+const ROWS: usize = 64;
 
 /// One training: what stays the same over its steps.
 pub(super) struct Training<'a> {
@@ -33,17 +40,23 @@ pub(super) struct Training<'a> {
     conditions: &'a [Condition],
     config: &'a ScdgConfig,
     alpha_bars: Vec<f64>,
+    /// Time embeddings of all steps of the schedule, from 0.
+    times: Vec<f32>,
     device: Device,
 }
 
 /// What changes: all that a checkpoint holds.
 pub(super) struct State {
-    pub(super) network: Denoiser,
-    /// Moving average of the weights.
-    pub(super) average: Denoiser,
-    pub(super) optimizer: ModuleOptimizer,
+    pub(super) moving: Moving,
     pub(super) rng: ChaCha8Rng,
     pub(super) history: ScdgHistory,
+}
+
+/// What the steps of a run use again.
+struct Scratch {
+    layout: Layout,
+    traces: Vec<Trace>,
+    gradient: Vec<f32>,
 }
 
 impl State {
@@ -64,8 +77,9 @@ impl<'a> Training<'a> {
         device: &Device,
     ) -> Self {
         let scaled = latents * (latents.ncols() as f32).sqrt();
-        let (alpha_bars, device) = (config.schedule.alpha_bars(), device.clone().autodiff());
-        Self { scaled, labels, classes, conditions, config, alpha_bars, device }
+        let times = time_embeddings(0..=config.schedule.steps, config.denoiser.embedding);
+        let (alpha_bars, device) = (config.schedule.alpha_bars(), device.clone());
+        Self { scaled, labels, classes, conditions, config, alpha_bars, times, device }
     }
 
     /// Trains to the last step, or until it is stopped; gives the averaged network.
@@ -74,7 +88,8 @@ impl<'a> Training<'a> {
         checkpoints: Option<&Checkpoints>,
         interrupt: &Interrupt,
     ) -> Result<(Denoiser, ScdgHistory), ScdgError> {
-        let mut state = self.fresh();
+        let (network, mut state) = self.fresh();
+        let mut scratch = self.scratch(&network);
         if let Some(checkpoints) = checkpoints {
             state = state.resume(checkpoints)?;
         }
@@ -82,11 +97,10 @@ impl<'a> Training<'a> {
         let mut progress = Progress::new("training SCDG", steps.saturating_sub(state.steps()));
         progress.go_on()?;
         while state.steps() < steps && !interrupt.requested() {
-            let value;
-            (state, value) = self.step(state)?;
+            let value = self.step(&mut state, &mut scratch)?;
             let done = state.steps();
             if done.is_multiple_of(AVERAGE_EVERY) || done == steps {
-                state = self.averaged(state);
+                self.average(&mut state);
             }
             if let Some(checkpoints) = checkpoints
                 && done.is_multiple_of(CHECKPOINT_EVERY)
@@ -103,17 +117,18 @@ impl<'a> Training<'a> {
             {
                 state.write(checkpoints)?;
             }
-            state = self.averaged(state);
+            self.average(&mut state);
         }
         let mut history = state.history;
         let last = &history.loss[history.loss.len().saturating_sub(100)..];
         let mean = last.iter().sum::<f64>() / last.len() as f64;
         history.seconds = progress.finish(|| format!("loss {mean:.3}"));
         history.interrupted = interrupted;
-        Ok((state.average, history))
+        Ok((filled(network, &state.moving.average, &self.device), history))
     }
 
-    fn fresh(&self) -> State {
+    /// The network, of which only the form counts from here on, and the state of no step.
+    fn fresh(&self) -> (Denoiser, State) {
         let config = self.config;
         let mut rng = seed::stream(config.seed, "scdg");
         let conditioned = Conditioned {
@@ -122,59 +137,84 @@ impl<'a> Training<'a> {
             dropped: config.condition_dropout > 0.0,
             seed: config.seed,
         };
-        let network = Denoiser::new(self.scaled.ncols(), &conditioned, &config.denoiser, &mut rng, &self.device);
-        let average = network.valid();
-        let optimizer = AdamWConfig::new().with_weight_decay(config.weight_decay).init();
-        State { network, average, optimizer, rng, history: ScdgHistory::default() }
+        let (latent, host) = (self.scaled.ncols(), Device::flex());
+        let network = Denoiser::new(latent, &conditioned, &config.denoiser, &mut rng, &host).no_grad();
+        let moving = Moving::new(flat(&network));
+        (network, State { moving, rng, history: ScdgHistory::default() })
+    }
+
+    fn scratch(&self, network: &Denoiser) -> Scratch {
+        let layout = Layout::of(network);
+        let batch = self.config.batch;
+        let rows = (0..batch).step_by(ROWS).map(|first| ROWS.min(batch - first));
+        let traces = rows.map(|rows| Trace::sized(&layout, rows)).collect();
+        let gradient = vec![0.0; layout.weights];
+        Scratch { layout, traces, gradient }
     }
 
     /// One step on a batch, with its loss.
-    fn step(&self, mut state: State) -> Result<(State, f64), ScdgError> {
-        let (config, device, rng) = (self.config, &self.device, &mut state.rng);
-        let cells: Vec<usize> = (0..config.batch).map(|_| rng.random_range(0..self.labels.len())).collect();
-        let times: Vec<usize> = cells.iter().map(|_| rng.random_range(1..=config.schedule.steps)).collect();
-        let clean = tensors::tensor(&self.scaled.select(Axis(0), &cells), device);
-        let column = |values: Vec<f32>| tensors::from_rows(values, 1, device);
-        let at_times =
-            |value: &dyn Fn(f64) -> f64| column(times.iter().map(|&t| value(self.alpha_bars[t]) as f32).collect());
-        let noise = tensors::normal(config.batch, self.scaled.ncols(), rng, device);
-        let noised = clean.clone() * at_times(&f64::sqrt) + noise * at_times(&|bar| (1.0 - bar).sqrt());
-        let mut tau = self.tau(&state.network, &cells);
-        if let Some(null) = state.network.null() {
-            let drop = |_| f32::from(rng.random::<f64>() < config.condition_dropout);
-            let dropped = column((0..config.batch).map(drop).collect());
-            tau = tau * (dropped.clone().neg() + 1.0) + null * dropped;
-        }
-        let time = time_embedding(&times, config.denoiser.embedding, device);
-        let squared = (state.network.forward(noised, time, tau) - clean).powi_scalar(2);
-        let loss = match config.loss_weights {
-            LossWeights::Uniform => squared.mean(),
-            weights => (squared * at_times(&|bar| weights.at(bar))).mean(),
-        };
-        let (value, step) = (tensors::scalar(loss.clone()), state.steps());
+    fn step(&self, state: &mut State, scratch: &mut Scratch) -> Result<f64, ScdgError> {
+        let (config, Scratch { layout, traces, gradient: slope }) = (self.config, scratch);
+        self.draw(&mut state.rng, traces);
+        let (weights, share) = (&state.moving.weights, 1.0 / (config.batch * self.scaled.ncols()) as f64);
+        let losses: Vec<f64> = traces
+            .par_iter_mut()
+            .map(|trace| {
+                trace.forward(layout, weights);
+                let loss = trace.loss(share);
+                trace.backward(layout, weights);
+                loss
+            })
+            .collect();
+        let (value, step) = (losses.iter().sum::<f64>() * share, state.steps());
         if !value.is_finite() {
             return Err(ScdgError::Diverged { loss: value, step, learning_rate: config.learning_rate });
         }
         state.history.loss.push(value);
-        let gradients = GradientsParams::from_grads(loss.backward(), &state.network);
-        state.network = state.optimizer.step(config.learning_rate, state.network, gradients);
-        Ok((state, value))
+        gradient(layout, traces, slope);
+        state.moving.step(slope, step + 1, config.learning_rate, config.weight_decay);
+        Ok(value)
     }
 
-    /// tau(c) `[cells, embedding]` of training cells.
-    fn tau(&self, network: &Denoiser, cells: &[usize]) -> Tensor<2> {
-        let of_cells =
-            |numbers: &[u32]| tensors::indices(cells.iter().map(|&cell| numbers[cell] as usize), &self.device);
-        let values = self.conditions.iter().map(|condition| of_cells(&condition.labels.of_cell));
-        network.tau(of_cells(self.labels), values.collect())
+    /// Draws a batch: cells, how far they are noised, noise, and which ones are without conditions.
+    fn draw(&self, rng: &mut ChaCha8Rng, traces: &mut [Trace]) {
+        let (config, embedding) = (self.config, self.config.denoiser.embedding);
+        let cells: Vec<usize> = (0..config.batch).map(|_| rng.random_range(0..self.labels.len())).collect();
+        let times: Vec<usize> = cells.iter().map(|_| rng.random_range(1..=config.schedule.steps)).collect();
+        let parts = || cells.chunks(ROWS).zip(times.chunks(ROWS));
+        for (trace, (cells, times)) in traces.iter_mut().zip(parts()) {
+            let Seen { noised, clean, time, numbers, weights, .. } = &mut trace.seen;
+            [&mut *noised, clean, time, weights].into_iter().for_each(Vec::clear);
+            for (&cell, &step) in cells.iter().zip(times) {
+                let bar = self.alpha_bars[step];
+                let (kept, added) = (bar.sqrt() as f32, (1.0 - bar).sqrt() as f32);
+                for &value in self.scaled.index_axis(Axis(0), cell) {
+                    let noise: f32 = StandardNormal.sample(rng);
+                    clean.push(value);
+                    noised.push(value * kept + noise * added);
+                }
+                time.extend(&self.times[step * embedding..][..embedding]);
+                weights.push(match config.loss_weights {
+                    LossWeights::Uniform => 1.0,
+                    weights => weights.at(bar) as f32,
+                });
+            }
+            let tables = std::iter::once(self.labels);
+            let tables = tables.chain(self.conditions.iter().map(|condition| &condition.labels.of_cell[..]));
+            *numbers = tables.map(|table| cells.iter().map(|&cell| table[cell] as usize).collect()).collect();
+        }
+        if config.condition_dropout > 0.0 {
+            for trace in traces {
+                let rows = trace.seen.weights.len();
+                trace.seen.dropped = (0..rows).map(|_| rng.random::<f64>() < config.condition_dropout).collect();
+            }
+        }
     }
 
     /// Moves the average towards the weights.
-    fn averaged(&self, mut state: State) -> State {
+    fn average(&self, state: &mut State) {
         // A young average follows the weights more closely.
         let step = state.steps().saturating_sub(1) as f64;
-        let decay = self.config.average_decay.powi(AVERAGE_EVERY as i32).min(step / (100.0 + step));
-        state.average = moving_average(state.average, &state.network.valid(), decay);
-        state
+        state.moving.mix(self.config.average_decay.powi(AVERAGE_EVERY as i32).min(step / (100.0 + step)));
     }
 }
