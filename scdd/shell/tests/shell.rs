@@ -100,14 +100,15 @@ fn cells_are_shown_prepared_embedded_distilled_and_judged() {
     assert!(rows.iter().any(|row| row["method"] == "scDD+Decoder, DM" && row["cells"] == 6 && row["per_class"] == 2));
     assert!(place.done(&judge).contains("scDD+Decoder, DM"));
 
-    let annotator = "--annotator types.safetensors --annotator-model celltypist";
+    let annotator = "--annotator types.safetensors --annotator-model nearest-neighbours";
     place.done(&format!("{distil} --steps 2 --out again.h5ad {annotator}"));
     let annotate = "annotate cells.h5ad --min-genes 5 --annotator types.safetensors --out annotated.h5ad";
     let said = json(&place.done(&format!("{annotate} --compare cell_type --json")));
     assert!(said["accuracy"].as_f64().unwrap() > 0.8, "{said}");
     let annotated = scdd::H5ad::open(place.path("annotated.h5ad")).log_normalized().read().unwrap();
     assert_eq!(annotated.labels("annotation").unwrap().classes.len(), 3);
-    assert!(place.done(&format!("{annotate} --threshold 1")).contains("unassigned below 1"));
+    let (code, said) = place.fails(&format!("{annotate} --threshold 2"));
+    assert!(code == 1 && said.contains("threshold") && said.contains("0 to 1"), "{code} {said}");
 
     // Of another seed, the set and the model may have seen what is tested.
     let (code, said) = place.fails(&format!("{judge} --seed 8"));
