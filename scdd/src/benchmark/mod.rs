@@ -15,6 +15,7 @@ mod journal;
 mod memory;
 mod merge;
 mod method;
+mod overview;
 mod paired;
 mod plan;
 mod recipe;

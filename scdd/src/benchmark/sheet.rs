@@ -86,6 +86,30 @@ impl Sheet {
         Self { caption, columns, lines }
     }
 
+    /// Data set and label.
+    pub(super) fn of_what(&self) -> &str {
+        self.caption.split_once(':').map_or(&self.caption, |(of, _)| of)
+    }
+
+    /// Methods and budgets, in the order of the table.
+    pub(super) fn methods(&self) -> impl Iterator<Item = (&str, Option<usize>)> {
+        self.lines.iter().map(|line| (line.method.as_str(), line.per_class))
+    }
+
+    /// Budgets, each once.
+    pub(super) fn budgets(&self) -> Vec<usize> {
+        let mut budgets: Vec<usize> = self.lines.iter().filter_map(|line| line.per_class).collect();
+        budgets.dedup();
+        budgets
+    }
+
+    /// A method's mean over seeds in a column.
+    pub(super) fn mean(&self, method: &str, per_class: Option<usize>, column: &str) -> Option<f64> {
+        let column = self.columns.iter().position(|name| name == column)?;
+        let line = self.lines.iter().find(|line| line.method == method && line.per_class == per_class)?;
+        line.cells[column].map(|spread| spread.mean)
+    }
+
     /// What the table is of.
     pub fn caption(&self) -> &str {
         &self.caption
