@@ -1,13 +1,12 @@
-//! The page of results: what the paper claims beside what the rows say, then every table.
+//! What the paper claims beside what the rows say.
 //!
 //! Each claim is a comparison of two methods, paired over seeds. A difference counts when the interval that allows for splits
 //! sharing their training cells leaves out zero.
 
 use super::row::ALL_CELLS;
 use super::sheet::SEEN;
-use super::{BenchmarkError, BenchmarkResults, BenchmarkRow, Measure, Paired};
+use super::{BenchmarkResults, Measure, Paired};
 use crate::evaluate::mean;
-use crate::text::count;
 
 /// Which models a claim is about.
 #[derive(Clone, Copy, PartialEq)]
@@ -96,76 +95,14 @@ const BESIDE_PAPER: &[Claim] = &[
 ];
 
 impl BenchmarkResults {
-    /// A page in Markdown: what was run, what Yu et al. 2025 claim beside what the rows say, every table, what it cost, and what
-    /// was refused. `made_by` is the command, or whatever else says how to get the same.
-    pub fn page(&self, made_by: &str) -> String {
-        let mut page = format!("# Results\n\n{}\n", self.what(made_by));
-        page += "\n## What the paper claims, and what we see\n\n";
-        page += &self.claims(OF_PAPER);
-        page += "\n## What the paper does not ask\n\n";
-        page += &self.claims(BESIDE_PAPER);
-        let (overview, contest) = (self.overview(), self.contest());
-        if !contest.is_empty() {
-            page += "\n## The contest before models that distillation never saw\n\n";
-            page += "Accuracy / macro-F1, the mean of those models and of the seeds; the best of each group by accuracy, which is \
-                     found on the test cells themselves and so flatters the groups of many.\n\n";
-            page += &contest;
-        }
-        if !overview.is_empty() {
-            page += "\n## Over all data sets\n\nMeans over data sets and labels, each the mean of its seeds.\n\n";
-            page += &overview;
-        }
-        page += "\n## Tables\n\nThe best of a budget is bold, the second best underlined; all training cells are the bound.\n\n";
-        page += &self.markdown();
-        page += "\n## What it costs\n\n";
-        page += &self.costs();
-        page
+    /// What Yu et al. 2025 claim, in Markdown.
+    pub(super) fn claims_of_paper(&self) -> String {
+        self.claims(OF_PAPER)
     }
 
-    /// Writes [`page`](Self::page) to a file, which is there as a whole or not at all.
-    ///
-    /// # Errors
-    /// When there are no rows, or it can't be written.
-    pub fn write_page(&self, path: impl AsRef<std::path::Path>, made_by: &str) -> crate::Result<()> {
-        let path = path.as_ref();
-        if self.rows().is_empty() {
-            return Err(BenchmarkError::Empty.into());
-        }
-        let written = super::journal::write_whole(path, &self.page(made_by));
-        let problem = |problem| format!("can't be written ({problem}); the folder must exist and be writable");
-        Ok(written.map_err(|found| BenchmarkError::file(path, problem(found)))?)
-    }
-
-    fn what(&self, made_by: &str) -> String {
-        let list = |of: fn(&BenchmarkRow) -> String| {
-            let mut values: Vec<String> = Vec::new();
-            self.rows().iter().map(of).for_each(|value| {
-                if !values.contains(&value) {
-                    values.push(value);
-                }
-            });
-            values
-        };
-        let seeds = list(|row| row.seed.to_string());
-        let sets = list(|row| format!("{} ({})", row.file, row.label));
-        let networks = self.rows().first().and_then(|row| row.config["settings"]["protocol"]["networks"].as_u64());
-        let networks =
-            networks.map_or(String::new(), |networks| format!(", {} each", count(networks as usize, "network")));
-        let seeds = count(seeds.len(), "seed");
-        let on = match self.rows().first().map(|row| row.config["settings"]["on_validation"] == true) {
-            Some(true) => "validation cells; test cells stayed closed",
-            _ => "test cells",
-        };
-        let of = self.rows().iter().map(|row| row.of).max().unwrap_or(0);
-        let left = of.saturating_sub(self.rows().len());
-        let left =
-            if left > 0 { format!(" {} of the grid are still to be made.", count(left, "row")) } else { String::new() };
-        format!(
-            "{self:?}: {}; {}; {seeds}{networks}.{left} A seed is a split, foundation model, set and network of its own. Scores \
-             are taken on {on}. Made by\n\n    {made_by}\n",
-            sets.join(", "),
-            count(list(|row| row.method.clone()).len(), "method"),
-        )
+    /// What they don't ask.
+    pub(super) fn claims_beside_paper(&self) -> String {
+        self.claims(BESIDE_PAPER)
     }
 
     fn claims(&self, claims: &[Claim]) -> String {
@@ -179,63 +116,77 @@ impl BenchmarkResults {
              | claim | first - other | data set | per class | models | accuracy | macro-F1 | by accuracy |\n\
              |---|---|---|---|---|---|---|---|\n",
         );
-        let mut asked = false;
+        let (mut asked, mut over) = (false, String::new());
         for claim in claims {
             let (models, name): (&[&str], &str) = match claim.under {
                 Under::Head => (&[SEEN], SEEN),
                 Under::Unseen => (&unseen, "unseen"),
             };
-            let mut says = claim.says;
+            let (mut says, mut says_over) = (claim.says, claim.says);
             for (method, other) in claim.pairs {
                 let of = |measure| self.paired_under(method, other, measure, models, name);
-                for (accuracy, f1) in of(Measure::Accuracy).iter().zip(of(Measure::MacroF1)) {
+                let pairs: Vec<(Paired, Paired)> =
+                    of(Measure::Accuracy).into_iter().zip(of(Measure::MacroF1)).collect();
+                for (accuracy, f1) in &pairs {
                     asked = true;
-                    let budget = accuracy.per_class.map_or("all".to_owned(), |count| count.to_string());
                     text += &format!(
-                        "| {says} | {method} - {other} | {} ({}) | {budget} | {name} | {} | {} | {} |\n",
+                        "| {says} | {method} - {other} | {} ({}) | {} | {name} | {} | {} | {} |\n",
                         accuracy.file,
                         accuracy.label,
+                        budget(accuracy.per_class),
                         points(accuracy),
-                        points(&f1),
+                        points(f1),
                         verdict(accuracy)
                     );
                     says = "";
                 }
+                for line in over_data_sets(&pairs) {
+                    over += &format!("| {says_over} | {method} - {other} | {name} | {line} |\n");
+                    says_over = "";
+                }
             }
         }
-        if asked { text } else { "The rows have none of these comparisons.\n".to_owned() }
+        if !asked {
+            return "The rows have none of these comparisons.\n".to_owned();
+        }
+        if over.is_empty() {
+            return text;
+        }
+        format!(
+            "Mean differences in points over data sets, and in how many of them the first method is better or worse by more than \
+             chance (the 95 % interval below leaves out zero).\n\n\
+             | claim | first - other | models | per class | accuracy | macro-F1 | data sets | better | worse |\n\
+             |---|---|---|---|---|---|---|---|---|\n{over}\n<details><summary>By data set</summary>\n\n{text}\n</details>\n"
+        )
     }
+}
 
-    /// Mean seconds of each method and model, and the most memory.
-    fn costs(&self) -> String {
-        let mut methods: Vec<(&str, Option<usize>)> = Vec::new();
-        for row in self.rows() {
-            let line = (row.method.as_str(), row.per_class);
-            if !methods.contains(&line) {
-                methods.push(line);
-            }
-        }
-        methods.sort_by_key(|(_, per_class)| per_class.unwrap_or(0));
-        let mut text = String::from(
-            "| training set | per class | seconds to make | seconds to train and score a model | most memory, MB |\n|---|---|---|---|---|\n",
-        );
-        let shown = |values: &[f64]| mean(values).map_or("–".to_owned(), |value| format!("{value:.1}"));
-        for (method, per_class) in methods {
-            let here = |row: &&BenchmarkRow| row.method == method && row.per_class == per_class;
-            let of = |value: fn(&BenchmarkRow) -> Option<f64>| -> Vec<f64> {
-                self.rows().iter().filter(here).filter_map(value).collect()
-            };
-            let peak = self.rows().iter().filter(here).filter_map(|row| row.peak_mb).max();
-            text += &format!(
-                "| {method} | {} | {} | {} | {} |\n",
-                per_class.map_or("all".to_owned(), |count| count.to_string()),
-                shown(&of(|row| row.seconds)),
-                shown(&of(|row| row.judge_seconds)),
-                peak.map_or("–".to_owned(), |peak| peak.to_string()),
-            );
-        }
-        text
-    }
+/// The part of a line on what pairs say together, budget by budget; nothing for one data set.
+fn over_data_sets(pairs: &[(Paired, Paired)]) -> Vec<String> {
+    let mut budgets: Vec<Option<usize>> = pairs.iter().map(|(accuracy, _)| accuracy.per_class).collect();
+    budgets.sort_unstable();
+    budgets.dedup();
+    let line = |per_class: Option<usize>| {
+        let here: Vec<&(Paired, Paired)> = pairs.iter().filter(|(pair, _)| pair.per_class == per_class).collect();
+        let points = |of: fn(&(Paired, Paired)) -> f64| {
+            let values: Vec<f64> = here.iter().map(|pair| of(pair)).collect();
+            mean(&values).map_or("–".to_owned(), |mean| format!("{:+.1}", 100.0 * mean))
+        };
+        let sure = |better: bool| {
+            let pairs = here.iter().map(|(accuracy, _)| accuracy);
+            pairs.filter(|pair| pair.more_than_chance() && (pair.difference > 0.0) == better).count()
+        };
+        (here.len() > 1).then(|| {
+            let (accuracy, f1) = (points(|(accuracy, _)| accuracy.difference), points(|(_, f1)| f1.difference));
+            let budget = budget(per_class);
+            format!("{budget} | {accuracy} | {f1} | {} | {} | {}", here.len(), sure(true), sure(false))
+        })
+    };
+    budgets.into_iter().filter_map(line).collect()
+}
+
+fn budget(per_class: Option<usize>) -> String {
+    per_class.map_or("all".to_owned(), |count| count.to_string())
 }
 
 /// "+3.1 (1.0 to 5.2)".
@@ -258,6 +209,7 @@ fn verdict(paired: &Paired) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::BenchmarkRow;
     use super::super::journal::tests::row;
     use super::*;
 
@@ -280,6 +232,19 @@ mod tests {
         assert!(page.contains("The rows have none of these comparisons."), "nothing was compared with the class mean");
         let rows = results(0.05).rows().iter().map(|row| BenchmarkRow { of: 12, ..row.clone() }).collect();
         assert!(BenchmarkResults::new(rows).page("x").contains("2 rows of the grid are still to be made"));
+    }
+
+    #[test]
+    fn several_data_sets_are_put_together_with_how_many_of_them_agree() {
+        let of = |file: &str, better| {
+            let rows = results(better).rows().to_vec();
+            rows.into_iter().map(move |row| BenchmarkRow { file: file.to_owned(), ..row }).collect::<Vec<_>>()
+        };
+        let page = BenchmarkResults::new([of("a", 0.05), of("b", -0.03), of("c", -0.003)].concat()).page("x");
+        assert!(page.contains("| scDD+SCDG, DC - DC | linear head | 1 | +0.9 | "), "{page}");
+        assert!(page.contains(" | 3 | 1 | 1 |\n"), "{page}");
+        assert!(page.contains("<details>") && page.contains("| b (cell_type) | 1 |"), "{page}");
+        assert!(!results(0.05).page("x").contains("<details>"));
     }
 
     #[test]

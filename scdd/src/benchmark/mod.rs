@@ -16,6 +16,7 @@ mod memory;
 mod merge;
 mod method;
 mod overview;
+mod page;
 mod paired;
 mod plan;
 mod recipe;

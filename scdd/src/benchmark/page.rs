@@ -1,0 +1,111 @@
+//! The page of results: what was run, what the paper claims beside what the rows say, the contest before unseen models, every
+//! table, and what it cost.
+
+use super::{BenchmarkError, BenchmarkResults, BenchmarkRow};
+use crate::evaluate::mean;
+use crate::text::count;
+
+impl BenchmarkResults {
+    /// A page in Markdown: what was run, what Yu et al. 2025 claim beside what the rows say, every table, what it cost, and what
+    /// was refused. `made_by` is the command, or whatever else says how to get the same.
+    pub fn page(&self, made_by: &str) -> String {
+        let mut page = format!("# Results\n\n{}\n", self.what(made_by));
+        page += "\n## What the paper claims, and what we see\n\n";
+        page += &self.claims_of_paper();
+        page += "\n## What the paper does not ask\n\n";
+        page += &self.claims_beside_paper();
+        let (overview, contest) = (self.overview(), self.contest());
+        if !contest.is_empty() {
+            page += "\n## The contest before models that distillation never saw\n\n";
+            page += "Accuracy / macro-F1, the mean of those models and of the seeds; the best of each group by accuracy, which is \
+                     found on the test cells themselves and so flatters the groups of many.\n\n";
+            page += &contest;
+        }
+        if !overview.is_empty() {
+            page += "\n## Over all data sets\n\nMeans over data sets and labels, each the mean of its seeds.\n\n";
+            page += &overview;
+        }
+        page += "\n## Tables\n\nThe best of a budget is bold, the second best underlined; all training cells are the bound.\n\n";
+        page += &self.markdown();
+        page += "\n## What it costs\n\n";
+        page += &self.costs();
+        page
+    }
+
+    /// Writes [`page`](Self::page) to a file, which is there as a whole or not at all.
+    ///
+    /// # Errors
+    /// When there are no rows, or it can't be written.
+    pub fn write_page(&self, path: impl AsRef<std::path::Path>, made_by: &str) -> crate::Result<()> {
+        let path = path.as_ref();
+        if self.rows().is_empty() {
+            return Err(BenchmarkError::Empty.into());
+        }
+        let written = super::journal::write_whole(path, &self.page(made_by));
+        let problem = |problem| format!("can't be written ({problem}); the folder must exist and be writable");
+        Ok(written.map_err(|found| BenchmarkError::file(path, problem(found)))?)
+    }
+
+    fn what(&self, made_by: &str) -> String {
+        let list = |of: fn(&BenchmarkRow) -> String| {
+            let mut values: Vec<String> = Vec::new();
+            self.rows().iter().map(of).for_each(|value| {
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            });
+            values
+        };
+        let seeds = list(|row| row.seed.to_string());
+        let sets = list(|row| format!("{} ({})", row.file, row.label));
+        let networks = self.rows().first().and_then(|row| row.config["settings"]["protocol"]["networks"].as_u64());
+        let networks =
+            networks.map_or(String::new(), |networks| format!(", {} each", count(networks as usize, "network")));
+        let seeds = count(seeds.len(), "seed");
+        let on = match self.rows().first().map(|row| row.config["settings"]["on_validation"] == true) {
+            Some(true) => "validation cells; test cells stayed closed",
+            _ => "test cells",
+        };
+        let of = self.rows().iter().map(|row| row.of).max().unwrap_or(0);
+        let left = of.saturating_sub(self.rows().len());
+        let left =
+            if left > 0 { format!(" {} of the grid are still to be made.", count(left, "row")) } else { String::new() };
+        format!(
+            "{self:?}: {}; {}; {seeds}{networks}.{left} A seed is a split, foundation model, set and network of its own. Scores \
+             are taken on {on}. Made by\n\n    {made_by}\n",
+            sets.join(", "),
+            count(list(|row| row.method.clone()).len(), "method"),
+        )
+    }
+
+    /// Mean seconds of each method and model, and the most memory.
+    fn costs(&self) -> String {
+        let mut methods: Vec<(&str, Option<usize>)> = Vec::new();
+        for row in self.rows() {
+            let line = (row.method.as_str(), row.per_class);
+            if !methods.contains(&line) {
+                methods.push(line);
+            }
+        }
+        methods.sort_by_key(|(_, per_class)| per_class.unwrap_or(0));
+        let mut text = String::from(
+            "| training set | per class | seconds to make | seconds to train and score a model | most memory, MB |\n|---|---|---|---|---|\n",
+        );
+        let shown = |values: &[f64]| mean(values).map_or("–".to_owned(), |value| format!("{value:.1}"));
+        for (method, per_class) in methods {
+            let here = |row: &&BenchmarkRow| row.method == method && row.per_class == per_class;
+            let of = |value: fn(&BenchmarkRow) -> Option<f64>| -> Vec<f64> {
+                self.rows().iter().filter(here).filter_map(value).collect()
+            };
+            let peak = self.rows().iter().filter(here).filter_map(|row| row.peak_mb).max();
+            text += &format!(
+                "| {method} | {} | {} | {} | {} |\n",
+                per_class.map_or("all".to_owned(), |count| count.to_string()),
+                shown(&of(|row| row.seconds)),
+                shown(&of(|row| row.judge_seconds)),
+                peak.map_or("–".to_owned(), |peak| peak.to_string()),
+            );
+        }
+        text
+    }
+}
