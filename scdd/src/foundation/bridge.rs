@@ -13,6 +13,8 @@ use rayon::prelude::*;
 use super::bridge_kernel::{Kernel, Lanes, REGISTERS, block_rows, cross_any};
 #[cfg(target_arch = "x86_64")]
 use super::bridge_kernel::{cross_avx2, cross_avx512};
+#[cfg(target_arch = "x86_64")]
+use super::bridge_tiles::{cross_tiles, has_tiles};
 use super::packed::PackedWeights;
 use super::packed_kernel::COLUMNS;
 
@@ -40,6 +42,9 @@ impl Bridge<'_> {
     pub(crate) fn forward(&self, hidden: &[f32]) -> (Vec<f32>, Signs) {
         #[cfg(target_arch = "x86_64")]
         {
+            if has_tiles() {
+                return self.forward_with(cross_tiles, hidden);
+            }
             if is_x86_feature_detected!("avx512f") {
                 return self.forward_with(cross_avx512, hidden);
             }
@@ -54,6 +59,9 @@ impl Bridge<'_> {
     pub(crate) fn backward(&self, signs: &Signs, gradient: &[f32]) -> Vec<f32> {
         #[cfg(target_arch = "x86_64")]
         {
+            if has_tiles() {
+                return self.backward_with(cross_tiles, signs, gradient);
+            }
             if is_x86_feature_detected!("avx512f") {
                 return self.backward_with(cross_avx512, signs, gradient);
             }
@@ -156,13 +164,14 @@ fn rows_of<const WIDTH: usize>(lanes: &[Lanes<WIDTH>], weights: &PackedWeights, 
     values
 }
 
+/// The sum of all parts, each number in the order of the parts.
 fn added<const WIDTH: usize>(parts: Vec<Vec<Lanes<WIDTH>>>, mut sum: Vec<Lanes<WIDTH>>) -> Vec<Lanes<WIDTH>> {
-    for part in parts {
-        for (sum, part) in sum.as_flattened_mut().as_flattened_mut().iter_mut().zip(part.as_flattened().as_flattened())
-        {
-            *sum += part;
+    sum.par_chunks_mut(COLUMNS).enumerate().for_each(|(number, sum)| {
+        for part in &parts {
+            let part = part[number * COLUMNS..][..sum.len()].as_flattened().as_flattened();
+            sum.as_flattened_mut().as_flattened_mut().iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
         }
-    }
+    });
     sum
 }
 
@@ -216,6 +225,12 @@ mod tests {
             let (found, signs) = bridge.forward_with(cross_any, &h);
             assert_near(&found, &s, "forward on any processor");
             assert_near(&bridge.backward_with(cross_any, &signs, &gs), &gh, "backward on any processor");
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("avx512f") {
+                let (found, signs) = bridge.forward_with(cross_avx512, &h);
+                assert_near(&found, &s, "forward with AVX-512");
+                assert_near(&bridge.backward_with(cross_avx512, &signs, &gs), &gh, "backward with AVX-512");
+            }
         }
     }
 
