@@ -4,7 +4,7 @@
 //! x y = h h' + h l' + l h' + l l' the last product is left out, as small as what two bfloat16s don't hold. Sums are in f32. So
 //! results are those of f32 within about two millionths, in three products that each take a sixteenth of the time.
 //!
-//! Of 128 or 256 genes all weights are split at once and stay in the second cache while every block of rows is taken over them.
+//! Of 128 genes all weights are split at once and stay in the second cache while every block of rows is taken over them.
 
 use std::arch::asm;
 use std::arch::x86_64::*;
@@ -22,6 +22,9 @@ const TILE: usize = 16;
 const DEPTH: usize = 32;
 /// Multiplications over a column tile's units.
 const DEPTHS: usize = COLUMNS / DEPTH;
+
+/// Genes whose weights are split at once: half a megabyte at 1,024 units.
+const GENES: usize = 128;
 
 /// A tile: 16 rows of 32 bfloat16s, or of 16 f32s.
 #[repr(C, align(64))]
@@ -117,14 +120,12 @@ fn cross(
     if blocks == 0 || outs == 0 {
         return;
     }
-    // One block of rows needs no weights again.
-    let most = if blocks == 1 { 128 } else { 256 };
     let (inner, unit_tiles) = (ins * DEPTHS, outs * COLUMNS / TILE);
     let empty = [Tile::ZERO; 2];
     scratch.units.resize(blocks * REGISTERS * inner, empty);
-    scratch.weights.resize(most / TILE * inner.max(outs * DEPTHS), empty);
-    scratch.values.resize(most, [[0.0; TILE]; REGISTERS]);
-    scratch.values_split.resize(blocks * REGISTERS * most / DEPTH, empty);
+    scratch.weights.resize(GENES / TILE * inner.max(outs * DEPTHS), empty);
+    scratch.values.resize(GENES, [[0.0; TILE]; REGISTERS]);
+    scratch.values_split.resize(blocks * REGISTERS * GENES / DEPTH, empty);
     scratch.sums.clear();
     scratch.sums.resize(blocks * unit_tiles * REGISTERS, Tile::ZERO);
     for (block, units) in units.chunks_exact(ins * COLUMNS).enumerate() {
@@ -138,7 +139,7 @@ fn cross(
     configure();
     let mut start = genes.start;
     while start < genes.end {
-        let end = (start + most).min(genes.end);
+        let end = (start + GENES).min(genes.end);
         let depths = (end - start).div_ceil(DEPTH);
         for number in 0..ins {
             let next = if number + 1 < ins { to.tile(number + 1) } else { from.tile(0) };
