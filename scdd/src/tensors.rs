@@ -12,7 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 pub(crate) fn tensor(array: &Array2<f32>, device: &Device) -> Tensor<2> {
-    from_rows(array.iter().copied().collect(), array.ncols(), device)
+    let values = array.as_slice().map_or_else(|| array.iter().copied().collect(), <[f32]>::to_vec);
+    from_rows(values, array.ncols(), device)
 }
 
 /// A tensor `[values / width, width]` of row-major values.

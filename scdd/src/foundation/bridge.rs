@@ -10,15 +10,22 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::bridge_kernel::{Kernel, Lanes, REGISTERS, block_rows, cross_any};
+use super::bridge_kernel::{Kernel, Lanes, REGISTERS, block_rows, cross_any, keep, near_zero, rectify};
 #[cfg(target_arch = "x86_64")]
 use super::bridge_kernel::{cross_avx2, cross_avx512};
+#[cfg(target_arch = "x86_64")]
+use super::bridge_tiles::{cross_tiles, has_tiles};
 use super::packed::PackedWeights;
 use super::packed_kernel::COLUMNS;
 
 /// Parts of the genes that threads take. Their sums are added in order, so that results don't depend on the number of
 /// threads.
 const PARTS: usize = 16;
+
+/// How far sums of halves (`bridge_tiles.rs`) may be from those of f32: of both factors of a product 2^-17 is left out, and
+/// 2^-16 with the halves that are not multiplied.
+#[cfg(target_arch = "x86_64")]
+const HALVES: f32 = 1.0 / 32_768.0;
 
 /// Both matrices `[genes, units]`, and what is added at each gene.
 pub(crate) struct Bridge<'a> {
@@ -40,20 +47,26 @@ impl Bridge<'_> {
     pub(crate) fn forward(&self, hidden: &[f32]) -> (Vec<f32>, Signs) {
         #[cfg(target_arch = "x86_64")]
         {
+            if has_tiles() {
+                return self.forward_with(cross_tiles, HALVES, hidden);
+            }
             if is_x86_feature_detected!("avx512f") {
-                return self.forward_with(cross_avx512, hidden);
+                return self.forward_with(cross_avx512, 0.0, hidden);
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return self.forward_with(cross_avx2, hidden);
+                return self.forward_with(cross_avx2, 0.0, hidden);
             }
         }
-        self.forward_with(cross_any, hidden)
+        self.forward_with(cross_any, 0.0, hidden)
     }
 
     /// Gradients by the encoder's first sums `[rows, units]` to those by the decoder's hidden units.
     pub(crate) fn backward(&self, signs: &Signs, gradient: &[f32]) -> Vec<f32> {
         #[cfg(target_arch = "x86_64")]
         {
+            if has_tiles() {
+                return self.backward_with(cross_tiles, signs, gradient);
+            }
             if is_x86_feature_detected!("avx512f") {
                 return self.backward_with(cross_avx512, signs, gradient);
             }
@@ -64,23 +77,23 @@ impl Bridge<'_> {
         self.backward_with(cross_any, signs, gradient)
     }
 
-    fn forward_with<const WIDTH: usize>(&self, kernel: Kernel<WIDTH>, hidden: &[f32]) -> (Vec<f32>, Signs) {
+    /// With a kernel whose sums are within `slack` times the lengths of both factors.
+    fn forward_with<const WIDTH: usize>(&self, kernel: Kernel<WIDTH>, slack: f32, hidden: &[f32]) -> (Vec<f32>, Signs) {
         let rows = hidden.len() / self.decoder.width().max(1);
         let blocks = rows.div_ceil(block_rows(WIDTH));
         let units = lanes::<WIDTH>(hidden, self.decoder);
         let mut bits = vec![0; self.genes() * blocks];
         let (part, each) = self.part(blocks);
+        let doubt = (slack > 0.0).then(|| Doubt::new(slack, hidden, self.decoder, blocks));
         let parts = bits.par_chunks_mut(each).enumerate().map(|(number, bits)| {
             let genes = self.genes_of(number, part);
             let mut sums = zeros::<WIDTH>(self.encoder, blocks);
             let first = genes.start;
             let mut at_gene = |gene: usize, block: usize, value: &mut Lanes<WIDTH>| {
-                let (bias, bits) = (self.bias[gene], &mut bits[(gene - first) * blocks + block]);
-                for (place, value) in value.as_flattened_mut().iter_mut().enumerate() {
-                    let positive = *value + bias > 0.0;
-                    *value = if positive { *value + bias } else { 0.0 };
-                    *bits |= u64::from(positive) << place;
+                if let Some(doubt) = &doubt {
+                    doubt.settle(gene, block, self.bias[gene], value);
                 }
+                bits[(gene - first) * blocks + block] = rectify(value, self.bias[gene]);
             };
             // SAFETY: the caller chose a kernel that the processor can execute.
             unsafe { kernel(self.decoder, self.encoder, genes, &units, &mut sums, &mut at_gene) };
@@ -99,10 +112,7 @@ impl Bridge<'_> {
             let mut sums = zeros::<WIDTH>(self.decoder, blocks);
             let first = genes.start;
             let mut at_gene = |gene: usize, block: usize, value: &mut Lanes<WIDTH>| {
-                let bits = bits[(gene - first) * blocks + block];
-                for (place, value) in value.as_flattened_mut().iter_mut().enumerate() {
-                    *value = if bits >> place & 1 == 1 { *value } else { 0.0 };
-                }
+                keep(value, bits[(gene - first) * blocks + block]);
             };
             // SAFETY: the caller chose a kernel that the processor can execute.
             unsafe { kernel(self.encoder, self.decoder, genes, &units, &mut sums, &mut at_gene) };
@@ -124,6 +134,38 @@ impl Bridge<'_> {
 
     fn genes_of(&self, number: usize, part: usize) -> Range<usize> {
         number * part..((number + 1) * part).min(self.genes())
+    }
+}
+
+/// Sums that are as near to zero as they may be wrong are computed again in f32: a slope of ReLU is one or nothing, and must
+/// not depend on the kernel.
+struct Doubt<'a, const WIDTH: usize> {
+    hidden: &'a [f32],
+    weights: &'a PackedWeights,
+    /// How much each row's sums may be wrong, for weights of length one: block by block.
+    slack: Vec<Lanes<WIDTH>>,
+}
+
+impl<'a, const WIDTH: usize> Doubt<'a, WIDTH> {
+    fn new(slack: f32, hidden: &'a [f32], weights: &'a PackedWeights, blocks: usize) -> Self {
+        let mut slacks = vec![[[0.0; WIDTH]; REGISTERS]; blocks];
+        let rows = hidden.chunks_exact(weights.width().max(1));
+        for (own, row) in slacks.as_flattened_mut().as_flattened_mut().iter_mut().zip(rows) {
+            *own = slack * row.iter().map(|value| value * value).sum::<f32>().sqrt();
+        }
+        Self { hidden, weights, slack: slacks }
+    }
+
+    fn settle(&self, gene: usize, block: usize, bias: f32, value: &mut Lanes<WIDTH>) {
+        let mut doubtful = near_zero(value, bias, &self.slack[block], self.weights.lengths()[gene]);
+        while doubtful != 0 {
+            let place = doubtful.trailing_zeros() as usize;
+            doubtful &= doubtful - 1;
+            let row = (block * block_rows(WIDTH) + place) * self.weights.width();
+            if let Some(hidden) = self.hidden.get(row..row + self.weights.width()) {
+                value.as_flattened_mut()[place] = self.weights.times_gene(hidden, gene);
+            }
+        }
     }
 }
 
@@ -156,13 +198,14 @@ fn rows_of<const WIDTH: usize>(lanes: &[Lanes<WIDTH>], weights: &PackedWeights, 
     values
 }
 
+/// The sum of all parts, each number in the order of the parts.
 fn added<const WIDTH: usize>(parts: Vec<Vec<Lanes<WIDTH>>>, mut sum: Vec<Lanes<WIDTH>>) -> Vec<Lanes<WIDTH>> {
-    for part in parts {
-        for (sum, part) in sum.as_flattened_mut().as_flattened_mut().iter_mut().zip(part.as_flattened().as_flattened())
-        {
-            *sum += part;
+    sum.par_chunks_mut(COLUMNS).enumerate().for_each(|(number, sum)| {
+        for part in &parts {
+            let part = part[number * COLUMNS..][..sum.len()].as_flattened().as_flattened();
+            sum.as_flattened_mut().as_flattened_mut().iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
         }
-    }
+    });
     sum
 }
 
@@ -213,10 +256,43 @@ mod tests {
             let (found, signs) = bridge.forward(&h);
             assert_near(&found, &s, "forward");
             assert_near(&bridge.backward(&signs, &gs), &gh, "backward");
-            let (found, signs) = bridge.forward_with(cross_any, &h);
+            let (found, signs) = bridge.forward_with(cross_any, 0.0, &h);
             assert_near(&found, &s, "forward on any processor");
             assert_near(&bridge.backward_with(cross_any, &signs, &gs), &gh, "backward on any processor");
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("avx512f") {
+                let (found, signs) = bridge.forward_with(cross_avx512, 0.0, &h);
+                assert_near(&found, &s, "forward with AVX-512");
+                assert_near(&bridge.backward_with(cross_avx512, &signs, &gs), &gh, "backward with AVX-512");
+            }
         }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn tiles_of_halves_find_the_signs_that_f32_has() {
+        if !has_tiles() {
+            println!("skipped: this processor has no tiles");
+            return;
+        }
+        let mut rng = seed::stream(5, "test");
+        let (rows, genes, units) = (100, 3000, 64);
+        let mut draw = |count: usize| (0..count).map(|_| rng.random_range(-1.0..1.0f32)).collect::<Vec<_>>();
+        let (h, wd) = (draw(rows * units), draw(units * genes));
+        let weights = decoder(&wd, genes, units);
+        let sum = |row: usize, gene: usize| weights.times_gene(&h[row * units..][..units], gene);
+        // Of each gene one row has next to nothing.
+        let bias: Vec<f32> = (0..genes).map(|gene| 3e-7 - sum(gene % rows, gene)).collect();
+        let bridge = Bridge { decoder: &weights, bias: &bias, encoder: &weights };
+        let wrong = |slack| {
+            let (_, signs) = bridge.forward_with(cross_tiles, slack, &h);
+            let bit = |row: usize, gene: usize| signs.bits[gene * rows.div_ceil(48) + row / 48] >> (row % 48) & 1 == 1;
+            let wrong =
+                |gene: usize| (0..rows).filter(|&row| bit(row, gene) != (sum(row, gene) + bias[gene] > 0.0)).count();
+            (0..genes).map(wrong).sum::<usize>()
+        };
+        assert_eq!(wrong(HALVES), 0);
+        assert!(wrong(0.0) > 100, "without another look they are wrong");
     }
 
     #[test]

@@ -75,6 +75,97 @@ pub(super) fn cross_any(
     cross::<4, 4, { cfg!(target_arch = "aarch64") }>(to, from, genes, units, sums, at_gene);
 }
 
+/// Adds a bias to the sums of a gene, and lets none be below zero. Gives a bit for each row that is above.
+#[inline]
+pub(super) fn rectify<const WIDTH: usize>(value: &mut Lanes<WIDTH>, bias: f32) -> u64 {
+    let value = value.as_flattened_mut();
+    #[cfg(target_arch = "x86_64")]
+    if WIDTH == 16 {
+        // SAFETY: only processors with AVX-512 are given registers of 16.
+        return unsafe { rectify_avx512(value, bias) };
+    }
+    let mut bits = 0;
+    for (place, value) in value.iter_mut().enumerate() {
+        let positive = *value + bias > 0.0;
+        *value = if positive { *value + bias } else { 0.0 };
+        bits |= u64::from(positive) << place;
+    }
+    bits
+}
+
+/// A bit for each row whose sum of a gene, with its bias, is as near to zero as the row's slack times the weights' length.
+#[inline]
+pub(super) fn near_zero<const WIDTH: usize>(value: &Lanes<WIDTH>, bias: f32, slack: &Lanes<WIDTH>, length: f32) -> u64 {
+    let (value, slack) = (value.as_flattened(), slack.as_flattened());
+    #[cfg(target_arch = "x86_64")]
+    if WIDTH == 16 {
+        // SAFETY: only processors with AVX-512 are given registers of 16.
+        return unsafe { near_zero_avx512(value, bias, slack, length) };
+    }
+    let near = value.iter().zip(slack).map(|(value, slack)| (value + bias).abs() < slack * length);
+    near.enumerate().map(|(place, near)| u64::from(near) << place).sum()
+}
+
+/// Keeps what rows have of a gene where their bits are set.
+#[inline]
+pub(super) fn keep<const WIDTH: usize>(value: &mut Lanes<WIDTH>, bits: u64) {
+    let value = value.as_flattened_mut();
+    #[cfg(target_arch = "x86_64")]
+    if WIDTH == 16 {
+        // SAFETY: only processors with AVX-512 are given registers of 16.
+        return unsafe { keep_avx512(value, bits) };
+    }
+    for (place, value) in value.iter_mut().enumerate() {
+        *value = if bits >> place & 1 == 1 { *value } else { 0.0 };
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn rectify_avx512(value: &mut [f32], bias: f32) -> u64 {
+    use std::arch::x86_64::*;
+    let mut bits = 0;
+    for (number, value) in value.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        // SAFETY: there are 16 numbers.
+        unsafe {
+            let sum = _mm512_add_ps(_mm512_loadu_ps(value.as_ptr()), _mm512_set1_ps(bias));
+            let above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(sum, _mm512_setzero_ps());
+            _mm512_storeu_ps(value.as_mut_ptr(), _mm512_maskz_mov_ps(above, sum));
+            bits |= u64::from(above) << (16 * number);
+        }
+    }
+    bits
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn near_zero_avx512(value: &[f32], bias: f32, slack: &[f32], length: f32) -> u64 {
+    use std::arch::x86_64::*;
+    let mut bits = 0;
+    let (value, slack) = (value.as_chunks::<16>().0, slack.as_chunks::<16>().0);
+    for (number, (value, slack)) in value.iter().zip(slack).enumerate() {
+        // SAFETY: there are 16 numbers.
+        let (value, slack) = unsafe { (_mm512_loadu_ps(value.as_ptr()), _mm512_loadu_ps(slack.as_ptr())) };
+        let sum = _mm512_abs_ps(_mm512_add_ps(value, _mm512_set1_ps(bias)));
+        let near = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(sum, _mm512_mul_ps(slack, _mm512_set1_ps(length)));
+        bits |= u64::from(near) << (16 * number);
+    }
+    bits
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn keep_avx512(value: &mut [f32], bits: u64) {
+    use std::arch::x86_64::*;
+    for (number, value) in value.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        // SAFETY: there are 16 numbers.
+        unsafe {
+            let kept = _mm512_maskz_loadu_ps((bits >> (16 * number)) as u16, value.as_ptr());
+            _mm512_storeu_ps(value.as_mut_ptr(), kept);
+        }
+    }
+}
+
 /// `TOGETHER` genes or units, which divide a column tile, are summed at once.
 #[inline(always)]
 fn cross<const WIDTH: usize, const TOGETHER: usize, const FUSED: bool>(

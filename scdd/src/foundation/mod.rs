@@ -9,6 +9,8 @@
 mod annotate;
 mod bridge;
 mod bridge_kernel;
+#[cfg(target_arch = "x86_64")]
+mod bridge_tiles;
 mod cache;
 mod components;
 mod error;

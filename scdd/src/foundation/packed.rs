@@ -5,6 +5,7 @@
 //! few. The last tile is filled up with zeros.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
@@ -24,6 +25,8 @@ pub(crate) struct PackedWeights {
     tiles: Aligned,
     genes: usize,
     width: usize,
+    /// Of each gene's weights, once they are asked for.
+    lengths: OnceLock<Vec<f32>>,
 }
 
 impl PackedWeights {
@@ -47,7 +50,7 @@ impl PackedWeights {
                 }
             }
         }
-        Self { tiles, genes, width }
+        Self { tiles, genes, width, lengths: OnceLock::new() }
     }
 
     /// Those of some genes, in the given order.
@@ -63,7 +66,7 @@ impl PackedWeights {
                 row[..columns.len()].copy_from_slice(part(gene, columns.clone()));
             }
         }
-        Self { tiles, genes, width }
+        Self { tiles, genes, width, lengths: OnceLock::new() }
     }
 
     /// Columns of one tile, of one gene.
@@ -93,6 +96,30 @@ impl PackedWeights {
     #[cfg(test)]
     pub(super) fn tiles(&self) -> &[f32] {
         &self.tiles
+    }
+
+    /// How long each gene's row of weights is.
+    pub(super) fn lengths(&self) -> &[f32] {
+        self.lengths.get_or_init(|| {
+            let squares = |gene: usize| {
+                let rows = (0..self.column_tiles()).flat_map(|tile| &self.tile(tile)[gene]);
+                rows.map(|weight| weight * weight).sum::<f32>()
+            };
+            (0..self.genes).into_par_iter().map(|gene| squares(gene).sqrt()).collect()
+        })
+    }
+
+    /// A row `[width]` times the weights of one gene.
+    pub(super) fn times_gene(&self, row: &[f32], gene: usize) -> f32 {
+        let mut sums = [0.0; 16];
+        for (tile, values) in row.chunks(COLUMNS).enumerate() {
+            for (weights, values) in self.tile(tile)[gene].chunks(16).zip(values.chunks(16)) {
+                sums.iter_mut()
+                    .zip(weights.iter().zip(values))
+                    .for_each(|(sum, (weight, value))| *sum += weight * value);
+            }
+        }
+        sums.iter().sum()
     }
 
     /// Row by row again.

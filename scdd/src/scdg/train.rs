@@ -218,3 +218,31 @@ impl<'a> Training<'a> {
         state.moving.mix(self.config.average_decay.powi(AVERAGE_EVERY as i32).min(step / (100.0 + step)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::denoiser::DenoiserConfig;
+    use super::*;
+    use crate::tensors;
+
+    #[test]
+    fn training_gives_the_same_bits_on_any_number_of_threads() {
+        crate::progress::quiet(true);
+        let latents = tensors::array(tensors::normal(90, 7, &mut seed::stream(1, "test"), &Device::flex()));
+        let labels: Vec<u32> = (0..90).map(|cell| cell % 3).collect();
+        let denoiser = DenoiserConfig { widths: vec![150, 40], embedding: 10 };
+        let config = ScdgConfig { denoiser, steps: 25, batch: 150, condition_dropout: 0.2, ..ScdgConfig::default() };
+        let train = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let training = Training::new(&latents, &labels, 3, &[], &config, &Device::flex());
+            let (network, history) = pool.install(|| training.run(None, &Interrupt::default())).unwrap();
+            (flat(&network), history.loss)
+        };
+        let (weights, loss) = train(1);
+        assert!(loss[20..].iter().sum::<f64>() < loss[..5].iter().sum::<f64>(), "{loss:?}");
+        for threads in [2, 3, 8] {
+            let (other_weights, other_loss) = train(threads);
+            assert!(other_loss == loss && other_weights == weights, "{threads} threads");
+        }
+    }
+}

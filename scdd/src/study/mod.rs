@@ -172,7 +172,13 @@ impl Study {
 
     /// Latents `[cells, latent]` of the given cells.
     pub(crate) fn embeddings_of(&self, cells: &[usize]) -> Array2<f32> {
-        self.parts.embeddings.select(Axis(0), cells)
+        let embeddings = &self.parts.embeddings;
+        let (Some(values), width) = (embeddings.as_slice(), embeddings.ncols()) else {
+            return embeddings.select(Axis(0), cells);
+        };
+        let mut chosen = Vec::with_capacity(cells.len() * width);
+        cells.iter().for_each(|&cell| chosen.extend_from_slice(&values[cell * width..][..width]));
+        Array2::from_shape_vec((cells.len(), width), chosen).unwrap_or_else(|_| embeddings.select(Axis(0), cells))
     }
 
     /// Expression `[cells, genes]` and labels of the training cells.

@@ -6,8 +6,10 @@
 //! ordinary autodiff differentiates the match.
 
 use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::distance::{Side, alike};
 use super::loops::loops;
 use super::matching::{Matching, MatchingObjective};
 use super::names::{head, qualified};
@@ -199,21 +201,27 @@ impl MatchingObjective for GradientMatching {
         let (epochs, head_steps) = self.loops(matching.per_class());
         let (mut network, real, synthetic) = self.network(matching);
         let weights = self.class_weights.of(matching.class_counts());
+        let both = weights.iter().enumerate();
+        let groups = alike(
+            both.filter_map(|(class, &weight)| Some((real.of_class(class)?, synthetic.of_class(class)?, weight))),
+        );
         let fixed = synthetic.fixed();
         let rates = network.rates(self.encoder_learning_rate, self.head_learning_rate);
+        let mut networks = vec![network.clone()];
+        for _ in 1..epochs {
+            for _ in 0..head_steps {
+                network.descend(&fixed.data, &rates);
+            }
+            networks.push(network.clone());
+        }
+        // Real cells have no graph, so that epochs need not wait for each other. What an encoder leaves of them is large.
+        let of_real = |network: &Network| network.trace(&real.data).side(&groups);
+        let sides: Vec<Side> = if self.unfrozen { Vec::new() } else { networks.par_iter().map(of_real).collect() };
+        let mut sides = sides.into_iter();
         let mut loss = Tensor::zeros([1], &matching.device());
-        for epoch in 0..epochs {
-            let (of_real, of_synthetic) = (network.trace(&real.data), network.trace(&synthetic.data));
-            for (class, weight) in weights.iter().enumerate() {
-                if let (Some(real), Some(synthetic)) = (real.of_class(class), synthetic.of_class(class)) {
-                    loss = loss + of_real.distance(real, &of_synthetic, synthetic) * *weight;
-                }
-            }
-            if epoch + 1 < epochs {
-                for _ in 0..head_steps {
-                    network.descend(&fixed.data, &rates);
-                }
-            }
+        for network in &networks {
+            let side = sides.next().unwrap_or_else(|| of_real(network));
+            loss = loss + network.trace(&synthetic.data).distance(&side, &groups);
         }
         loss
     }
