@@ -86,13 +86,20 @@ fn table_two(place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// What each of a fixed list of cells costs in the kernel's evaluator: split, rustc, link, load, run.
+/// What each of a fixed list of cells costs in the kernel (split, rustc, link, load, run), and in evcxr; what the processes
+/// hold.
 pub fn kernel(place: &Place) -> Result<()> {
     needs::check(place)?;
     python::ready(place)?;
     build::library_and_kernel(place, build::Engine::Own)?;
+    build::library_and_kernel(place, build::Engine::Evcxr)?;
+    let scratch = place.target.join("bench-kernel");
+    std::fs::create_dir_all(&scratch)?;
+    let mut command = place.command(place.venv_bin("python"));
+    command.arg(place.script("bench_kernel.py")).arg("kernel/bench/cells.txt").arg(place.built()).arg(&scratch);
+    run(&mut command)?;
     run(place.command("cargo").args(["build", "--package", "scdd-kernel", "--bin", "scdd-kernel-cells"]))?;
-    run(place.command(place.built().join("scdd-kernel-cells")).args(["bench", "kernel/bench/cells.txt"]))
+    run(place.command(place.built().join("scdd-kernel-cells")).args(["many", "1000"]))
 }
 
 /// Sets up what builds the library, and PyTorch with scikit-learn in an environment of its own; then a script in xtask/py measures an example
