@@ -97,12 +97,13 @@ class Kernel:
                 break
         used = processor_seconds(self.pid) - used
         lines = [found for found in COLOURS.sub("", "\n".join(shown)).splitlines() if found.strip()]
-        words = "\n".join(found for found in lines if not found.lstrip().startswith(NO_FAILURE))
+        words = "\n".join(lines)
         if reply["content"]["status"] != "ok":
             if self.name == "scdd":
                 sys.exit(f"the cell {code!r} failed: {words}")
             return took, used, reply, words or "it failed without a word"
         # evcxr's reply to `?` of an error and to a panic is ok. Ours says on stderr what can't be kept.
+        words = "\n".join(found for found in lines if not found.lstrip().startswith(NO_FAILURE))
         return took, used, reply, words if self.name != "scdd" else ""
 
     def memory(self):

@@ -23,8 +23,9 @@ pub fn demo(place: &Place) -> Result<()> {
     let scratch = place.target.join("bench-demo");
     std::fs::create_dir_all(&scratch)?;
     let mut command = place.command(place.venv_bin("python"));
+    run(place.command("cargo").args(["build", "--package", "scdd", "--example", "whole_path"]))?;
     command.arg(place.script("bench_demo.py")).arg(QUICK_START).arg(&scratch);
-    run(&mut command)
+    run(command.arg(place.built().join("examples/whole_path")))
 }
 
 /// Embedding cells.
