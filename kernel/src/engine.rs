@@ -115,4 +115,9 @@ pub trait Engine: Send {
     fn inspect(&mut self, code: &str, cursor: usize) -> Result<Option<BTreeMap<String, Value>>>;
     /// What is kept.
     fn variables(&self) -> Vec<Variable>;
+    /// What the last cell's time went into, in seconds, where the engine knows: a cell's own work is "run". Beside them
+    /// "compilations", how often the compiler was called.
+    fn parts(&self) -> BTreeMap<&'static str, f64> {
+        BTreeMap::new()
+    }
 }

@@ -23,6 +23,7 @@ class Suite(jupyter_kernel_test.KernelTests):
     code_execute_result = [{"code": "6 * 7", "result": "42"}, {"code": "6 * 7 + 1", "result": "43"}]
     # evcxr gives what a cell shows at its end, as its result.
     code_display_data = [] if ON_EVCXR else [{"code": SHOWN, "mime": "text/html"}]
+    code_clear_output = "" if ON_EVCXR else 'println!("gone"); scdd::progress::clear_output(false);'
     code_page_something = "?println"
     code_inspect_sample = "Vec"
     supported_history_operations = ("tail", "range", "search")

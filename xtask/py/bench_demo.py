@@ -1,6 +1,8 @@
 """Prints what the demo and the kernel cost, as JSON lines.
 
-    python bench_demo.py notebook.ipynb <scratch folder>
+    python bench_demo.py notebook.ipynb <scratch folder> <whole_path, compiled>
+
+The last is the quick start as a program: what its steps take outside a notebook, right after the notebook's own.
 """
 
 import json
@@ -63,12 +65,25 @@ def notebook(path: str, scratch: Path) -> None:
     line("quick_start", "peak memory of the kernel and what it starts", found["peak_bytes"] / 1e9, "GB")
     beyond = [cell["seconds"] - cell["work"] for cell in found["cells"]]
     line("quick_start", "median cell beyond the work it does", statistics.median(beyond), "s")
+    tasks("quick_start", reported)
+
+
+def tasks(case: str, reported: Path) -> None:
+    """What the library said about its work."""
     for report in dict.fromkeys(reported.read_text().splitlines() if reported.exists() else []):
         task = json.loads(report)
-        line(f"quick_start: {task['task']}", "seconds per step", task["seconds"] / max(task["steps"], 1), "s")
-        line(f"quick_start: {task['task']}", "time", task["seconds"], "s")
+        line(f"{case}: {task['task']}", "seconds per step", task["seconds"] / max(task["steps"], 1), "s")
+        line(f"{case}: {task['task']}", "time", task["seconds"], "s")
+
+
+def outside(program: str, scratch: Path) -> None:
+    reported = scratch / "outside.jsonl"
+    reported.unlink(missing_ok=True)
+    subprocess.run([program], check=True, stdout=sys.stderr, env=dict(os.environ, SCDD_BENCH_FILE=str(reported)))
+    tasks("outside a notebook", reported)
 
 
 if __name__ == "__main__":
     kernel()
     notebook(sys.argv[1], Path(sys.argv[2]))
+    outside(sys.argv[3], Path(sys.argv[2]))

@@ -23,8 +23,9 @@ pub fn demo(place: &Place) -> Result<()> {
     let scratch = place.target.join("bench-demo");
     std::fs::create_dir_all(&scratch)?;
     let mut command = place.command(place.venv_bin("python"));
+    run(place.command("cargo").args(["build", "--package", "scdd", "--example", "whole_path"]))?;
     command.arg(place.script("bench_demo.py")).arg(QUICK_START).arg(&scratch);
-    run(&mut command)
+    run(command.arg(place.built().join("examples/whole_path")))
 }
 
 /// Embedding cells.
@@ -86,13 +87,20 @@ fn table_two(place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// What each of a fixed list of cells costs in the kernel's evaluator: split, rustc, link, load, run.
+/// What each of a fixed list of cells costs in the kernel (split, rustc, link, load, run), and in evcxr; what the processes
+/// hold.
 pub fn kernel(place: &Place) -> Result<()> {
     needs::check(place)?;
     python::ready(place)?;
     build::library_and_kernel(place, build::Engine::Own)?;
+    build::library_and_kernel(place, build::Engine::Evcxr)?;
+    let scratch = place.target.join("bench-kernel");
+    std::fs::create_dir_all(&scratch)?;
+    let mut command = place.command(place.venv_bin("python"));
+    command.arg(place.script("bench_kernel.py")).arg("kernel/bench/cells.txt").arg(place.built()).arg(&scratch);
+    run(&mut command)?;
     run(place.command("cargo").args(["build", "--package", "scdd-kernel", "--bin", "scdd-kernel-cells"]))?;
-    run(place.command(place.built().join("scdd-kernel-cells")).args(["bench", "kernel/bench/cells.txt"]))
+    run(place.command(place.built().join("scdd-kernel-cells")).args(["many", "1000"]))
 }
 
 /// Sets up what builds the library, and PyTorch with scikit-learn in an environment of its own; then a script in xtask/py measures an example

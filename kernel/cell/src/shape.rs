@@ -1,9 +1,19 @@
-//! How large a kept variable is, for `:vars`: a tensor's shape, a frame's, the length of a collection.
+//! How large a kept variable is, for `:vars`: cells and genes, a tensor's or a frame's shape, the length of a collection,
+//! the value of a number.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, RwLock};
 
+use scdd::burn::module::Module;
 use scdd::burn::tensor::{Tensor, kind::Basic};
-use scdd::polars::prelude::{Column, DataFrame, Series};
+use scdd::distill::{Distilled, DistilledFeatures, Metacells};
+use scdd::evaluate::{Annotated, Evaluation};
+use scdd::foundation::{Foundation, Reference};
+use scdd::ndarray::{ArrayBase, Data, Dimension};
+use scdd::polars::prelude::{Column, DataFrame, LazyFrame, Series};
+use scdd::{Cells, Scdg, Study};
 
 /// The shape or size in words; empty where it isn't known.
 pub trait ShapeOf {
@@ -13,7 +23,24 @@ pub trait ShapeOf {
 
 impl<T> ShapeOf for T {
     default fn shape(&self) -> String {
+        self.parameters()
+    }
+}
+
+/// Of Burn's modules, how many numbers they learn.
+trait Parameters {
+    fn parameters(&self) -> String;
+}
+
+impl<T> Parameters for T {
+    default fn parameters(&self) -> String {
         String::new()
+    }
+}
+
+impl<T: Module> Parameters for T {
+    fn parameters(&self) -> String {
+        format!("{} parameters", self.num_params())
     }
 }
 
@@ -30,18 +57,77 @@ macro_rules! lengths {
 lengths! {
     [T] Vec<T>, "items";
     [T] VecDeque<T>, "items";
+    [T] BinaryHeap<T>, "items";
     [T] BTreeSet<T>, "items";
     [T, S] HashSet<T, S>, "items";
     [K, V] BTreeMap<K, V>, "entries";
     [K, V, S] HashMap<K, V, S>, "entries";
+    [T] &'static [T], "items";
+    [T, const N: usize] [T; N], "items";
     [] String, "bytes";
+    [] &'static str, "bytes";
     [] Series, "rows";
     [] Column, "rows";
+}
+
+macro_rules! values {
+    ($($type:ty)*) => {$(
+        impl ShapeOf for $type {
+            fn shape(&self) -> String {
+                format!("{self:?}")
+            }
+        }
+    )*};
+}
+
+values! { bool char f32 f64 i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize }
+
+/// What only holds another value has its shape.
+macro_rules! inside {
+    ($($type:ident)*) => {$(
+        impl<T> ShapeOf for $type<T> {
+            fn shape(&self) -> String {
+                (**self).shape()
+            }
+        }
+    )*};
+}
+
+inside! { Box Rc Arc }
+
+impl<T> ShapeOf for Option<T> {
+    fn shape(&self) -> String {
+        self.as_ref().map_or_else(|| "None".to_owned(), ShapeOf::shape)
+    }
+}
+
+impl<T> ShapeOf for RefCell<T> {
+    fn shape(&self) -> String {
+        self.try_borrow().map(|inside| inside.shape()).unwrap_or_default()
+    }
+}
+
+impl<T> ShapeOf for Mutex<T> {
+    fn shape(&self) -> String {
+        self.try_lock().map(|inside| inside.shape()).unwrap_or_default()
+    }
+}
+
+impl<T> ShapeOf for RwLock<T> {
+    fn shape(&self) -> String {
+        self.try_read().map(|inside| inside.shape()).unwrap_or_default()
+    }
 }
 
 impl ShapeOf for DataFrame {
     fn shape(&self) -> String {
         format!("{} rows x {} columns", self.height(), self.width())
+    }
+}
+
+impl ShapeOf for LazyFrame {
+    fn shape(&self) -> String {
+        "not computed yet".to_owned()
     }
 }
 
@@ -51,8 +137,79 @@ impl<const D: usize, K: Basic> ShapeOf for Tensor<D, K> {
     }
 }
 
-impl<T> ShapeOf for scdd::Cells<T> {
+impl<S: Data, D: Dimension> ShapeOf for ArrayBase<S, D> {
+    fn shape(&self) -> String {
+        format!("{:?}", ArrayBase::shape(self))
+    }
+}
+
+impl<T> ShapeOf for Cells<T> {
     fn shape(&self) -> String {
         format!("{} cells x {} genes", self.cells(), self.genes())
+    }
+}
+
+impl ShapeOf for Study {
+    fn shape(&self) -> String {
+        format!("{}, {} classes", self.cells().shape(), self.classes().len())
+    }
+}
+
+impl ShapeOf for Foundation {
+    fn shape(&self) -> String {
+        format!("{} genes, latents of {}", self.genes().len(), self.latent())
+    }
+}
+
+impl ShapeOf for Scdg {
+    fn shape(&self) -> String {
+        format!("{} steps of training", self.history().loss.len())
+    }
+}
+
+impl ShapeOf for Distilled {
+    fn shape(&self) -> String {
+        let (cells, genes) = self.expression().dim();
+        format!("{cells} synthetic cells x {genes} genes")
+    }
+}
+
+impl ShapeOf for DistilledFeatures {
+    fn shape(&self) -> String {
+        let (cells, features) = self.features().dim();
+        format!("{cells} synthetic cells x {features} features")
+    }
+}
+
+impl ShapeOf for Metacells {
+    fn shape(&self) -> String {
+        let sizes = self.sizes();
+        format!("{} metacells of {} classes", sizes.iter().map(Vec::len).sum::<usize>(), sizes.len())
+    }
+}
+
+impl ShapeOf for Reference {
+    fn shape(&self) -> String {
+        let (cells, latent) = self.latents().dim();
+        format!("{cells} cells, latents of {latent}")
+    }
+}
+
+impl ShapeOf for Annotated {
+    fn shape(&self) -> String {
+        let (cells, classes) = self.probabilities().dim();
+        format!("{cells} cells, {classes} classes")
+    }
+}
+
+impl ShapeOf for Evaluation {
+    fn shape(&self) -> String {
+        format!("{} rows", self.rows().len())
+    }
+}
+
+impl ShapeOf for scdd::visualize::Table {
+    fn shape(&self) -> String {
+        ShapeOf::shape(self.frame())
     }
 }

@@ -1,8 +1,9 @@
 //! `scdd-kernel-cells`: runs cells from a file through the kernel's evaluator, without Jupyter.
 //!
 //! ```text
-//! scdd-kernel-cells bench kernel/bench/cells.rs.txt    what each cell cost, as JSON lines
-//! scdd-kernel-cells run notebook.txt                   what the cells print and show
+//! scdd-kernel-cells bench kernel/bench/cells.txt    what each cell cost, as JSON lines
+//! scdd-kernel-cells many 1000                       what grows with the number of cells, as JSON lines
+//! scdd-kernel-cells run notebook.txt                what the cells print and show
 //! ```
 #![warn(missing_docs)]
 
@@ -15,12 +16,13 @@ fn main() -> Result<()> {
         child::main();
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [verb, path] = arguments.as_slice() else { bail!("expected `bench FILE` or `run FILE`") };
-    let list = std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
+    let [verb, what] = arguments.as_slice() else { bail!("expected `bench FILE`, `many CELLS` or `run FILE`") };
+    let list = || std::fs::read_to_string(what).with_context(|| format!("reading {what}"));
     match verb.as_str() {
-        "bench" => bench::run(&list),
-        "run" => run(&list),
-        other => bail!("found `{other}`, expected `bench` or `run`"),
+        "bench" => bench::run(&list()?),
+        "many" => bench::many(what.parse().with_context(|| format!("found `{what}`, expected a number of cells"))?),
+        "run" => run(&list()?),
+        other => bail!("found `{other}`, expected `bench`, `many` or `run`"),
     }
 }
 

@@ -12,7 +12,8 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::rustdoc;
+use super::table::Piece;
+use super::{rustdoc, user};
 
 /// The crates whose types a cell meets, the most important first.
 const CRATES: [&str; 14] = [
@@ -32,10 +33,12 @@ const CRATES: [&str; 14] = [
     "ndarray",
 ];
 /// Of std, whose sources come as a component of the toolchain.
-const STD: [&str; 2] = ["alloc", "core"];
+const STD: [&str; 3] = ["alloc", "core", "std"];
+/// Compiled crates of the toolchain that std's source doesn't use.
+const ABOVE_STD: [&str; 5] = ["std", "test", "proc_macro", "sysroot", "getopts"];
 
 /// Counts up when what is written changes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// The clone that this kernel was built in.
 const CLONE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -65,7 +68,7 @@ pub fn make(folder: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
             continue;
         }
         say(name);
-        if let Err(error) = built.describe(package).and_then(|json| write(&path, &json)) {
+        if let Err(error) = built.describe(package).and_then(|json| write(&path, &rustdoc::piece(&json))) {
             say(&format!("{name} is left out: {error:#}"));
         }
     }
@@ -75,7 +78,7 @@ pub fn make(folder: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
         let path = folder.join(file);
         if !path.exists() {
             say(name);
-            if let Err(error) = built.describe_std(name).and_then(|json| write(&path, &json)) {
+            if let Err(error) = built.describe_std(name).and_then(|piece| write(&path, &piece)) {
                 say(&format!("{name} is left out: {error:#}"));
             }
         }
@@ -97,6 +100,7 @@ struct Built {
     artifacts: HashMap<String, Vec<Value>>,
     out_dirs: HashMap<String, String>,
     compiler: String,
+    host: String,
     sysroot: PathBuf,
 }
 
@@ -115,6 +119,7 @@ impl Built {
             artifacts: HashMap::new(),
             out_dirs: HashMap::new(),
             compiler,
+            host,
             sysroot,
         };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -191,12 +196,45 @@ impl Built {
         run(command, &text(&target["name"]))
     }
 
-    fn describe_std(&self, name: &str) -> Result<Value> {
+    fn describe_std(&self, name: &str) -> Result<Piece> {
         let source = self.sysroot.join("lib/rustlib/src/rust/library").join(name).join("src/lib.rs");
         if !source.exists() {
             bail!("found no {}; `rustup component add rust-src` brings it", source.display());
         }
-        run(rustdoc_command(name, "2024", &source.to_string_lossy()), name)
+        let mut command = rustdoc_command(name, "2024", &source.to_string_lossy());
+        if name == "std" {
+            self.below_std(&mut command)?;
+        }
+        let mut piece = rustdoc::piece(&run(command, name)?);
+        if name == "alloc" {
+            // rustdoc leaves out what a crate adds to slices, as `sort` and `join`; the source says it too.
+            let source = std::fs::read_to_string(source.with_file_name("slice.rs")).context("reading about slices")?;
+            if let Some(mut found) = user::items(&[source], "").remove("slice") {
+                (found.kind, found.params) = ("primitive".to_owned(), vec!["T".to_owned()]);
+                piece.items.insert("alloc::slice".to_owned(), found);
+            }
+        }
+        Ok(piece)
+    }
+
+    /// What std's source is compiled with: the toolchain's own compiled crates, and what its build script would say.
+    fn below_std(&self, command: &mut Command) -> Result<()> {
+        let folder = self.sysroot.join("lib/rustlib").join(&self.host).join("lib");
+        let entries = std::fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
+        for file in entries.flatten().map(|entry| entry.path()) {
+            let kind = file.extension().unwrap_or_default();
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+            // The metadata of an rlib lies beside it.
+            let name = stem.strip_prefix("lib").and_then(|stem| stem.rsplit_once('-')).map(|(name, _)| name);
+            let Some(name) = name.filter(|name| (kind == "rmeta" || kind == "rlib") && !ABOVE_STD.contains(name))
+            else {
+                continue;
+            };
+            command.arg("--extern").arg(format!("{name}={}", file.display()));
+        }
+        command.args(["--cfg", "backtrace_in_libstd", "-Zforce-unstable-if-unmarked"]);
+        command.env("STD_ENV_ARCH", self.host.split('-').next().unwrap_or_default());
+        Ok(())
     }
 }
 
@@ -231,9 +269,9 @@ fn run(mut command: Command, name: &str) -> Result<Value> {
     read
 }
 
-fn write(path: &Path, json: &Value) -> Result<()> {
+fn write(path: &Path, piece: &Piece) -> Result<()> {
     let beside = path.with_extension("new");
-    std::fs::write(&beside, serde_json::to_vec(&rustdoc::piece(json))?)?;
+    std::fs::write(&beside, serde_json::to_vec(piece)?)?;
     std::fs::rename(&beside, path).with_context(|| format!("writing {}", path.display()))
 }
 

@@ -168,7 +168,7 @@ impl<'a> Scope<'a> {
         let table = self.known.table;
         let (first, rest) = path.split_first()?;
         let begins = match first.as_str() {
-            "std" => vec!["core".to_owned(), "alloc".to_owned()],
+            "std" => ["std", "core", "alloc"].map(str::to_owned).into(),
             first if table.modules.contains_key(first) => vec![first.to_owned()],
             first => {
                 // A name that a `use` brought: the likeliest module of this name.

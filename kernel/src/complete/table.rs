@@ -1,6 +1,6 @@
 //! Names, signatures and doc comments of crates: one file for each crate, read when the first suggestion is asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -96,7 +96,13 @@ impl Table {
     /// Adds a crate; [`sort`](Self::sort) comes after the last one.
     pub fn add(&mut self, piece: Piece) {
         self.modules.extend(piece.modules);
-        self.items.extend(piece.items);
+        for (path, mut item) in piece.items {
+            // A crate that was read before may have said what this one's types implement.
+            if let Some(known) = self.items.get_mut(&path) {
+                item.traits.append(&mut known.traits);
+            }
+            self.items.insert(path, item);
+        }
         for (of, implemented) in piece.implemented {
             self.items.entry(of).or_default().traits.push(implemented);
         }
@@ -106,12 +112,35 @@ impl Table {
     pub fn sort(&mut self) {
         // Made for a trait's sake, of a crate that isn't here.
         self.items.retain(|_, item| !item.kind.is_empty());
+        self.join_primitives();
         for path in self.items.keys() {
             let name = path.rsplit("::").next().unwrap_or(path);
             self.by_name.entry(name.to_owned()).or_default().push(path.clone());
         }
         for paths in self.by_name.values_mut() {
             paths.sort_by_key(|path| (self.items[path].kind == "type", rank(path), path.len(), path.clone()));
+        }
+    }
+
+    /// What several crates say of `str`, slices and numbers becomes one description.
+    fn join_primitives(&mut self) {
+        let is =
+            |path: &String, begin: &str| path.strip_prefix(begin).and_then(|rest| rest.strip_prefix("::")).is_some();
+        let of = |begin: &str| {
+            let found = self.items.iter().filter(|(path, item)| item.kind == "primitive" && is(path, begin));
+            found.map(|(path, _)| path.clone()).collect::<Vec<_>>()
+        };
+        for path in of("alloc").into_iter().chain(of("std")) {
+            let Some((_, name)) = path.split_once("::") else { continue };
+            let first = format!("core::{name}");
+            if !self.items.contains_key(&first) {
+                continue;
+            }
+            let more = self.items.remove(&path).unwrap_or_default();
+            if let Some(first) = self.items.get_mut(&first) {
+                let known: HashSet<String> = first.members.iter().map(|member| member.name.clone()).collect();
+                first.members.extend(more.members.into_iter().filter(|member| !known.contains(&member.name)));
+            }
         }
     }
 
@@ -148,6 +177,6 @@ impl Table {
 
 /// Whose types a cell most likely means.
 fn rank(path: &str) -> usize {
-    const LIKELY: [&str; 6] = ["scdd", "alloc", "core", "burn", "polars", "plotly"];
+    const LIKELY: [&str; 7] = ["scdd", "alloc", "core", "std", "burn", "polars", "plotly"];
     LIKELY.iter().position(|begin| path.starts_with(begin)).unwrap_or(LIKELY.len())
 }

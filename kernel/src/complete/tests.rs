@@ -223,6 +223,11 @@ fn the_described_library_is_read_and_asked_within_half_a_second() {
         variable("frame", "scdd::polars::prelude::DataFrame"),
         variable("tensor", "scdd::burn::tensor::Tensor<2>"),
         variable("numbers", "Vec<f32>"),
+        variable("counts", "std::collections::HashMap<String, Vec<usize>>"),
+        variable("sorted", "BTreeMap<u8, String>"),
+        variable("queue", "VecDeque<f64>"),
+        variable("maybe", "Option<String>"),
+        variable("tried", "Result<u8, std::io::Error>"),
     ];
     let known = Known { table: &table, variables: &variables, items: &[] };
     let texts = |code: &str| -> Vec<String> {
@@ -251,9 +256,65 @@ fn the_described_library_is_read_and_asked_within_half_a_second() {
     has("numbers.iter().ma", "map");
     has("numbers.first().unw", "unwrap_or");
     has("\"text\".trim().le", "len");
+    has("counts.ent", "entry");
+    has("counts.get(\"a\").unw", "unwrap_or");
+    has("counts.get(\"a\")?.pu", "push");
+    has("counts.values().fil", "filter");
+    has("counts.entry(\"a\".into()).or_d", "or_default");
+    has("sorted.ran", "range");
+    has("queue.push_f", "push_front");
+    has("maybe.as_r", "as_ref");
+    has("maybe?.to_up", "to_uppercase");
+    has("tried.map_", "map_err");
+    has("numbers.so", "sort_by");
+    has("numbers.to_v", "to_vec");
+    has("let x: f32 = 1.0; x.sq", "sqrt");
+    has("numbers.iter().filter(|x| **x > 0.0).cop", "copied");
+    has("numbers.iter().map(|x| x + 1.0).enumerate().fo", "fold");
+    has("let set: HashSet<u8> = HashSet::new(); set.contai", "contains");
+    has("HashMap::with_c", "with_capacity");
+    has("use std::collections::Hash", "HashSet");
+    has("std::fs::read_to", "read_to_string");
+    has("let started = std::time::Instant::now(); started.ela", "elapsed");
     has("study.evaluate().run()?.ta", "table");
     has("DataFrame::em", "empty");
     let described = inspect(known, "study.train_scdg()", 12).unwrap();
     assert!(described["text/plain"].as_str().unwrap().contains("Opens the training of SCDG"));
     println!("{} items read in {loaded:?}", table.len());
+}
+
+#[test]
+fn what_several_crates_say_of_a_primitive_is_one_description() {
+    let mut table = Table::default();
+    for (path, method) in [("core::slice", "first"), ("alloc::slice", "sort"), ("std::slice", "first")] {
+        let mut piece = Piece::default();
+        let described = Item { params: vec!["T".into()], ..item("primitive", "", vec![member(method, "method", "T")]) };
+        piece.items.insert(path.into(), described);
+        table.add(piece);
+    }
+    table.sort();
+    let variables = [variable("few", "&[u8]")];
+    let found = complete(Known { table: &table, variables: &variables, items: &[] }, "few.", 4);
+    assert_eq!(found.matches.iter().map(|found| found.text.as_str()).collect::<Vec<_>>(), ["first", "sort"]);
+}
+
+#[test]
+fn crates_may_be_read_in_any_order() {
+    let of_type = || {
+        let frame = item("struct", "", vec![member("height", "method", "usize")]);
+        Piece { items: [("core_of::Frame".to_owned(), frame)].into(), ..Piece::default() }
+    };
+    let of_trait = || Piece {
+        items: [("lazy_of::IntoLazy".to_owned(), item("trait", "", vec![member("lazy", "method", "Lazy")]))].into(),
+        implemented: vec![("core_of::Frame".to_owned(), "lazy_of::IntoLazy".to_owned())],
+        ..Piece::default()
+    };
+    for pieces in [[of_type(), of_trait()], [of_trait(), of_type()]] {
+        let mut table = Table::default();
+        pieces.into_iter().for_each(|piece| table.add(piece));
+        table.sort();
+        let variables = [variable("frame", "Frame")];
+        let found = complete(Known { table: &table, variables: &variables, items: &[] }, "frame.la", 8);
+        assert_eq!(found.matches.len(), 1);
+    }
 }

@@ -68,27 +68,63 @@ fn children_cpu() -> Duration {
     time(usage.ru_utime) + time(usage.ru_stime)
 }
 
-/// Runs a list through any engine, of which only the whole time of a cell is known.
+/// Of a session with many cells: these, again and again, each with a number in it so that none is the same.
+const MANY: [&str; 10] = [
+    "let x = N_usize;",
+    "x * 2 + N",
+    "fn f(a: usize) -> usize { a + N }",
+    "f(x)",
+    "let list: Vec<usize> = (0..N % 50).map(|i| i + x).collect();",
+    "list.iter().sum::<usize>()",
+    "println!(\"{} {}\", list.len(), N);",
+    "let text = format!(\"{x} of {list:?}\");",
+    "let parsed: f64 = \"N.5\".parse()?;",
+    "let list = { let mut list = list; list.push(N); list };",
+];
+/// Cells at the beginning and at the end that are compared.
+const COMPARED: usize = 50;
+
+/// Runs many small cells in one session and prints what has grown: memory, open files and the session's folder after the
+/// first cells and after the last, and the median seconds of a cell.
 ///
 /// # Errors
 /// When the engine can't go on, or a cell fails.
-pub fn whole(list: &str, name: &str, engine: &mut dyn Engine) -> Result<()> {
-    let mut all = Vec::new();
-    for (title, code) in cells(list) {
-        let started = Instant::now();
-        if let Outcome::Failed { traceback, .. } = engine.execute(&code, &mut |_| {})? {
-            anyhow::bail!("the cell {title:?} failed in {name}: {}", traceback.join("\n"));
+pub fn many(cells: usize) -> Result<()> {
+    let mut evaluator = Evaluator::open()?;
+    let (mut seconds, mut loads) = (Vec::new(), Vec::new());
+    for number in 0..cells.max(2 * COMPARED) {
+        let code = MANY[number % MANY.len()].replace('N', &(number + 1).to_string());
+        if let Outcome::Failed { traceback, .. } = evaluator.execute(&code, &mut |_| {})? {
+            anyhow::bail!("the cell {code:?} failed: {}", traceback.join("\n"));
         }
-        all.push(started.elapsed().as_secs_f64());
-        println!("{}", json!({"bench": "kernel", "engine": name, "case": title, "total": all.last()}));
+        seconds.push(evaluator.times().total.as_secs_f64());
+        loads.push(evaluator.times().load.as_secs_f64());
+        let run = number + 1;
+        if run == COMPARED || run.is_multiple_of(250) || run == cells.max(2 * COMPARED) {
+            let kib = |bytes: Option<u64>| bytes.map(|bytes| bytes >> 10);
+            let files = std::fs::read_dir("/proc/self/fd").map(Iterator::count).ok();
+            println!(
+                "{}",
+                json!({"bench": "kernel", "case": "many cells", "cells": run,
+                       "median_of_last_50": median(&seconds[run - COMPARED..]), "load_of_last_50": median(&loads[run - COMPARED..]),
+                       "kernel_KiB": kib(memory(std::process::id())), "child_KiB": kib(evaluator.child_memory()),
+                       "files_open": files, "folder_KiB": own_size(evaluator.folder()) >> 10})
+            );
+        }
     }
-    all.sort_by(f64::total_cmp);
-    let median = all.get(all.len() / 2);
-    println!(
-        "{}",
-        json!({"bench": "kernel", "engine": name, "case": "all", "cells": all.len(), "median_total": median})
-    );
     Ok(())
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+/// Bytes of the files that lie in a folder itself; what is linked lies deeper.
+fn own_size(folder: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).filter(|found| found.is_file()).map(|found| found.len()).sum()
 }
 
 fn line(title: &str, times: &Times, cpu: Duration) -> serde_json::Value {

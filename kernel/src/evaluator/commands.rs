@@ -121,9 +121,10 @@ impl Evaluator {
             .iter()
             .map(|v| format!("<tr>{}{}{}</tr>", cell(&v.name), cell(&v.type_name), cell(&v.shape)))
             .collect();
-        let html = format!(
-            "<table><thead><tr><th>variable</th><th>type</th><th>shape</th></tr></thead><tbody>{rows}</tbody></table>"
-        );
+        // Numbers stand to the right on a page, words to the left.
+        let head = cell("variable") + &cell("type") + &cell("shape or value");
+        let head = head.replace("td", "th");
+        let html = format!("<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>");
         let plain = lines.join("\n");
         let result = BTreeMap::from([
             ("text/plain".to_owned(), Value::from(plain)),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::obstacle::Obstacle;
 use super::place::{Compiler, library_name};
 
 /// A crate that cells may name.
@@ -19,6 +20,18 @@ pub struct Extern {
     pub name: String,
     /// Its shared object or metadata.
     pub path: PathBuf,
+}
+
+/// Removes what a cell that went wrong has left, as the disk may be full for it: rustc has names of its own for parts of
+/// what it makes.
+fn clear(folder: &Path, number: usize) {
+    let begins = [format!("cell_{number}."), library_name(&format!("cell_{number}"))];
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if begins.iter().any(|begin| name.to_string_lossy().starts_with(begin)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Compiles cells.
@@ -56,8 +69,27 @@ impl Build {
     /// When rustc can't be run or the linker fails: what is wrong with the text is in `said`.
     pub fn compile(&self, text: &str, folder: &Path, number: usize, epoch: usize) -> Result<Compiled> {
         let source = folder.join(format!("cell_{number}.rs"));
-        fs::write(&source, text).with_context(|| format!("writing {}", source.display()))?;
         let object = folder.join(format!("cell_{number}.o"));
+        let compiled = self.to_library(text, folder, number, epoch, (&source, &object));
+        if std::env::var_os("SCDD_KEEP_SESSION").is_none() {
+            let _ = fs::remove_file(&source);
+        }
+        let _ = fs::remove_file(&object);
+        if compiled.is_err() {
+            clear(folder, number);
+        }
+        compiled
+    }
+
+    fn to_library(
+        &self,
+        text: &str,
+        folder: &Path,
+        number: usize,
+        epoch: usize,
+        (source, object): (&Path, &Path),
+    ) -> Result<Compiled> {
+        fs::write(source, text).with_context(|| format!("writing {}", source.display()))?;
         let started = Instant::now();
         let mut rustc = Command::new(&self.compiler.program);
         rustc
@@ -79,14 +111,13 @@ impl Build {
         for found in &self.externs {
             rustc.arg("--extern").arg(format!("{}={}", found.name, found.path.display()));
         }
-        let answer =
-            rustc.arg("-o").arg(&object).arg(&source).stdin(Stdio::null()).output().context("running rustc")?;
+        let answer = rustc.arg("-o").arg(object).arg(source).stdin(Stdio::null()).output().context("running rustc")?;
         let took = started.elapsed();
-        if std::env::var_os("SCDD_KEEP_SESSION").is_none() {
-            let _ = fs::remove_file(&source);
-        }
         let mut said = String::from_utf8_lossy(&answer.stderr).into_owned();
         if !answer.status.success() {
+            if let Some(obstacle) = Obstacle::said_by_rustc(&said, &self.compiler, folder) {
+                return Err(obstacle.into());
+            }
             if !said.contains("\"level\":\"error\"") && !said.contains("internal compiler error") {
                 bail!("rustc ended with {} and said: {}", answer.status, said.trim());
             }
@@ -94,12 +125,11 @@ impl Build {
         }
         let started = Instant::now();
         let library = folder.join(library_name(&format!("cell_{number}")));
-        let linked = self.linker(folder, &object, &library)?.output().context("running the linker")?;
+        let linked = self.linker(folder, object, &library)?.output().context("running the linker")?;
         if !linked.status.success() {
             said = String::from_utf8_lossy(&linked.stderr).into_owned();
             bail!("the cell can't be linked: {}", said.trim());
         }
-        let _ = fs::remove_file(&object);
         Ok(Compiled { library: Some(library), said, rustc: took, link: started.elapsed() })
     }
 

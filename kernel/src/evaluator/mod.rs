@@ -7,6 +7,7 @@
 //! | the crate is written | [`source`] |
 //! | rustc and the linker | [`compile`] |
 //! | what rustc said, as if about the cell; the types of variables | [`diagnostics`], [`hints`], [`types`] |
+//! | a full disk, another toolchain | [`obstacle`] |
 //! | it runs, and how it ended | [`child`], [`stop`], and in the child `kernel/cell` |
 //! | `:commands` | [`commands`], [`deps`] |
 //! | folders, the built library | [`place`], [`prepare`] |
@@ -22,6 +23,7 @@ pub mod entry;
 pub mod hints;
 pub mod items;
 pub mod local;
+pub mod obstacle;
 mod outcome;
 mod pipes;
 pub mod place;
@@ -262,5 +264,13 @@ impl Engine for Evaluator {
                 shape: kept.shape.clone(),
             })
             .collect()
+    }
+
+    fn parts(&self) -> BTreeMap<&'static str, f64> {
+        let Times { split, rustc, link, load, run, .. } = self.times;
+        let parts = [("split", split), ("rustc", rustc), ("link", link), ("load", load), ("run", run)];
+        let mut parts: BTreeMap<_, _> = parts.map(|(name, time)| (name, time.as_secs_f64())).into();
+        parts.insert("compilations", self.times.compilations as f64);
+        parts
     }
 }

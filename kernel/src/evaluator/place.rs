@@ -110,8 +110,20 @@ impl Compiler {
         let sysroot = PathBuf::from(ask(Path::new(&rustc), &["--print", "sysroot"])?);
         let inside = sysroot.join("bin/rustc");
         let program = if inside.exists() { inside } else { rustc.into() };
-        let version = ask(&program, &["--version"])?;
+        let version = Compiler::version_of(&program)?;
         Ok(Compiler { program, sysroot, version })
+    }
+
+    /// What a compiler calls itself.
+    ///
+    /// # Errors
+    /// When it doesn't run.
+    pub fn version_of(program: &Path) -> Result<String> {
+        let answer = Command::new(program).arg("--version").output().context("running rustc")?;
+        if !answer.status.success() {
+            bail!("rustc doesn't run: {}", String::from_utf8_lossy(&answer.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&answer.stdout).trim().to_owned())
     }
 
     /// What the compiler says about an error's code; empty where it knows none.

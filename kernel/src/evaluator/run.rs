@@ -10,6 +10,7 @@ use anyhow::{Result, anyhow, bail};
 use super::diagnostics::{self, Report};
 use super::items::Items;
 use super::local::Why;
+use super::obstacle::Obstacle;
 use super::outcome::{ended, failed};
 use super::source::{self, Choices, Line, Source};
 use super::split::{self, Cell, Kind};
@@ -67,9 +68,10 @@ impl Evaluator {
     fn rust(&mut self, cell: &Cell, code: &Arc<str>, started: Instant, out: &mut dyn FnMut(Output)) -> Result<Outcome> {
         self.make_ready(out)?;
         self.times.split = started.elapsed();
-        let ready = match self.compiled(cell, code, out)? {
-            Ok(ready) => ready,
-            Err(report) => return Ok(failed(&report)),
+        let ready = match self.compiled(cell, code, out) {
+            Ok(Ok(ready)) => ready,
+            Ok(Err(report)) => return Ok(failed(&report)),
+            Err(error) => return self.obstacle(error),
         };
         for message in &ready.dropped {
             out(Output::Stderr(format!("{message}\n")));
@@ -98,14 +100,19 @@ impl Evaluator {
         }
     }
 
+    /// What keeps any cell from being compiled, in words; an error when it can't be mended.
+    fn obstacle(&self, error: anyhow::Error) -> Result<Outcome> {
+        let Some(found) = Obstacle::behind(&error, &self.session.folder) else { return Err(error) };
+        let text = format!("\x1b[1;31merror\x1b[0m: {found}");
+        Ok(ended("error", &found.to_string(), text))
+    }
+
     /// Compiles a cell, again without what can't be as it is written: borrows that can't be kept, items that no longer fit.
     fn compiled(&mut self, cell: &Cell, code: &Arc<str>, out: &mut dyn FnMut(Output)) -> Result<Result<Ready, Report>> {
         let mut items = self.items.clone();
         let change = items.add(&cell.pieces, code, self.cell);
         let mut dropped = Vec::new();
-        if !change.types.is_empty() {
-            self.epoch += 1;
-        }
+        let epoch = self.epoch + usize::from(!change.types.is_empty());
         // Variables of types that are others now.
         let mut kept: BTreeMap<String, String> = BTreeMap::new();
         let mut outdated = Vec::new();
@@ -122,7 +129,7 @@ impl Evaluator {
         let mut local = BTreeMap::new();
         for attempt in 1.. {
             let source = source::write(cell, code, self.cell, &items, &kept, &choices, self.deps.entry());
-            let compiled = self.build.compile(&source.text, &self.session.folder, self.cell, self.epoch)?;
+            let compiled = self.build.compile(&source.text, &self.session.folder, self.cell, epoch)?;
             self.times.rustc += compiled.rustc;
             self.times.link += compiled.link;
             self.times.compilations = attempt;
@@ -137,6 +144,8 @@ impl Evaluator {
             };
             let report = diagnostics::read(&compiled.said, &source, self.cell, &lost);
             if let Some(library) = compiled.library {
+                // Only now: a cell that doesn't compile leaves types as they were.
+                self.epoch = epoch;
                 for (name, of) in &outdated {
                     dropped.push(format!("`{name}` is gone: it was of the earlier `{of}`."));
                     self.forget(
@@ -250,7 +259,11 @@ impl Evaluator {
             source.lines.push(Line::Cell { cell: self.cell, line: index + 1, code: code.clone(), item: None });
         }
         source.text.push_str("}\n");
-        let compiled = self.build.compile(&source.text, &self.session.folder, self.cell, self.epoch)?;
+        let compiled = self.build.compile(&source.text, &self.session.folder, self.cell, self.epoch);
+        let compiled = match compiled {
+            Ok(compiled) => compiled,
+            Err(error) => return self.obstacle(error),
+        };
         self.times.rustc = compiled.rustc;
         let report = diagnostics::read(&compiled.said, &source, self.cell, &|_| None);
         if report.problems.iter().any(|problem| problem.code.is_empty()) {

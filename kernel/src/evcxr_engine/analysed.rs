@@ -18,6 +18,8 @@ use std::process::Command;
 
 /// The real CARGO_HOME, for the wrapper.
 const REAL_HOME: &str = "SCDD_CARGO_HOME";
+/// Set, evcxr's rust-analyzer reads all packages, as in a stock evcxr: for `cargo xtask bench kernel`.
+const STOCK: &str = "SCDD_EVCXR_STOCK";
 /// The package through which cells see the library.
 const FACADE: &str = "scdd-facade";
 /// Behind the facade: names of packages (or their beginnings) that types of the interface come from.
@@ -97,7 +99,9 @@ pub fn main() -> Result<()> {
         std::process::exit(answer.status.code().unwrap_or(1));
     }
     let mut metadata = serde_json::from_slice(&answer.stdout)?;
-    shorten(&mut metadata);
+    if std::env::var_os(STOCK).is_none() {
+        shorten(&mut metadata);
+    }
     serde_json::to_writer(std::io::stdout().lock(), &metadata)?;
     Ok(())
 }

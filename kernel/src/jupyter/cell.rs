@@ -96,7 +96,7 @@ impl Cells {
             self.history.add(self.count, asked.code, shown);
         }
         let failed = reply.status == ReplyStatus::Error;
-        let metadata = json!({ "started": started, "seconds": clock.elapsed().as_secs_f64() });
+        let metadata = json!({ "started": started, "seconds": clock.elapsed().as_secs_f64(), "parts": engine.parts() });
         // Whoever presses stop during "run all" means all, also where the cell itself ended well.
         Ok(Ended { reply, metadata, stops_queue: interrupted || failed && asked.stop_on_error })
     }

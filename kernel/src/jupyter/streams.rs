@@ -100,6 +100,8 @@ impl State {
             }
             Output::Clear { wait } => {
                 self.flush();
+                // The page is empty again, and so is the account of what it has.
+                (self.text, self.displays, self.cut) = (0, 0, false);
                 self.publisher.publish(&self.parent, ClearOutput { wait });
             }
         }

@@ -3,6 +3,7 @@
 //! - `EVCXR_BEGIN_CONTENT <mime>`, content, `EVCXR_END_CONTENT`: evcxr's blocks. Several in a row, each of another MIME
 //!   type, are one display.
 //! - `SCDD_PROGRESS {...}`: how far long work is, see [`progress`].
+//! - `SCDD_CLEAR {"wait":true}`: what the cell has shown goes.
 //! - Everything else is text, carriage returns included, and is passed on as it comes, also without a line's end.
 
 pub mod progress;
@@ -23,8 +24,11 @@ pub const PROTOCOL: &str = "SCDD_KERNEL_PROTOCOL";
 pub const VERSION: &str = "1";
 /// Begins a line of progress.
 pub const PROGRESS: &str = "SCDD_PROGRESS ";
+/// Begins a line that removes what the cell has shown.
+pub const CLEAR: &str = "SCDD_CLEAR ";
 
 const BEGIN: &str = "EVCXR_BEGIN_CONTENT ";
+const MARKERS: [&str; 3] = [BEGIN, PROGRESS, CLEAR];
 const END: &[u8] = b"EVCXR_END_CONTENT";
 /// Longer than any line that we know.
 const LINE: usize = 1 << 20;
@@ -112,6 +116,11 @@ impl Outputs {
             self.bytes.drain(..=end);
             self.show_bundle(out);
             self.bars.take(report, out);
+        } else if let Some(wait) = line.strip_prefix(CLEAR).and_then(wait) {
+            self.bytes.drain(..=end);
+            self.show_bundle(out);
+            self.bars.cleared();
+            out(Output::Clear { wait });
         } else {
             self.text(end + 1, out);
         }
@@ -170,19 +179,22 @@ pub fn value(mime: &str, content: String) -> Value {
     Value::String(content)
 }
 
+/// What a line that clears asks for; none when it is something else that happens to begin like one.
+fn wait(line: &str) -> Option<bool> {
+    serde_json::from_str::<Value>(line).ok()?["wait"].as_bool()
+}
+
 /// Where the first marker begins.
 fn find_marker(bytes: &[u8]) -> Option<usize> {
-    let found = |marker: &str| bytes.windows(marker.len()).position(|window| window == marker.as_bytes());
-    match (found(BEGIN), found(PROGRESS)) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
+    // All begin with one of two letters, of which most text has few.
+    let begins = |at: &usize| matches!(bytes[*at], b'E' | b'S');
+    (0..bytes.len()).filter(begins).find(|at| MARKERS.iter().any(|marker| bytes[*at..].starts_with(marker.as_bytes())))
 }
 
 /// How many bytes at the end may be the beginning of a marker.
 fn held_back(bytes: &[u8]) -> usize {
     let longest = |marker: &str| (1..marker.len()).rev().find(|length| bytes.ends_with(&marker.as_bytes()[..*length]));
-    longest(BEGIN).max(longest(PROGRESS)).unwrap_or(0)
+    MARKERS.iter().filter_map(|marker| longest(marker)).max().unwrap_or(0)
 }
 
 /// How many bytes at the end are a character of which more is to come.

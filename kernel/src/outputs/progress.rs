@@ -81,6 +81,11 @@ impl Bars {
         self.bars.values_mut().filter(|bar| bar.waits).for_each(|bar| bar.show_if_due(out));
     }
 
+    /// The page has none of them any more: they are shown anew when they move.
+    pub fn cleared(&mut self) {
+        self.bars.values_mut().for_each(|bar| bar.shown = None);
+    }
+
     /// The cell is over: what has not said its end was left by an error or a panic.
     pub fn finish(&mut self, out: &mut dyn FnMut(Output)) {
         let mut left: Vec<_> = self.bars.drain().collect();

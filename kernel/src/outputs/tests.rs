@@ -120,3 +120,28 @@ fn a_bar_that_nobody_ended_is_ended_with_the_cell() {
 fn what_only_looks_like_progress_is_text() {
     assert_eq!(shown(b"SCDD_PROGRESS is a word\n", 4), [text("SCDD_PROGRESS is a word\n")]);
 }
+
+#[test]
+fn a_clear_removes_what_was_shown_and_bars_are_shown_anew() {
+    let bar = |done: u64| {
+        format!("SCDD_PROGRESS {{\"id\":1,\"task\":\"UMAP\",\"done\":{done},\"steps\":10,\"seconds\":1.0}}\n")
+    };
+    let bytes = format!("before\n{}SCDD_CLEAR {{\"wait\":true}}\nafter\n{}SCDD_CLEAR is a word\n", bar(1), bar(2));
+    for size in [1, 3, 1000] {
+        let found = shown(bytes.as_bytes(), size);
+        let [
+            before,
+            Output::Display { update: false, .. },
+            clear,
+            after,
+            Output::Display { update: false, .. },
+            word,
+            ..,
+        ] = &found[..]
+        else {
+            panic!("{found:?}")
+        };
+        assert_eq!([before, clear, after], [&text("before\n"), &Output::Clear { wait: true }, &text("after\n")]);
+        assert_eq!(word, &text("SCDD_CLEAR is a word\n"));
+    }
+}

@@ -37,4 +37,22 @@ fn a_crate_of_ones_own_keeps_variables_and_its_statics_are_one() {
         notebook.fail(&format!(":dep gone = {{ path = {:?} }}", folder.path().join("gone").to_string_lossy()));
     assert!(words.contains("gone"), "{words}");
     assert_eq!(notebook.once("(before, mine::tick())"), "([1], 3)");
+
+    // tokio as the library has it: nothing of the library is compiled again, and all is still there.
+    let shown = notebook.try_run(":dep tokio = \"1\"");
+    if shown
+        .failed
+        .as_ref()
+        .is_some_and(|(_, words)| words.contains("failed to download") || words.contains("registry"))
+    {
+        println!("tokio is left out: no registry is reachable");
+        return;
+    }
+    assert!(shown.failed.is_none(), "{shown:?}");
+    notebook.once(
+        "async fn slow(x: u32) -> u32 { tokio::time::sleep(std::time::Duration::from_millis(20)).await; x }\n\
+         let handle = tokio::spawn(slow(4));",
+    );
+    assert_eq!(notebook.once("let (a, b) = tokio::join!(slow(1), slow(2)); (a + b, handle.await?)"), "(3, 4)");
+    assert_eq!(notebook.once("(own.n, mine::tick(), f())"), "(3, 4, 1)");
 }

@@ -44,6 +44,10 @@ fn an_error_changes_nothing() {
     notebook.fail("struct Half { x: Missing }");
     assert!(notebook.fail("Half").1.contains("Half"));
     assert_eq!(notebook.once("list.len()"), "1");
+    // Types are the same ones after a new definition that doesn't compile.
+    notebook.once("struct Whole(u8); let any: Box<dyn std::any::Any> = Box::new(Whole(4));");
+    notebook.fail("struct Whole { x: Missing }");
+    assert_eq!(notebook.once("any.downcast_ref::<Whole>().map(|whole| whole.0)"), "Some(4)");
 }
 
 #[test]
@@ -52,6 +56,23 @@ fn commands_do_what_they_say_and_unknown_ones_list_all() {
     notebook.once("let list = vec![1.5]; let text = String::from(\"abc\");");
     let vars = notebook.run(":vars");
     assert!(vars.contains("list  Vec<f64>  1 items") && vars.contains("text  String"), "{vars}");
+    notebook.once(
+        "use scdd::ndarray::Array2;\nlet n = 3_u8; let table: Array2<f32> = Array2::zeros((2, 5)); let maybe = Some(vec![1, 2]);\n\
+         let layer = scdd::burn::nn::LinearConfig::new(3, 2).init(&scdd::burn::tensor::Device::flex());\n\
+         let frame = scdd::polars::df![\"a\" => [1, 2]]?; let boxed: Box<[u8; 4]> = Box::new([0; 4]);",
+    );
+    let html = notebook.try_run(":vars").html;
+    for (name, shape) in [
+        ("n", "3"),
+        ("table", "[2, 5]"),
+        ("maybe", "2 items"),
+        ("layer", "8 parameters"),
+        ("frame", "2 rows x 1 columns"),
+        ("boxed", "4 items"),
+    ] {
+        let row = html.split("<tr>").find(|row| row.contains(&format!(">{name}</td>"))).unwrap_or_default();
+        assert!(row.contains(&format!(">{shape}</td>")), "{name}: {row}");
+    }
     assert_eq!(notebook.run(":type list"), "list: Vec<f64>");
     assert_eq!(notebook.run(":t text"), "text: String");
     assert!(notebook.run(":help").contains(":dep"));

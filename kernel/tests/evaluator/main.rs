@@ -5,6 +5,7 @@ mod deps;
 mod errors;
 mod items;
 mod language;
+mod machine;
 mod notebook;
 mod safety;
 mod values;

@@ -20,6 +20,21 @@ pub fn quiet(quiet: bool) {
     QUIET.store(quiet, Ordering::Relaxed);
 }
 
+/// Removes what the notebook's cell has shown so far: text, figures, bars (which come back when they move). With `wait` it
+/// stays until the next output is there, so that a figure which is drawn again and again doesn't flicker.
+///
+/// Only our notebook kernel can do it; elsewhere nothing happens.
+///
+/// ```
+/// for step in 0..3 {
+///     scdd::progress::clear_output(true);
+///     println!("step {step}");
+/// }
+/// ```
+pub fn clear_output(wait: bool) {
+    report::clear(wait);
+}
+
 /// Keeps progress quiet while it lives: for work that shows its own.
 pub(crate) struct Quiet {
     before: bool,

@@ -23,6 +23,20 @@ pub(super) fn is_read() -> bool {
     std::env::var(PROTOCOL).is_ok_and(|version| version.parse::<u32>().is_ok_and(|version| version >= 1))
 }
 
+/// Removes what the cell has shown.
+pub(super) fn clear(wait: bool) {
+    if is_read() {
+        line("SCDD_CLEAR", &json!({ "wait": wait }));
+    }
+}
+
+/// Writes a line in one call, so that lines of other threads can't come between. Nobody reads: no reason to fail.
+fn line(marker: &str, content: &serde_json::Value) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(format!("{marker} {content}\n").as_bytes());
+    let _ = out.flush();
+}
+
 /// The lines of one piece of work.
 pub(super) struct Report {
     id: u64,
@@ -84,10 +98,7 @@ impl Report {
         if let Some(end) = end {
             line["end"] = end.into();
         }
-        // In one call, so that lines of other threads can't come between. Nobody reads: no reason to fail.
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(format!("{MARKER} {line}\n").as_bytes());
-        let _ = out.flush();
+        self::line(MARKER, &line);
     }
 }
 
