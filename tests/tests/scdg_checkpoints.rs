@@ -114,7 +114,7 @@ fn checkpoints_of_another_training_are_refused_and_a_damaged_one_says_what_to_de
     let message = refused(training(&self::study(2)));
     assert!(message.contains("other latents, labels or conditions"), "{message}");
 
-    let weights = folder.path().join(&names(folder.path())[0]).join("average.bpk");
+    let weights = folder.path().join(&names(folder.path())[0]).join("weights.bpk");
     let whole = std::fs::read(&weights).unwrap();
     std::fs::write(&weights, &whole[..whole.len() / 2]).unwrap();
     let message = refused(training(&study));
