@@ -14,9 +14,11 @@ use super::bridge_kernel::{Kernel, Lanes, REGISTERS, block_rows, cross_any, keep
 #[cfg(target_arch = "x86_64")]
 use super::bridge_kernel::{cross_avx2, cross_avx512};
 #[cfg(target_arch = "x86_64")]
-use super::bridge_tiles::{cross_tiles, has_tiles};
+use super::bridge_tiles::cross_tiles;
 use super::packed::PackedWeights;
 use super::packed_kernel::COLUMNS;
+#[cfg(target_arch = "x86_64")]
+use super::tiles::has_tiles;
 
 /// Parts of the genes that threads take. Their sums are added in order, so that results don't depend on the number of
 /// threads.

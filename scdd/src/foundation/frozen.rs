@@ -7,6 +7,8 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation::prelu};
 
 use super::EncoderLayer;
+#[cfg(target_arch = "x86_64")]
+use super::dense_tiles::TiledLayer;
 use super::network::{Block, Stack};
 use super::packed::PackedWeights;
 use crate::tensors;
@@ -81,6 +83,9 @@ pub(crate) struct FrozenStack {
     rest: Vec<Layer>,
     /// The last layer's weights on the host, where they were asked for.
     last: Arc<OnceLock<PackedWeights>>,
+    /// The layers after the first on the host, where they were asked for and the processor multiplies tiles.
+    #[cfg(target_arch = "x86_64")]
+    tiled: Arc<OnceLock<Option<Vec<TiledLayer>>>>,
 }
 
 impl FrozenStack {
@@ -121,6 +126,8 @@ impl FrozenStack {
             first_slope: slope(first_slope),
             rest,
             last: Arc::default(),
+            #[cfg(target_arch = "x86_64")]
+            tiled: Arc::default(),
         })
     }
 
@@ -140,6 +147,10 @@ impl FrozenStack {
             last.bias = last.bias.clone().select(1, outputs);
         }
         cut.last = Arc::default();
+        #[cfg(target_arch = "x86_64")]
+        {
+            cut.tiled = Arc::default();
+        }
         cut
     }
 
@@ -220,6 +231,29 @@ impl FrozenStack {
     /// From the first layer's weighted sums (without bias) to the output.
     pub(crate) fn after_first_layer(&self, sums: Tensor<2>) -> Tensor<2> {
         self.through(sums, &self.rest)
+    }
+
+    /// The same for rows on the host, without a graph; None where the processor multiplies no tiles, or weights are on another
+    /// device.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn after_first_layer_in_tiles(&self, sums: &[f32]) -> Option<Vec<f32>> {
+        let layers = self.tiled.get_or_init(|| {
+            let layer = |layer| TiledLayer::new(&self.weight(layer), self.bias(layer), self.slope(layer));
+            if self.device() == Device::flex() { (1..self.len()).map(layer).collect() } else { None }
+        });
+        let (bias, slope) = (self.bias(0), self.slope(0).unwrap_or(1.0));
+        let first = sums.chunks_exact(bias.len().max(1)).flat_map(|row| {
+            let sums = row.iter().zip(&bias).map(|(sum, bias)| sum + bias);
+            sums.map(|sum| if sum < 0.0 { sum * slope } else { sum })
+        });
+        let first: Vec<f32> = layers.as_ref().map(|_| first.collect())?;
+        Some(layers.iter().flatten().fold(first, |rows, layer| layer.forward(&rows)))
+    }
+
+    /// The same for rows on the host, where the processor multiplies tiles: none does.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(crate) fn after_first_layer_in_tiles(&self, _: &[f32]) -> Option<Vec<f32>> {
+        None
     }
 
     /// `[rows, inputs]` to what the last layer is given.

@@ -13,6 +13,8 @@ mod bridge_kernel;
 mod bridge_tiles;
 mod cache;
 mod components;
+#[cfg(target_arch = "x86_64")]
+mod dense_tiles;
 mod error;
 mod frozen;
 mod gene_space;
@@ -34,6 +36,8 @@ mod scimilarity;
 mod seen;
 mod sparse;
 mod sparse_kernel;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 mod weights;
 
 pub use annotate::{Annotate, Annotation};

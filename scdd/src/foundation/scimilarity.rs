@@ -217,8 +217,12 @@ impl FoundationModel for Scimilarity {
             }
             let sums = first_weights.times_cells(expression, start..(start + CHUNK).min(cells));
             let later_layers = |sums: &[f32]| {
-                let sums = tensors::from_rows(sums.to_vec(), first_width, &self.device());
-                tensors::array(unit_length(parts.encoder.after_first_layer(sums)))
+                let rows = |rows, width| tensors::from_rows(rows, width, &self.device());
+                let latents = match parts.encoder.after_first_layer_in_tiles(sums) {
+                    Some(latents) => rows(latents, parts.config.latent),
+                    None => parts.encoder.after_first_layer(rows(sums.to_vec(), first_width)),
+                };
+                tensors::array(unit_length(latents))
             };
             let parts: Vec<_> = sums.par_chunks(DENSE_ROWS * first_width).map(later_layers).collect();
             for part in parts {
