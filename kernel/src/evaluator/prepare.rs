@@ -108,6 +108,7 @@ pub fn cell_library(built: &Built, compiler: &Compiler, deps: &Path) -> Result<P
         .output()
         .context("running rustc")?;
     if !answer.status.success() {
+        let _ = fs::remove_dir_all(&making);
         bail!("the crate that cells are linked to doesn't compile:\n{}", String::from_utf8_lossy(&answer.stderr));
     }
     fs::rename(&making, &folder).with_context(|| format!("making {}", folder.display()))?;

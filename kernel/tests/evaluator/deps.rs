@@ -55,4 +55,17 @@ fn a_crate_of_ones_own_keeps_variables_and_its_statics_are_one() {
     );
     assert_eq!(notebook.once("let (a, b) = tokio::join!(slow(1), slow(2)); (a + b, handle.await?)"), "(3, 4)");
     assert_eq!(notebook.once("(own.n, mine::tick(), f())"), "(3, 4, 1)");
+    let all = notebook.evaluator.folder().parent().unwrap().to_owned();
+    drop(notebook);
+    forget(&all, &mine);
+}
+
+/// Removes what was built for a crate that is nowhere any more.
+fn forget(all: &std::path::Path, mine: &std::path::Path) {
+    for entry in std::fs::read_dir(all).unwrap().flatten() {
+        let manifest = std::fs::read_to_string(entry.path().join("deps/Cargo.toml")).unwrap_or_default();
+        if manifest.contains(&*mine.to_string_lossy()) {
+            std::fs::remove_dir_all(entry.path()).unwrap();
+        }
+    }
 }
