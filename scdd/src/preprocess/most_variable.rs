@@ -3,8 +3,8 @@
 //! Dispersions within bins of mean expression, as Seurat and scanpy select by default, find the markers of rare types and pass
 //! over abundant genes that tell similar classes apart; the plain variance of log-normalised expression does the opposite.
 //! Trained on all cells of sorted blood cells (pbmc_facs), CellTypist's logistic regression finds .82 of the types with 2,000
-//! genes by dispersion and .87 with the best of both rankings, as `cargo run --example contest` prints them; through genes
-//! by variance alone, a foundation model of the Baron pancreas loses the rare types.
+//! genes by dispersion and .87 with the best of both rankings (`scdd benchmark --methods "all training cells"` prints the latter);
+//! through genes by variance alone, a foundation model of the Baron pancreas loses the rare types.
 
 use super::PreprocessError;
 use super::variable_genes::{highly_variable_genes, means_and_squares};
