@@ -231,7 +231,7 @@ fn a_study_keeps_the_genes_that_cells_and_model_share() {
     let whole = model.embed(&scdd::cells::Expression::from_dense(200, &dense).unwrap()).unwrap();
     let cut = study.foundation().embed(&other.expression().select_cells(&[3])).unwrap();
     for (a, b) in whole.iter().zip(&cut) {
-        assert!((a - b).abs() < 1e-6, "{a} and {b}");
+        assert!((a - b).abs() < 1e-5, "{a} and {b}");
     }
 
     let few = other.select_genes(&(0..99).collect::<Vec<_>>()).unwrap();
