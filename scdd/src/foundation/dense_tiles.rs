@@ -24,7 +24,8 @@ pub(super) struct TiledLayer {
 impl TiledLayer {
     /// A layer of weights `[inputs, outputs]`, row by row; None where the processor has no tiles.
     pub(super) fn new(weights: &[f32], bias: Vec<f32>, slope: Option<f32>) -> Option<Self> {
-        if !has_tiles() || bias.is_empty() {
+        // Without inputs there are no parts, and the loop over them has at least one.
+        if !has_tiles() || bias.is_empty() || weights.is_empty() {
             return None;
         }
         let outputs = bias.len();
@@ -50,10 +51,10 @@ impl TiledLayer {
     /// Rows `[rows, inputs]` to `[rows, outputs]`.
     pub(super) fn forward(&self, rows: &[f32]) -> Vec<f32> {
         let (parts, outputs) = (self.inputs.div_ceil(DEPTH), self.bias.len());
-        let count = rows.len() / self.inputs.max(1);
+        let count = rows.len() / self.inputs;
         let blocks = count.div_ceil(ROWS);
         let mut split = vec![[Tile::ZERO; 2]; blocks * REGISTERS * parts];
-        for (row, numbers) in rows.chunks_exact(self.inputs.max(1)).enumerate() {
+        for (row, numbers) in rows.chunks_exact(self.inputs).enumerate() {
             for (part, numbers) in numbers.chunks(DEPTH).enumerate() {
                 let mut padded = [0.0; DEPTH];
                 padded[..numbers.len()].copy_from_slice(numbers);
@@ -75,8 +76,7 @@ impl TiledLayer {
                     for (sums, made) in tile.0.chunks_exact(TILE).zip(made.chunks_exact_mut(outputs).skip(row)) {
                         let bias = &self.bias[columns.clone()];
                         for ((made, bits), bias) in made[columns.clone()].iter_mut().zip(sums).zip(bias) {
-                            let sum = f32::from_bits(*bits) + bias;
-                            *made = if sum < 0.0 { sum * self.slope.unwrap_or(1.0) } else { sum };
+                            *made = activated(f32::from_bits(*bits) + bias, self.slope);
                         }
                     }
                 }
@@ -84,6 +84,14 @@ impl TiledLayer {
         }
         release();
         made
+    }
+}
+
+/// prelu of a sum; the sum itself in a layer without a slope.
+pub(super) fn activated(sum: f32, slope: Option<f32>) -> f32 {
+    match slope {
+        Some(slope) if sum < 0.0 => sum * slope,
+        _ => sum,
     }
 }
 

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, activation::prelu};
 
 use super::EncoderLayer;
 #[cfg(target_arch = "x86_64")]
-use super::dense_tiles::TiledLayer;
+use super::dense_tiles::{TiledLayer, activated};
 use super::network::{Block, Stack};
 use super::packed::PackedWeights;
 use crate::tensors;
@@ -241,13 +241,12 @@ impl FrozenStack {
             let layer = |layer| TiledLayer::new(&self.weight(layer), self.bias(layer), self.slope(layer));
             if self.device() == Device::flex() { (1..self.len()).map(layer).collect() } else { None }
         });
-        let (bias, slope) = (self.bias(0), self.slope(0).unwrap_or(1.0));
-        let first = sums.chunks_exact(bias.len().max(1)).flat_map(|row| {
-            let sums = row.iter().zip(&bias).map(|(sum, bias)| sum + bias);
-            sums.map(|sum| if sum < 0.0 { sum * slope } else { sum })
-        });
-        let first: Vec<f32> = layers.as_ref().map(|_| first.collect())?;
-        Some(layers.iter().flatten().fold(first, |rows, layer| layer.forward(&rows)))
+        let layers = layers.as_ref()?;
+        let (bias, slope) = (self.bias(0), self.slope(0));
+        let rows = sums.chunks_exact(bias.len().max(1));
+        let first =
+            rows.flat_map(|row| row.iter().zip(&bias).map(|(sum, bias)| activated(sum + bias, slope))).collect();
+        Some(layers.iter().fold(first, |rows: Vec<f32>, layer| layer.forward(&rows)))
     }
 
     /// The same for rows on the host, where the processor multiplies tiles: none does.

@@ -226,6 +226,8 @@ pub(super) unsafe fn genes_of_units(weights: &[Split], units: &[Split], parts: u
             stride = in(reg) 64_usize,
             out = in(reg) values.as_mut_ptr(),
             wide = in(reg) size_of::<Lanes<TILE>>(),
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
         );
     }
@@ -284,6 +286,8 @@ pub(super) unsafe fn units_of_genes(values: &[Split], weights: &[Split], parts: 
             parts = inout(reg) parts => _,
             stride = in(reg) 64_usize,
             out = in(reg) sums.as_mut_ptr(),
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
         );
     }
