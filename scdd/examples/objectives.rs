@@ -31,7 +31,7 @@ fn main() -> Result<()> {
                 let opened = opened.per_class(per_class).small_classes(SmallClasses::TakeAll);
                 let made = opened.optimizer(optimizer).choose_learning_rate(&rates).run()?;
                 let mut line = format!("{:28}", made.method());
-                for tried in &made.history().rates {
+                for tried in &made.history().runs {
                     line += &match tried.score {
                         Some(score) => {
                             format!("  {}: {:.3} / {:.3}", tried.learning_rate, score.macro_f1, score.cross_entropy)

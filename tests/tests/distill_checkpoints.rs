@@ -137,8 +137,8 @@ fn a_choice_of_the_learning_rate_goes_on_in_the_rate_that_it_was_stopped_in() {
     let whole = builder().run().unwrap();
     same(&resumed, &whole);
     assert_eq!(
-        (resumed.history().rates.clone(), resumed.learning_rate()),
-        (whole.history().rates.clone(), whole.learning_rate())
+        (resumed.history().runs.clone(), resumed.learning_rate()),
+        (whole.history().runs.clone(), whole.learning_rate())
     );
     assert_eq!(names(folder.path()).len(), 3, "a folder for each rate, the one that diverges too");
     for rate in names(folder.path()) {
@@ -149,7 +149,7 @@ fn a_choice_of_the_learning_rate_goes_on_in_the_rate_that_it_was_stopped_in() {
     let stop = Interrupt::default();
     stop.request();
     let none = builder().stop_on(&stop).run().unwrap();
-    assert!(none.history().interrupted && none.history().loss.is_empty() && none.history().rates.len() == 1);
+    assert!(none.history().interrupted && none.history().loss.is_empty() && none.history().runs.len() == 1);
 }
 
 #[test]

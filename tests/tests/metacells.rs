@@ -13,7 +13,8 @@ fn study() -> Study {
 fn mixtures_stay_within_what_cells_of_their_class_span() {
     let study = study();
     let metacells = study.metacells().per_class(10).run().unwrap();
-    let distilled = metacells.distill(RidgeStudents::default()).per_class(3).steps(40).run().unwrap();
+    let opened = metacells.distill(RidgeStudents::default()).per_class(3).steps(40).marker_shares(&[1.0]);
+    let distilled = opened.run().unwrap();
     let genes = study.cells().genes();
     for (row, &class) in distilled.expression().rows().into_iter().zip(distilled.labels()) {
         let training = study.training_cells();
@@ -26,6 +27,48 @@ fn mixtures_stay_within_what_cells_of_their_class_span() {
             assert!(row[gene] >= low - 1e-4 && row[gene] <= high + 1e-4, "{low} to {high}, {}", row[gene]);
         }
     }
+}
+
+#[test]
+fn genes_that_are_no_markers_are_the_same_in_all_cells() {
+    let study = study();
+    let metacells = study.metacells().per_class(10).run().unwrap();
+    let distil = |shares: &[f64]| {
+        let opened = metacells.distill(RidgeStudents::default()).per_class(2).steps(20);
+        opened.marker_shares(shares).run().unwrap()
+    };
+    let same = |set: &Distilled| {
+        let same =
+            |gene: &usize| set.expression().column(*gene).iter().all(|value| *value == set.expression()[[0, *gene]]);
+        (0..study.cells().genes()).filter(same).count()
+    };
+    let (all, quarter) = (distil(&[1.0]), distil(&[0.25]));
+    assert_eq!((all.history().marker_share, quarter.history().marker_share), (None, Some(0.25)));
+    assert!(same(&all) < study.cells().genes() / 10);
+    let kept = (study.cells().genes() as f64 * 0.25).ceil() as usize;
+    assert!(same(&quarter) >= study.cells().genes() - kept, "{} are the same", same(&quarter));
+}
+
+#[test]
+fn of_several_shares_of_marker_genes_the_best_on_validation_cells_is_delivered() {
+    let study = study();
+    let metacells = study.metacells().per_class(10).run().unwrap();
+    let distil =
+        |shares: &[f64]| metacells.distill(RidgeStudents::default()).steps(0).marker_shares(shares).run().unwrap();
+    let shares = [1.0, 0.5, 0.02];
+    let score = |set: &Distilled| set.history().validation[0].value();
+    let alone = shares.map(|share| distil(&[share]));
+    let chosen = distil(&shares);
+    assert_eq!(score(&chosen), alone.iter().map(score).fold(f64::MIN, f64::max));
+    let share = chosen.history().marker_share.unwrap();
+    let of_share = &alone[shares.iter().position(|other| *other == share).unwrap()];
+    assert_eq!(chosen.expression(), of_share.expression());
+    for (wrong, found) in [(&[][..], "an empty list"), (&[0.5, 1.5], "1.5"), (&[0.0], "0 was found")] {
+        let problem = metacells.distill(RidgeStudents::default()).marker_shares(wrong).run().unwrap_err().to_string();
+        assert!(problem.contains("marker_shares") && problem.contains(found.split(' ').next().unwrap()), "{problem}");
+    }
+    let features = study.distill_features(DistributionMatching::default()).marker_shares(&[0.5]).run();
+    assert!(features.unwrap_err().to_string().contains("makes no expression"));
 }
 
 #[test]

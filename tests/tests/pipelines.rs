@@ -187,7 +187,7 @@ fn the_learning_rate_is_the_one_with_the_best_score_on_validation_cells() {
     let study = small_study();
     let builder = study.distill_features(DistributionMatching::default()).steps(10);
     let chosen = builder.clone().choose_learning_rate(&[1e30, 1e-4, 0.05]).run().unwrap();
-    let rates = &chosen.history().rates;
+    let rates = &chosen.history().runs;
     assert_eq!(rates.len(), 3);
     assert!(rates[0].score.is_none(), "a rate of 1e30 diverges: {:?}", rates[0]);
     let kept = rates.iter().find(|tried| Some(tried.learning_rate) == chosen.learning_rate()).unwrap().score.unwrap();

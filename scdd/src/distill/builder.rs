@@ -142,6 +142,21 @@ impl<Set> DistillBuilder<Set> {
         self
     }
 
+    /// Shares of the genes, the best markers of classes, in which synthetic cells may differ; `&[1.0]`, all genes. In the others
+    /// they all have the mean of the class means, so that no model learns from differences that are chance. Of several shares
+    /// the best on validation cells is taken, at each look anew.
+    pub fn marker_shares(mut self, shares: &[f64]) -> Self {
+        self.config.marker_shares = shares.to_vec();
+        self
+    }
+
+    /// Shares of the genes in which they differ for the objective while codes are moved; `&[1.0]`, all genes. Each share gets a
+    /// run of its own, and the best run on validation cells is delivered.
+    pub fn step_marker_shares(mut self, shares: &[f64]) -> Self {
+        self.config.step_marker_shares = shares.to_vec();
+        self
+    }
+
     /// Which noise codes get, and to which step of the schedule; fixed, a tenth of its steps. Only SCDG has noise.
     pub fn noise(mut self, noise: Noise, step: usize) -> Self {
         self.config.noise = noise;

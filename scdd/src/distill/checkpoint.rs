@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::optim::OptimizerRecord;
 use burn::store::RecordError;
 use burn::tensor::{Device, Tensor};
+use itertools::izip;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -100,6 +101,8 @@ pub(super) struct Done {
     gradient: Vec<f64>,
     looked_at: Vec<usize>,
     #[serde(with = "exact")]
+    marker_shares: Vec<f64>,
+    #[serde(with = "exact")]
     macro_f1: Vec<f64>,
     #[serde(with = "exact")]
     accuracy: Vec<f64>,
@@ -109,11 +112,16 @@ pub(super) struct Done {
 
 impl Done {
     fn scores(&self) -> Vec<ValidationScore> {
-        let numbers = self.macro_f1.iter().zip(&self.accuracy).zip(&self.cross_entropy);
-        let score = |(&step, ((&macro_f1, &accuracy), &cross_entropy)): (&usize, ((&f64, &f64), &f64))| {
-            ValidationScore { step, macro_f1, accuracy, cross_entropy }
+        let numbers = izip!(&self.marker_shares, &self.macro_f1, &self.accuracy, &self.cross_entropy);
+        let looks = self.looked_at.iter().zip(numbers);
+        let score = |(&step, (&marker_share, &macro_f1, &accuracy, &cross_entropy))| ValidationScore {
+            step,
+            marker_share,
+            macro_f1,
+            accuracy,
+            cross_entropy,
         };
-        self.looked_at.iter().zip(numbers).map(score).collect()
+        looks.map(score).collect()
     }
 }
 
@@ -134,6 +142,7 @@ impl State {
             loss: self.history.loss.clone(),
             gradient: self.history.gradient.clone(),
             looked_at: scores.iter().map(|score| score.step).collect(),
+            marker_shares: of(|score| score.marker_share),
             macro_f1: of(|score| score.macro_f1),
             accuracy: of(|score| score.accuracy),
             cross_entropy: of(|score| score.cross_entropy),

@@ -1,18 +1,25 @@
-//! The choice among learning rates, on validation cells.
+//! The choice among runs, of other learning rates or shares of markers, on validation cells.
 
 use ndarray::Array2;
 
 use super::checkpoint::Checkpoints;
-use super::config::{DistillHistory, RateTried};
+use super::config::{DistillHistory, RunTried};
 use super::error::DistillError;
 use super::validation::ValidationScore;
 use crate::Error;
 use crate::evaluate::EvaluateError;
 use crate::progress::Interrupt;
 
-/// A run, and its learning rate.
-pub(super) struct Best {
+/// What tells the runs of one distillation apart.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trial {
     pub(super) rate: f64,
+    pub(super) step_marker_share: f64,
+}
+
+/// The best run.
+pub(super) struct Best {
+    pub(super) trial: Trial,
     pub(super) made: Array2<f32>,
     pub(super) history: DistillHistory,
 }
@@ -20,38 +27,40 @@ pub(super) struct Best {
 /// What a run makes, what happened in it, and its checkpoints.
 pub(super) type Ran = (Array2<f32>, DistillHistory, Option<Checkpoints>);
 
-/// The learning rate with the best validation score, the first of equals, and its run; the only rate where there is no
-/// choice. Checkpoints are cleared when all runs are through.
+/// The run with the best validation score, the first of equals; the only one where there is no choice. `among_rates`: one that
+/// diverges is left out. Checkpoints are cleared when all runs are through.
 pub(super) fn best_of(
-    rates: &[f64],
-    choice: bool,
+    trials: &[Trial],
+    among_rates: bool,
     interrupt: &Interrupt,
-    run: impl Fn(f64) -> crate::Result<Ran>,
+    run: impl Fn(Trial) -> crate::Result<Ran>,
 ) -> crate::Result<Best> {
     let (mut tried, mut seconds, mut written) = (Vec::new(), 0.0, Vec::new());
     let mut best: Option<(Option<ValidationScore>, Best)> = None;
     let (mut failed, mut stopped) = (None, false);
-    for (number, &rate) in rates.iter().enumerate() {
+    for (number, &trial) in trials.iter().enumerate() {
         if number > 0 && interrupt.requested() && best.is_some() {
             break;
         }
-        match run(rate) {
+        let tried_run =
+            |score| RunTried { learning_rate: trial.rate, step_marker_share: trial.step_marker_share, score };
+        match run(trial) {
             Ok((made, history, checkpoints)) => {
                 seconds += history.seconds;
                 stopped |= history.interrupted;
                 written.extend(checkpoints);
                 let score = history.validation.iter().find(|score| score.step == history.kept_step).copied();
-                tried.push(RateTried { learning_rate: rate, score });
+                tried.push(tried_run(score));
                 let better = best.as_ref().is_none_or(|(best, _)| match (&score, best) {
                     (Some(score), Some(best)) => score.is_better_than(best),
                     _ => false,
                 });
                 if better {
-                    best = Some((score, Best { rate, made, history }));
+                    best = Some((score, Best { trial, made, history }));
                 }
             }
-            Err(problem) if choice && diverged(&problem) => {
-                tried.push(RateTried { learning_rate: rate, score: None });
+            Err(problem) if among_rates && diverged(&problem) => {
+                tried.push(tried_run(None));
                 failed = Some(problem);
             }
             Err(problem) => return Err(problem),
@@ -60,15 +69,15 @@ pub(super) fn best_of(
     let Some((_, mut best)) = best else {
         return Err(failed.unwrap_or_else(|| DistillError::NoValidation.into()));
     };
-    best.history.interrupted = stopped || tried.len() < rates.len();
+    best.history.interrupted = stopped || tried.len() < trials.len();
     if !best.history.interrupted {
         for checkpoints in &written {
             checkpoints.done().map_err(DistillError::from)?;
         }
     }
-    if choice {
-        best.history.rates = tried;
-        best.history.seconds = seconds;
+    best.history.seconds = seconds;
+    if trials.len() > 1 || among_rates {
+        best.history.runs = tried;
     }
     Ok(best)
 }

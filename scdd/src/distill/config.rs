@@ -44,6 +44,14 @@ pub struct DistillConfig {
     /// accuracy on as many cells, .5 / sqrt(cells); 0. It keeps a good start from being left by chance (ours).
     #[serde(default)]
     pub start_margin: f64,
+    /// Shares of the genes, the best markers of classes, in which synthetic cells may differ; in the others they all have
+    /// the mean of the class means. Of several the best on validation cells is taken at each look; 1, all genes.
+    #[serde(default = "all_genes")]
+    pub marker_shares: Vec<f64>,
+    /// Shares of the genes in which they differ for the objective while codes are moved. Of several each gets a run of its own,
+    /// and the best run on validation cells is taken; 1, all genes.
+    #[serde(default = "all_genes")]
+    pub step_marker_shares: Vec<f64>,
     /// Real cells of each class in a step's batch; 256 (Zhao and Bilen), or all where there are fewer.
     pub real_batch: usize,
     /// Step t of the noise schedule that codes are noised to; None is a tenth of the schedule, such as 100 of 1,000 with
@@ -80,6 +88,8 @@ impl Default for DistillConfig {
             early_stopping: None,
             validation_models: ValidationModels::LinearHead,
             start_margin: 0.0,
+            marker_shares: all_genes(),
+            step_marker_shares: all_genes(),
             real_batch: 256,
             noise_step: None,
             noise: Noise::Fixed,
@@ -113,6 +123,16 @@ impl DistillConfig {
         if !(self.start_margin.is_finite() && self.start_margin >= 0.0) {
             return fail("start_margin", self.start_margin.to_string(), "0 standard errors or more");
         }
+        for (setting, shares) in
+            [("marker_shares", &self.marker_shares), ("step_marker_shares", &self.step_marker_shares)]
+        {
+            if shares.is_empty() {
+                return fail(setting, "an empty list".to_owned(), "at least 1 share of the genes");
+            }
+            if let Some(share) = shares.iter().find(|share| !(**share > 0.0 && **share <= 1.0)) {
+                return fail(setting, share.to_string(), "shares above 0 and up to 1, all genes");
+            }
+        }
         if let Optimizer::Sgd { momentum } = self.optimizer
             && !(0.0..1.0).contains(&momentum)
         {
@@ -129,12 +149,25 @@ impl DistillConfig {
 
     /// Whether validation cells are needed.
     pub(super) fn chooses(&self) -> bool {
-        self.candidate_rates.is_some() || self.early_stopping.is_some() || self.starts > 1
+        self.candidate_rates.is_some()
+            || self.early_stopping.is_some()
+            || self.starts > 1
+            || self.marker_shares.len() > 1
+            || self.step_marker_shares.len() > 1
+    }
+
+    /// Whether there are genes in which cells don't differ.
+    pub(super) fn mutes_genes(&self) -> bool {
+        self.marker_shares != [1.0] || self.step_marker_shares != [1.0]
     }
 }
 
 fn one() -> usize {
     1
+}
+
+fn all_genes() -> Vec<f64> {
+    vec![1.0]
 }
 
 /// What happened in each step.
@@ -148,11 +181,14 @@ pub struct DistillHistory {
     pub validation: Vec<ValidationScore>,
     /// Steps that had been taken when the delivered set was made.
     pub kept_step: usize,
+    /// Share of the genes, the best markers, in which the delivered cells differ; None is all genes.
+    #[serde(default)]
+    pub marker_share: Option<f64>,
     /// Scores on validation cells of the starts that were drawn, when one was chosen among several that differ.
     #[serde(default)]
     pub starts: Vec<ValidationScore>,
-    /// The learning rates that were tried, when one was chosen.
-    pub rates: Vec<RateTried>,
+    /// The runs that were tried, when one was chosen among several.
+    pub runs: Vec<RunTried>,
     /// Whether it was stopped before its last step; so many steps were done as there are losses.
     #[serde(default)]
     pub interrupted: bool,
@@ -160,11 +196,13 @@ pub struct DistillHistory {
     pub seconds: f64,
 }
 
-/// A learning rate that was tried.
+/// A run that was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RateTried {
-    /// The rate.
+pub struct RunTried {
+    /// Its learning rate.
     pub learning_rate: f64,
+    /// Share of the genes in which cells differed for the objective.
+    pub step_marker_share: f64,
     /// The best score that it reached; None when it diverged.
     pub score: Option<ValidationScore>,
 }

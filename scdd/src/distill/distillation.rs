@@ -91,9 +91,10 @@ impl Distillation {
             "objective": self.objective,
             "distillation": self.config,
             "learning_rate": self.learning_rate,
-            "learning_rates_tried": self.history.rates,
+            "runs_tried": self.history.runs,
             "validation": self.history.validation,
             "kept_step": self.history.kept_step,
+            "marker_share": self.history.marker_share,
             "steps_done": self.history.loss.len(),
             "scdg": self.scdg.as_ref().map(Scdg::config),
             "study": study.config(),
@@ -140,6 +141,9 @@ impl Distillation {
                 }
                 if history.kept_step != steps {
                     text += &format!(", step {} kept", history.kept_step);
+                }
+                if let Some(share) = history.marker_share.filter(|share| *share < 1.0) {
+                    text += &format!(", cells differ in {:.0} % of the genes", 100.0 * share);
                 }
             }
             _ => text += "no steps",

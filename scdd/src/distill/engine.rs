@@ -16,9 +16,10 @@ use super::checkpoint::Checkpoints;
 use super::codes::Codes;
 use super::config::{DistillConfig, DistillHistory};
 use super::error::DistillError;
+use super::markers::Markers;
 use super::objective::{Matching, MatchingObjective, class_rows};
 use super::optimizer::Steps;
-use super::passes::{Passes, Seen, Upstream};
+use super::passes::{Given, Passes, Seen, Upstream};
 use super::path::{GeneratorPath, Pipeline};
 use super::validation::{Validation, ValidationScore};
 use super::watch::Watch;
@@ -57,6 +58,8 @@ pub(super) struct Run<'a> {
     /// First row and rows of the codes that are moved at once.
     groups: Vec<(usize, usize)>,
     validation: Option<&'a Validation>,
+    /// Where some genes are muted.
+    markers: Option<Markers>,
 }
 
 /// What changes over the steps: all that a checkpoint holds.
@@ -89,7 +92,8 @@ impl<'a> Run<'a> {
             Steps::PerClass => class_rows(labels).into_iter().map(|(_, first, count)| (first, count)).collect(),
         };
         let passes = Passes { path, config, labels, device: path.study().device().clone() };
-        Self { passes, objective, rate, members, groups, validation }
+        let markers = config.mutes_genes().then(|| Markers::new(path.study()));
+        Self { passes, objective, rate, members, groups, validation, markers }
     }
 
     /// What was made of the codes when they were moved, and what happened on the way.
@@ -109,13 +113,14 @@ impl<'a> Run<'a> {
         progress.go_on()?;
         while state.steps() < steps && !state.watch.stopped() && !interrupt.requested() {
             let step = state.steps();
-            let (codes, noise) = (state.movable.all(), self.passes.noise(step));
-            let seen = self.passes.see(&codes, noise.as_ref(), self.compares_expression(), self.groups.len() == 1)?;
-            if state.watch.due(step) && !state.watch.look(step, &codes, self.score(&seen, &codes, noise.as_ref())?) {
+            let codes = state.movable.all();
+            let given = self.given(&codes, step)?;
+            let seen = self.passes.see(&codes, &given, self.compares_expression(), self.groups.len() == 1)?;
+            if state.watch.due(step) && !state.watch.look(step, &codes, self.score(&seen, &codes, &given)?) {
                 break;
             }
             let loss;
-            (state, loss) = self.step(state, codes, noise.as_ref(), seen)?;
+            (state, loss) = self.step(state, codes, &given, seen)?;
             if let Some(checkpoints) = checkpoints
                 && state.steps().is_multiple_of(CHECKPOINT_EVERY)
             {
@@ -131,18 +136,22 @@ impl<'a> Run<'a> {
         let done = state.steps();
         let State { movable, mut history, mut watch, .. } = state;
         history.interrupted = done < steps && !watch.stopped();
-        let mut kept = (done, movable.all());
+        let mut kept = (done, self.config().marker_shares[0], movable.all());
         if !watch.stopped() && self.validation.is_some() {
-            let noise = self.passes.noise(done);
-            let seen = self.passes.see(&kept.1, noise.as_ref(), false, false)?;
-            watch.look(done, &kept.1, self.score(&seen, &kept.1, noise.as_ref())?);
+            let given = self.given(&kept.2, done)?;
+            let seen = self.passes.see(&kept.2, &given, false, false)?;
+            watch.look(done, &kept.2, self.score(&seen, &kept.2, &given)?);
         }
         // Either the last step, or a better one before it.
-        kept = watch.kept().unwrap_or(kept);
-        let made = self.passes.make(&kept.1, self.passes.noise(kept.0).as_ref())?;
+        if let Some((look, codes)) = watch.kept() {
+            kept = (look.step, look.marker_share, codes);
+        }
+        let (step, marker_share, codes) = kept;
+        let made = self.muted(self.passes.make(&codes, &self.passes.noise(step).as_ref().into())?, marker_share);
         let last = history.loss.last().copied().unwrap_or(f64::NAN);
         history.seconds = progress.finish(|| format!("loss {last:.4}"));
-        history.kept_step = kept.0;
+        history.kept_step = step;
+        history.marker_share = self.markers.is_some().then_some(marker_share);
         history.validation = watch.scores();
         Ok((made, history))
     }
@@ -165,14 +174,14 @@ impl<'a> Run<'a> {
         &self,
         mut state: State,
         mut codes: Tensor<2>,
-        noise: Option<&Tensor<2>>,
+        given: &Given,
         mut seen: Seen,
     ) -> crate::Result<(State, f64)> {
         let step = state.steps();
         let (mut value, mut squares) = (None, 0.0);
         for (group, &rows) in self.groups.iter().enumerate() {
             let (loss, upstream) = self.compare(&seen, step)?;
-            let gradient = self.passes.pull_back(&codes, noise, rows, &upstream, seen.graph.take())?;
+            let gradient = self.passes.pull_back(&codes, given, rows, &upstream, seen.graph.take())?;
             let length = tensors::scalar(gradient.clone().powi_scalar(2).sum().sqrt());
             self.check_finite(loss, length, step)?;
             let mut gradients = GradientsParams::new();
@@ -181,7 +190,7 @@ impl<'a> Run<'a> {
             state.movable = self.constrain(moved, group);
             if group + 1 < self.groups.len() {
                 codes = state.movable.all();
-                self.passes.renew(&mut seen, &codes, noise, rows)?;
+                self.passes.renew(&mut seen, &codes, given, rows)?;
             }
             value.get_or_insert(loss);
             squares += length * length;
@@ -226,35 +235,73 @@ impl<'a> Run<'a> {
     }
 
     /// How models trained on what was made of the codes do on the validation cells.
-    fn score(
-        &self,
-        seen: &Seen,
-        codes: &Tensor<2>,
-        noise: Option<&Tensor<2>>,
-    ) -> crate::Result<Option<ValidationScore>> {
+    fn score(&self, seen: &Seen, codes: &Tensor<2>, given: &Given) -> crate::Result<Option<ValidationScore>> {
         let Some(validation) = self.validation else { return Ok(None) };
         let makes_expression = self.passes.path.pipeline() != Pipeline::Features;
         let expression = match &seen.expression {
             None if validation.sees_expression() && makes_expression => {
-                Some(tensors::tensor(&self.passes.make(codes, noise)?, &self.device()))
+                Some(tensors::tensor(&self.passes.make(codes, given)?, &self.device()))
             }
             expression => expression.clone(),
         };
-        validation.score(&seen.features, expression.as_ref(), self.passes.labels).map(Some)
+        let labels = self.passes.labels;
+        let mut shares: Vec<f64> =
+            self.config().marker_shares.iter().map(|share| share.min(self.step_share())).collect();
+        shares.dedup();
+        let mut best: Option<ValidationScore> = None;
+        for marker_share in shares {
+            let score = if marker_share == self.step_share() {
+                validation.score(&seen.features, expression.as_ref(), labels)?
+            } else {
+                let muted = self.muted(self.passes.make(codes, given)?, marker_share);
+                let muted = tensors::tensor(&muted, &self.device());
+                validation.score(&self.passes.features(&muted)?, Some(&muted), labels)?
+            };
+            if best.is_none_or(|best| score.is_better_than(&best)) {
+                best = Some(ValidationScore { marker_share, ..score });
+            }
+        }
+        Ok(best)
+    }
+
+    /// Share of the genes in which cells differ for the objective.
+    fn step_share(&self) -> f64 {
+        self.config().step_marker_shares[0]
+    }
+
+    /// What a step has beside codes.
+    pub(super) fn given(&self, codes: &Tensor<2>, step: usize) -> Result<Given, DistillError> {
+        let noise = self.passes.noise(step);
+        let muting = match &self.markers {
+            Some(markers) if self.step_share() < 1.0 => {
+                let expression = self.passes.make(codes, &noise.as_ref().into())?;
+                Some(markers.muting(&expression, self.passes.labels, self.step_share(), &self.device()))
+            }
+            _ => None,
+        };
+        Ok(Given { noise, muting })
+    }
+
+    /// Only this share of the genes differs between cells.
+    fn muted(&self, expression: Array2<f32>, share: f64) -> Array2<f32> {
+        match &self.markers {
+            Some(markers) if share < 1.0 => markers.keep(expression, self.passes.labels, share),
+            _ => expression,
+        }
     }
 
     /// How good models are that were trained on what is made of codes before any step.
     pub(super) fn score_at(&self, start: &Codes) -> crate::Result<Option<ValidationScore>> {
         let codes = tensors::tensor(&start.values, &self.device());
-        let noise = self.passes.noise(0);
-        let seen = self.passes.see(&codes, noise.as_ref(), false, false)?;
-        self.score(&seen, &codes, noise.as_ref())
+        let given = self.given(&codes, 0)?;
+        let seen = self.passes.see(&codes, &given, false, false)?;
+        self.score(&seen, &codes, &given)
     }
 
     /// The objective's loss at the start of the codes.
     pub(super) fn loss_at(&self, start: &Codes) -> Result<f64, DistillError> {
         let codes = tensors::tensor(&start.values, &self.device());
-        let seen = self.passes.see(&codes, self.passes.noise(0).as_ref(), self.compares_expression(), false)?;
+        let seen = self.passes.see(&codes, &self.given(&codes, 0)?, self.compares_expression(), false)?;
         Ok(self.compare(&seen, 0)?.0)
     }
 

@@ -52,9 +52,10 @@ fn the_gradient_of_the_codes_equals_finite_differences_through_generator_and_dec
         let objective = DistributionMatching::default();
         for path in test_paths(scdg.study(), &scdg).into_iter().filter(|path| path.scdg().is_some()) {
             let passes = Run::new(&*path, &objective, &config, 1.0, &[0, 1, 2], None).passes;
-            let gradient = tensors::to_vec(passes.pull_back(&codes, Some(&noise), (0, 3), &upstream, None).unwrap());
+            let gradient =
+                tensors::to_vec(passes.pull_back(&codes, &Some(&noise).into(), (0, 3), &upstream, None).unwrap());
             let share = error_share(&tensors::to_vec(codes.clone()), &gradient, 5e-3, |values| {
-                let made = passes.make(&tensors::from_rows(values, 6, &device), Some(&noise)).unwrap();
+                let made = passes.make(&tensors::from_rows(values, 6, &device), &Some(&noise).into()).unwrap();
                 tensors::scalar((tensors::tensor(&made, &device) * upstream.expression.clone().unwrap()).sum())
             });
             // The decoder's ReLUs have kinks, so single coordinates may be off; the direction may not.
@@ -65,11 +66,11 @@ fn the_gradient_of_the_codes_equals_finite_differences_through_generator_and_dec
 
 /// Loss and gradient of all codes in the first step.
 fn first_step(run: &Run, codes: &Tensor<2>, graph: bool) -> (f64, Vec<f32>) {
-    let noise = run.passes.noise(0);
-    let mut seen = run.passes.see(codes, noise.as_ref(), run.compares_expression(), graph).unwrap();
+    let given = run.given(codes, 0).unwrap();
+    let mut seen = run.passes.see(codes, &given, run.compares_expression(), graph).unwrap();
     let (loss, upstream) = run.compare(&seen, 0).unwrap();
     let rows = (0, codes.dims()[0]);
-    let gradient = run.passes.pull_back(codes, noise.as_ref(), rows, &upstream, seen.graph.take()).unwrap();
+    let gradient = run.passes.pull_back(codes, &given, rows, &upstream, seen.graph.take()).unwrap();
     (loss, tensors::to_vec(gradient))
 }
 
@@ -92,7 +93,8 @@ fn the_gradient_of_the_loss_by_the_codes_equals_finite_differences_without_a_gen
             let width = start.values.ncols();
             let loss = |values: Vec<f32>| {
                 let codes = tensors::from_rows(values, width, &Device::flex());
-                let seen = run.passes.see(&codes, None, run.compares_expression(), false).unwrap();
+                let seen =
+                    run.passes.see(&codes, &run.given(&codes, 0).unwrap(), run.compares_expression(), false).unwrap();
                 run.compare(&seen, 0).unwrap().0
             };
             let (_, gradient) = first_step(&run, &codes, true);
@@ -165,9 +167,9 @@ fn crossing_the_genes_without_expression_gives_the_gradient_of_the_way_with_it()
         let passes = Run::new(&*path, &objective, &config, 1.0, &[0, 0, 1, 1, 2], None).passes;
         let back = |expression| {
             let upstream = Upstream { features: features.clone(), expression };
-            tensors::to_vec(passes.pull_back(&codes, Some(&noise), (0, 5), &upstream, None).unwrap())
+            tensors::to_vec(passes.pull_back(&codes, &Some(&noise).into(), (0, 5), &upstream, None).unwrap())
         };
-        let seen = |expression| passes.see(&codes, Some(&noise), expression, false).unwrap();
+        let seen = |expression| passes.see(&codes, &Some(&noise).into(), expression, false).unwrap();
         let (with, without) = (back(Some(nothing.clone())), back(None));
         let length = with.iter().map(|value| value * value).sum::<f32>().sqrt();
         let apart = with.iter().zip(&without).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
@@ -219,7 +221,7 @@ fn a_chain_of_one_call_is_the_single_step_and_skips_lead_the_code_around_the_net
         let objective = DistributionMatching::default();
         let passes = Run::new(path, &objective, &config, 1.0, &start.labels, None).passes;
         let codes = tensors::tensor(&start.values, &Device::flex());
-        passes.make(&codes, passes.noise(0).as_ref()).unwrap()
+        passes.make(&codes, &passes.noise(0).as_ref().into()).unwrap()
     };
     let chain = &**of(Pipeline::DiffusionChain);
     let single = made(&**of(Pipeline::Scdg), 1, true);

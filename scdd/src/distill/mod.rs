@@ -30,6 +30,7 @@ mod distilled_features;
 mod engine;
 mod error;
 mod kmeans;
+mod markers;
 mod metacells;
 mod objective;
 mod optimizer;
@@ -43,7 +44,7 @@ mod watch;
 
 pub use builder::DistillBuilder;
 pub use codes::SmallClasses;
-pub use config::{DistillConfig, DistillHistory, RateTried};
+pub use config::{DistillConfig, DistillHistory, RunTried};
 pub use distillation::Distillation;
 pub use distilled::Distilled;
 pub use distilled_features::DistilledFeatures;

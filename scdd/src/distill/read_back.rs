@@ -75,6 +75,7 @@ impl Distilled {
             labels,
             history: DistillHistory {
                 kept_step: recipe["kept_step"].as_u64().unwrap_or(0) as usize,
+                marker_share: recipe["marker_share"].as_f64(),
                 ..DistillHistory::default()
             },
             preparation_seconds: 0.0,

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
+use itertools::iproduct;
 use ndarray::Array2;
 
 use super::builder::DistillBuilder;
 use super::checkpoint;
-use super::choice::{best_of, diverged};
+use super::choice::{Trial, best_of, diverged};
 use super::codes::Codes;
 use super::config::{DistillConfig, DistillHistory};
 use super::distillation::Distillation;
@@ -59,11 +60,19 @@ impl<Set> DistillBuilder<Set> {
         let started = Instant::now();
         let starts = self.choose_start(&mut codes, validation.as_ref())?;
         let choosing = started.elapsed().as_secs_f64();
-        let run = |rate| {
+        let shares = &config.step_marker_shares;
+        let trial = |(&step_marker_share, &rate)| Trial { rate, step_marker_share };
+        let trials: Vec<Trial> = iproduct!(shares, &rates).map(trial).collect();
+        let run = |Trial { rate, step_marker_share }| {
+            let config = &DistillConfig { step_marker_shares: vec![step_marker_share], ..config.clone() };
             let run = Run::new(path, &*self.objective, config, rate, &codes.labels, validation.as_ref());
-            let folder = self.checkpoints.as_ref().map(|folder| match config.candidate_rates {
+            let folder = self.checkpoints.clone().map(|folder| match shares.len() {
+                1 => folder,
+                _ => folder.join(format!("share-{step_marker_share}")),
+            });
+            let folder = folder.map(|folder| match config.candidate_rates {
                 Some(_) => folder.join(format!("rate-{rate}")),
-                None => folder.clone(),
+                None => folder,
             });
             let checkpoints = folder.map(|folder| checkpoint::open(&folder, &run, &codes)).transpose()?;
             match (run.descend(&codes, checkpoints.as_ref(), &self.interrupt), checkpoints) {
@@ -75,10 +84,10 @@ impl<Set> DistillBuilder<Set> {
                 (ran, checkpoints) => ran.map(|(made, history)| (made, history, checkpoints)),
             }
         };
-        let mut best = best_of(&rates, config.candidate_rates.is_some(), &self.interrupt, run)?;
+        let mut best = best_of(&trials, config.candidate_rates.is_some(), &self.interrupt, run)?;
         best.history.starts = starts;
         best.history.seconds += choosing;
-        Ok((self.distillation(best.rate, codes, best.history), best.made))
+        Ok((self.distillation(best.trial.rate, codes, best.history), best.made))
     }
 
     /// Replaces the codes by the best of all starts that are drawn; the scores of those that differ.
@@ -123,6 +132,12 @@ impl<Set> DistillBuilder<Set> {
                 self.chain_set && pipeline != Pipeline::DiffusionChain,
                 "has none",
                 "only scdg.distill_chain(...) has a chain",
+            ),
+            (
+                "marker_shares",
+                self.config.mutes_genes() && pipeline == Pipeline::Features,
+                "makes no expression",
+                "only cells have marker genes",
             ),
         ];
         match refused.into_iter().find(|(_, refused, ..)| *refused) {

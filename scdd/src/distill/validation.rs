@@ -32,6 +32,9 @@ pub enum ValidationModels {
 pub struct ValidationScore {
     /// The step, from 0 (where codes start) to the number of steps.
     pub step: usize,
+    /// Share of the genes, the best markers, in which the synthetic cells differed: the best of the config's.
+    #[serde(default = "whole")]
+    pub marker_share: f64,
     /// Mean macro-F1.
     pub macro_f1: f64,
     /// Mean accuracy.
@@ -156,14 +159,20 @@ impl Validation {
         };
         let sum: f64 = self.truth.iter().enumerate().map(surprise).sum();
         let cross_entropy = sum / self.truth.len() as f64;
-        Ok(ValidationScore { step: 0, macro_f1: scores.macro_f1, accuracy: scores.accuracy, cross_entropy })
+        let Scores { macro_f1, accuracy, .. } = scores;
+        Ok(ValidationScore { step: 0, marker_share: 1.0, macro_f1, accuracy, cross_entropy })
     }
+}
+
+fn whole() -> f64 {
+    1.0
 }
 
 fn mean(scores: &[ValidationScore]) -> ValidationScore {
     let of = |value: fn(&ValidationScore) -> f64| scores.iter().map(value).sum::<f64>() / scores.len().max(1) as f64;
     ValidationScore {
         step: 0,
+        marker_share: 1.0,
         macro_f1: of(|score| score.macro_f1),
         accuracy: of(|score| score.accuracy),
         cross_entropy: of(|score| score.cross_entropy),

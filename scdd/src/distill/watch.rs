@@ -64,13 +64,13 @@ impl Watch {
         self.best.as_ref().map(|(score, codes)| (score.step, codes.clone()))
     }
 
-    /// The best step, or the start where that is no better than it by the margin, and its codes.
-    pub(super) fn kept(&self) -> Option<(usize, Tensor<2>)> {
+    /// The best look, or that at the start where it is no better by the margin, and its codes.
+    pub(super) fn kept(&self) -> Option<(ValidationScore, Tensor<2>)> {
         let (first, (best, codes)) = (self.scores.first()?, self.best.as_ref()?);
         if first.step == 0 && best.value() < first.value() + self.margin {
-            return Some((0, self.start.clone()));
+            return Some((*first, self.start.clone()));
         }
-        Some((best.step, codes.clone()))
+        Some((*best, codes.clone()))
     }
 
     /// The scores so far.
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn score(macro_f1: f64, cross_entropy: f64) -> Option<ValidationScore> {
-        Some(ValidationScore { step: 0, macro_f1, accuracy: 0.0, cross_entropy })
+        Some(ValidationScore { step: 0, marker_share: 1.0, macro_f1, accuracy: 0.0, cross_entropy })
     }
 
     #[test]
@@ -115,8 +115,8 @@ mod tests {
             let mut watch = Watch::new(None, 20, 0.02, made(-1.0));
             watch.look(0, &made(0.0), score(0.5, 1.0));
             watch.look(20, &made(20.0), score(later, 1.0));
-            let (step, codes) = watch.kept().unwrap();
-            (step, crate::tensors::to_vec(codes)[0])
+            let (look, codes) = watch.kept().unwrap();
+            (look.step, crate::tensors::to_vec(codes)[0])
         };
         // Half of what macro-F1 gains: accuracy stays at 0.
         assert_eq!(kept(0.53), (0, -1.0));

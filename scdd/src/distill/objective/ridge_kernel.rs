@@ -13,6 +13,8 @@ use crate::tensors;
 
 /// What keeps standard deviations and lengths above zero: squares of log1p units.
 const FLOOR: f64 = 1e-6;
+/// A gene of less variance does not vary but for rounding, and keeps its scale, as StandardScaler has it.
+const CONSTANT: f64 = 1e-10;
 /// Standardised values above this are cut, as CellTypist does.
 const CUT: f32 = 10.0;
 /// How sharply the nearest synthetic cell decides: a cosine that is .025 larger counts e times as much (ours).
@@ -95,7 +97,9 @@ impl RidgeStudent {
             Self::Standardized => {
                 let mean = synthetic.clone().mean_dim(0);
                 let centred = synthetic - mean.clone();
-                let scale = centred.clone().powi_scalar(2).mean_dim(0).add_scalar(FLOOR).sqrt();
+                let variance = centred.clone().powi_scalar(2).mean_dim(0);
+                let constant = variance.clone().lower_elem(CONSTANT);
+                let scale = variance.add_scalar(FLOOR).sqrt().mask_fill(constant, 1.0);
                 (centred / scale.clone(), ((cells - mean) / scale).clamp_max(CUT))
             }
             Self::Cosine => (directions(synthetic), directions(cells)),

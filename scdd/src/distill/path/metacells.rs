@@ -13,6 +13,10 @@ use crate::tensors;
 
 /// Share of a code's weight that is spread over all cells of the class, so that a weight of zero can still grow: e^-6.
 const SPREAD: f64 = 0.0025;
+/// Shares of the genes that are tried (ours).
+const MARKER_SHARES: [f64; 4] = [1.0, 0.5, 0.3, 0.1];
+/// Those of the steps.
+const STEP_MARKER_SHARES: [f64; 2] = [1.0, 0.5];
 /// Real cells in a step's batch, of all classes together.
 const REAL_BATCH: usize = 512;
 
@@ -36,6 +40,8 @@ impl Metacells {
                 early_stopping: Some(EarlyStopping { every: 20, patience: 10 }),
                 validation_models: ValidationModels::Students,
                 start_margin: 0.5,
+                marker_shares: MARKER_SHARES.to_vec(),
+                step_marker_shares: STEP_MARKER_SHARES.to_vec(),
                 ..config
             }
         })
