@@ -144,9 +144,21 @@ impl<Set> DistillBuilder<Set> {
 
     /// Shares of the genes, the best markers of classes, in which synthetic cells may differ; `&[1.0]`, all genes. In the others
     /// they all have the mean of the class means, so that no model learns from differences that are chance. Of several shares
-    /// the best on validation cells is taken, at each look anew.
+    /// the best on validation cells is taken, at each look anew. Steps see all genes then, unless
+    /// [`step_marker_shares`](Self::step_marker_shares) is called after it.
+    ///
+    /// ```
+    /// use scdd::prelude::*;
+    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+    /// let study = cells.study("cell_type").foundation_epochs(2).run()?;
+    /// let opened = study.distill_decoder(DistributionMatching::default()).steps(4);
+    /// let distilled = opened.marker_shares(&[1.0, 0.25]).run()?;
+    /// assert!([Some(1.0), Some(0.25)].contains(&distilled.history().marker_share));
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
     pub fn marker_shares(mut self, shares: &[f64]) -> Self {
         self.config.marker_shares = shares.to_vec();
+        self.config.step_marker_shares = vec![1.0];
         self
     }
 

@@ -21,7 +21,7 @@ use super::objective::{Matching, MatchingObjective, class_rows};
 use super::optimizer::Steps;
 use super::passes::{Given, Passes, Seen, Upstream};
 use super::path::{GeneratorPath, Pipeline};
-use super::validation::{Validation, ValidationScore};
+use super::validation::Validation;
 use super::watch::Watch;
 use crate::progress::{Interrupt, Progress};
 use crate::{seed, tensors};
@@ -57,9 +57,9 @@ pub(super) struct Run<'a> {
     members: Vec<Vec<usize>>,
     /// First row and rows of the codes that are moved at once.
     groups: Vec<(usize, usize)>,
-    validation: Option<&'a Validation>,
+    pub(super) validation: Option<&'a Validation>,
     /// Where some genes are muted.
-    markers: Option<Markers>,
+    pub(super) markers: Option<Markers>,
 }
 
 /// What changes over the steps: all that a checkpoint holds.
@@ -108,7 +108,11 @@ impl<'a> Run<'a> {
             state = state.resume(checkpoints, &self.device())?;
         }
         let steps = self.config().steps;
-        let title = format!("distilling by {}", self.objective.name());
+        let share = match self.step_share() {
+            1.0 => String::new(),
+            share => format!(", {:.0} % of the genes", 100.0 * share),
+        };
+        let title = format!("distilling by {}{share}", self.objective.name());
         let mut progress = Progress::new(title, steps.saturating_sub(state.steps()));
         progress.go_on()?;
         while state.steps() < steps && !state.watch.stopped() && !interrupt.requested() {
@@ -221,92 +225,21 @@ impl<'a> Run<'a> {
         movable
     }
 
-    fn config(&self) -> &DistillConfig {
+    pub(super) fn config(&self) -> &DistillConfig {
         self.passes.config
     }
 
-    fn device(&self) -> Device {
+    pub(super) fn device(&self) -> Device {
         self.passes.device.clone()
     }
 
     /// Whether the expression of all rows is made for the objective.
-    fn compares_expression(&self) -> bool {
+    pub(super) fn compares_expression(&self) -> bool {
         self.objective.compares_expression() && self.passes.path.pipeline() != Pipeline::Features
     }
 
-    /// How models trained on what was made of the codes do on the validation cells.
-    fn score(&self, seen: &Seen, codes: &Tensor<2>, given: &Given) -> crate::Result<Option<ValidationScore>> {
-        let Some(validation) = self.validation else { return Ok(None) };
-        let makes_expression = self.passes.path.pipeline() != Pipeline::Features;
-        let expression = match &seen.expression {
-            None if validation.sees_expression() && makes_expression => {
-                Some(tensors::tensor(&self.passes.make(codes, given)?, &self.device()))
-            }
-            expression => expression.clone(),
-        };
-        let labels = self.passes.labels;
-        let mut shares: Vec<f64> =
-            self.config().marker_shares.iter().map(|share| share.min(self.step_share())).collect();
-        shares.dedup();
-        let mut best: Option<ValidationScore> = None;
-        for marker_share in shares {
-            let score = if marker_share == self.step_share() {
-                validation.score(&seen.features, expression.as_ref(), labels)?
-            } else {
-                let muted = self.muted(self.passes.make(codes, given)?, marker_share);
-                let muted = tensors::tensor(&muted, &self.device());
-                validation.score(&self.passes.features(&muted)?, Some(&muted), labels)?
-            };
-            if best.is_none_or(|best| score.is_better_than(&best)) {
-                best = Some(ValidationScore { marker_share, ..score });
-            }
-        }
-        Ok(best)
-    }
-
-    /// Share of the genes in which cells differ for the objective.
-    fn step_share(&self) -> f64 {
-        self.config().step_marker_shares[0]
-    }
-
-    /// What a step has beside codes.
-    pub(super) fn given(&self, codes: &Tensor<2>, step: usize) -> Result<Given, DistillError> {
-        let noise = self.passes.noise(step);
-        let muting = match &self.markers {
-            Some(markers) if self.step_share() < 1.0 => {
-                let expression = self.passes.make(codes, &noise.as_ref().into())?;
-                Some(markers.muting(&expression, self.passes.labels, self.step_share(), &self.device()))
-            }
-            _ => None,
-        };
-        Ok(Given { noise, muting })
-    }
-
-    /// Only this share of the genes differs between cells.
-    fn muted(&self, expression: Array2<f32>, share: f64) -> Array2<f32> {
-        match &self.markers {
-            Some(markers) if share < 1.0 => markers.keep(expression, self.passes.labels, share),
-            _ => expression,
-        }
-    }
-
-    /// How good models are that were trained on what is made of codes before any step.
-    pub(super) fn score_at(&self, start: &Codes) -> crate::Result<Option<ValidationScore>> {
-        let codes = tensors::tensor(&start.values, &self.device());
-        let given = self.given(&codes, 0)?;
-        let seen = self.passes.see(&codes, &given, false, false)?;
-        self.score(&seen, &codes, &given)
-    }
-
-    /// The objective's loss at the start of the codes.
-    pub(super) fn loss_at(&self, start: &Codes) -> Result<f64, DistillError> {
-        let codes = tensors::tensor(&start.values, &self.device());
-        let seen = self.passes.see(&codes, &self.given(&codes, 0)?, self.compares_expression(), false)?;
-        Ok(self.compare(&seen, 0)?.0)
-    }
-
     /// The objective's loss and its gradients by what it sees.
-    fn compare(&self, seen: &Seen, step: usize) -> Result<(f64, Upstream), DistillError> {
+    pub(super) fn compare(&self, seen: &Seen, step: usize) -> Result<(f64, Upstream), DistillError> {
         let study = self.passes.path.study();
         let (cells, labels) = self.real_batch(step);
         let leaf = |seen: &Tensor<2>| seen.clone().autodiff().require_grad();

@@ -1,3 +1,5 @@
+use itertools::iproduct;
+
 use super::*;
 use crate::distill::path::{Space, test_paths};
 use crate::distill::{Chain, Start};
@@ -83,24 +85,31 @@ fn the_gradient_of_the_loss_by_the_codes_equals_finite_differences_without_a_gen
     // SCDG's codes move the loss so little that its differences drown in f32; the test above has its chain alone.
     for path in test_paths(scdg.study(), &scdg).into_iter().filter(|path| path.scdg().is_none()) {
         let without_expression = path.pipeline() == Pipeline::Features;
-        for objective in objectives.into_iter().filter(|one| !(without_expression && one.compares_expression())) {
-            let config = DistillConfig { chunk: 2, start: Start::ClassMean, ..DistillConfig::default() };
+        let objectives = objectives.into_iter().filter(|one| !(without_expression && one.compares_expression()));
+        // With all genes, and with the best markers only.
+        for (objective, share) in
+            iproduct!(objectives, [1.0, 0.4]).filter(|(_, share)| *share == 1.0 || !without_expression)
+        {
+            let step_marker_shares = vec![share];
+            let config =
+                DistillConfig { chunk: 2, start: Start::ClassMean, step_marker_shares, ..DistillConfig::default() };
             let start = crate::distill::start::codes(&*path, &config).unwrap();
             let run = Run::new(&*path, objective, &config, 1.0, &start.labels, None);
             let codes = tensors::tensor(&start.values, &Device::flex());
             // Away from the class means, where distribution matching is flat.
             let codes = codes * 1.3 + 0.05;
             let width = start.values.ncols();
+            // Which genes are markers is held fixed.
+            let given = run.given(&codes, 0).unwrap();
             let loss = |values: Vec<f32>| {
                 let codes = tensors::from_rows(values, width, &Device::flex());
-                let seen =
-                    run.passes.see(&codes, &run.given(&codes, 0).unwrap(), run.compares_expression(), false).unwrap();
+                let seen = run.passes.see(&codes, &given, run.compares_expression(), false).unwrap();
                 run.compare(&seen, 0).unwrap().0
             };
             let (_, gradient) = first_step(&run, &codes, true);
-            let share = error_share(&tensors::to_vec(codes), &gradient, 1e-2, loss);
+            let error = error_share(&tensors::to_vec(codes), &gradient, 1e-2, loss);
             let name = path.pipeline().name(&objective.short_name());
-            assert!(share < 1e-2, "{name}: error {share} of the squared length");
+            assert!(error < 1e-2, "{name} with {share} of the genes: error {error} of the squared length");
         }
     }
 }
@@ -130,10 +139,14 @@ fn one_pass_and_two_in_chunks_of_any_size_give_one_gradient() {
         [&GradientMatching::default(), &DistributionMatching::default(), &MeansOfBoth];
     for path in test_paths(scdg.study(), &scdg) {
         let without_expression = path.pipeline() == Pipeline::Features;
-        for objective in objectives.into_iter().filter(|one| !(without_expression && one.compares_expression())) {
+        let objectives = objectives.into_iter().filter(|one| !(without_expression && one.compares_expression()));
+        for (objective, share) in
+            iproduct!(objectives, [1.0, 0.4]).filter(|(_, share)| *share == 1.0 || !without_expression)
+        {
             let gradient = |chunk, graph| {
-                let chain = Chain { steps: 2, skips: true };
-                let config = DistillConfig { chunk, per_class: 2, chain, ..DistillConfig::default() };
+                let (chain, step_marker_shares) = (Chain { steps: 2, skips: true }, vec![share]);
+                let config =
+                    DistillConfig { chunk, per_class: 2, chain, step_marker_shares, ..DistillConfig::default() };
                 let start = crate::distill::start::codes(&*path, &config).unwrap();
                 let run = Run::new(&*path, objective, &config, 1.0, &start.labels, None);
                 let codes = tensors::tensor(&start.values, &Device::flex());

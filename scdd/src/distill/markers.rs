@@ -127,15 +127,15 @@ mod tests {
 
     #[test]
     fn only_the_genes_that_tell_classes_apart_best_for_their_spread_differ_between_cells() {
-        // Means of two classes differ by 2, 1, 4 and .1; for their spread, by 4, 10, 2 and .1.
+        // Class means are 1, .5, 2 and 1/8 from the middle; for their spread, 2, 5, 1 and 1/8.
         let markers = Markers { scale: vec![0.5, 0.1, 2.0, 1.0] };
-        let expression = array![[1.0f32, 3.0, 0.0, 0.3], [3.0, 3.0, 2.0, 0.3], [4.0, 2.0, 5.0, 0.4]];
+        let expression = array![[1.0f32, 3.0, 0.0, 0.25], [3.0, 3.0, 2.0, 0.25], [4.0, 2.0, 5.0, 0.5]];
         let kept = markers.keep(expression.clone(), &[0, 0, 1], 0.5);
         assert_eq!(kept.column(0), expression.column(0));
         assert_eq!(kept.column(1), expression.column(1));
-        // The mean of the class means, not of the cells: (1 + 5) / 2 and (.3 + .4) / 2.
+        // The mean of the class means, not of the cells.
         assert_eq!(kept.column(2), array![3.0f32, 3.0, 3.0]);
-        assert_eq!(kept.column(3), array![0.35f32, 0.35, 0.35]);
+        assert_eq!(kept.column(3), array![0.375f32, 0.375, 0.375]);
         assert_eq!(markers.keep(expression.clone(), &[0, 0, 1], 1.0), expression);
     }
 

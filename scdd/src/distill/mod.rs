@@ -30,6 +30,7 @@ mod distilled_features;
 mod engine;
 mod error;
 mod kmeans;
+mod look;
 mod markers;
 mod metacells;
 mod objective;
