@@ -20,25 +20,28 @@ impl Run<'_> {
         given: &Given,
     ) -> crate::Result<Option<ValidationScore>> {
         let Some(validation) = self.validation else { return Ok(None) };
-        let makes_expression = self.passes.path.pipeline() != Pipeline::Features;
-        let expression = match &seen.expression {
-            None if validation.sees_expression() && makes_expression => {
-                Some(tensors::tensor(&self.passes.make(codes, given)?, &self.device()))
-            }
-            expression => expression.clone(),
-        };
         let labels = self.passes.labels;
         let mut shares: Vec<f64> =
             self.config().marker_shares.iter().map(|share| share.min(self.step_share())).collect();
         shares.dedup();
+        let makes_expression = self.passes.path.pipeline() != Pipeline::Features;
+        let asked = validation.sees_expression() || shares != [self.step_share()];
+        // Made once for all shares.
+        let expression = match &seen.expression {
+            None if asked && makes_expression => {
+                Some(tensors::tensor(&self.passes.make(codes, given)?, &self.device()))
+            }
+            expression => expression.clone(),
+        };
         let mut best: Option<ValidationScore> = None;
         for marker_share in shares {
-            let score = if marker_share == self.step_share() {
-                validation.score(&seen.features, expression.as_ref(), labels)?
-            } else {
-                let muted = self.muted(self.passes.make(codes, given)?, marker_share);
-                let muted = tensors::tensor(&muted, &self.device());
-                validation.score(&self.passes.features(&muted)?, Some(&muted), labels)?
+            let score = match &expression {
+                Some(expression) if marker_share < self.step_share() => {
+                    let muted = self.muted(tensors::array(expression.clone()), marker_share);
+                    let muted = tensors::tensor(&muted, &self.device());
+                    validation.score(&self.passes.features(&muted)?, Some(&muted), labels)?
+                }
+                _ => validation.score(&seen.features, expression.as_ref(), labels)?,
             };
             if best.is_none_or(|best| score.is_better_than(&best)) {
                 best = Some(ValidationScore { marker_share, ..score });
