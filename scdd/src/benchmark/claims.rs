@@ -95,12 +95,12 @@ const BESIDE_PAPER: &[Claim] = &[
 ];
 
 impl BenchmarkResults {
-    /// What Yu et al. 2025 claim, in Markdown.
+    /// What Yu et al. 2025 claim, in Markdown; empty when the rows have none of these comparisons.
     pub(super) fn claims_of_paper(&self) -> String {
         self.claims(OF_PAPER)
     }
 
-    /// What they don't ask.
+    /// What they don't ask, likewise.
     pub(super) fn claims_beside_paper(&self) -> String {
         self.claims(BESIDE_PAPER)
     }
@@ -147,7 +147,7 @@ impl BenchmarkResults {
             }
         }
         if !asked {
-            return "The rows have none of these comparisons.\n".to_owned();
+            return String::new();
         }
         if over.is_empty() {
             return text;
@@ -229,7 +229,9 @@ mod tests {
         assert!(page.contains("| yes |") && page.contains("    scdd benchmark ...\n"), "{page}");
         assert!(results(-0.05).page("x").contains("the other way round"));
         assert!(results(-0.003).page("x").contains("within chance"));
-        assert!(page.contains("The rows have none of these comparisons."), "nothing was compared with the class mean");
+        assert!(!page.contains("What the paper does not ask"), "nothing was compared with the class mean");
+        let alone = BenchmarkResults::new(vec![row("DC", SEEN, 1, 0.8)]).page("x");
+        assert!(alone.contains("The rows have none of these comparisons."), "{alone}");
         let rows = results(0.05).rows().iter().map(|row| BenchmarkRow { of: 12, ..row.clone() }).collect();
         assert!(BenchmarkResults::new(rows).page("x").contains("2 rows of the grid are still to be made"));
     }

@@ -9,6 +9,7 @@
 //! rows run, where, or in which order. A row that can't be is kept and says why in its `status`.
 
 mod claims;
+mod curves;
 mod error;
 mod grid;
 mod journal;
@@ -29,6 +30,7 @@ mod sheet;
 mod source;
 mod tables;
 
+pub use curves::{Along, Curve, CurvePoint};
 pub use error::BenchmarkError;
 pub use grid::{Benchmark, benchmark, models_named};
 pub use merge::merge;

@@ -11,9 +11,15 @@ impl BenchmarkResults {
     pub fn page(&self, made_by: &str) -> String {
         let mut page = format!("# Results\n\n{}\n", self.what(made_by));
         page += "\n## What the paper claims, and what we see\n\n";
-        page += &self.claims_of_paper();
-        page += "\n## What the paper does not ask\n\n";
-        page += &self.claims_beside_paper();
+        let claims = self.claims_of_paper();
+        page += if claims.is_empty() { "The rows have none of these comparisons.\n" } else { &claims };
+        let (beside, curves) = (self.claims_beside_paper(), self.curve_tables());
+        if !beside.is_empty() {
+            page += &format!("\n## What the paper does not ask\n\n{beside}");
+        }
+        if !curves.is_empty() {
+            page += &format!("\n## Accuracy and loss along steps and sizes\n\n{curves}");
+        }
         let (overview, contest) = (self.overview(), self.contest());
         if !contest.is_empty() {
             page += "\n## The contest before models that distillation never saw\n\n";

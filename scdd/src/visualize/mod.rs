@@ -12,6 +12,7 @@
 //! | [`Table`] | numbers |
 
 mod benchmark;
+mod benchmark_curves;
 mod curves;
 mod error;
 mod figure;

@@ -43,7 +43,8 @@ impl BenchmarkResults {
         Ok(write_whole(path.as_ref(), &page)?)
     }
 
-    /// Accuracy by method and recall by class, of each data set, label and budget that has scores.
+    /// Accuracy by method and recall by class, of each data set, label and budget that has scores; then
+    /// [curves](Self::curve_figures).
     pub fn figures(&self) -> Vec<Figure> {
         let mut places: Vec<(&str, &str, Option<usize>)> = Vec::new();
         for row in self.rows().iter().filter(|row| row.ok()) {
@@ -58,7 +59,8 @@ impl BenchmarkResults {
             let scores = self.methods_figure(file, label, per_class, Measure::Accuracy);
             [scores, self.recall_figure(file, label, per_class)]
         };
-        places.into_iter().flat_map(both).flatten().collect()
+        let curves = self.curve_figures().into_iter().flatten();
+        places.into_iter().flat_map(both).flatten().chain(curves).collect()
     }
 }
 
@@ -104,6 +106,28 @@ mod tests {
         let page = std::fs::read_to_string(&page).unwrap();
         assert!(page.contains("window.Plotly = {}; // <\\/script>") && page.contains("newPlot"));
         assert!(BenchmarkResults::new(Vec::new()).write_html("x.html", None).is_err());
+    }
+
+    #[test]
+    fn points_of_a_curve_are_drawn_as_one() {
+        let results = results();
+        let rows = results.rows()[1..4].iter().zip([10, 20, 50]).map(|(row, steps)| BenchmarkRow {
+            method: format!("DC, {steps} steps"),
+            model: "MLP".into(),
+            loss: Some(1.0 / f64::from(steps)),
+            config: serde_json::json!({ "method": { "steps": steps } }),
+            ..row.clone()
+        });
+        let figures = BenchmarkResults::new(rows.collect()).curve_figures().unwrap();
+        let words: Vec<&str> = figures.iter().map(|figure| figure.summary()).collect();
+        assert_eq!(
+            words,
+            [
+                "Accuracy: cells <1>, type, 1 per class, MLP: 1 curve over steps from 10 to 50",
+                "Loss: cells <1>, type, 1 per class, MLP: 1 curve over steps from 10 to 50"
+            ]
+        );
+        assert!(results.curve_figures().unwrap().is_empty());
     }
 
     #[test]
