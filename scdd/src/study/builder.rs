@@ -147,7 +147,8 @@ impl StudyBuilder {
         self
     }
 
-    /// Another device than [`default_device`](crate::default_device).
+    /// Another device than [`default_device`](crate::default_device). A foundation model that was given is where it is, and
+    /// the study with it.
     pub fn device(mut self, device: &Device) -> Self {
         self.device = Some(device.clone());
         self
@@ -192,7 +193,8 @@ impl StudyBuilder {
     ///
     /// # Errors
     /// When the label column is missing, has missing values or one class; when a fraction is out of range; when cells
-    /// and foundation model share too few genes; when pretraining does not stay finite.
+    /// and foundation model share too few genes; when that model is on another device than was asked for; when pretraining
+    /// does not stay finite.
     pub fn run(&self) -> crate::Result<Study> {
         let config = &self.config;
         let (registered, training, test) = match &self.foundation {
@@ -211,7 +213,7 @@ impl StudyBuilder {
                 (None, training, test)
             }
         };
-        let device = or_default(self.device.as_ref())?;
+        let device = self.device_for(registered.as_ref())?;
         let (foundation, history) = match registered {
             Some(model) => (model, PretrainingHistory::default()),
             None => {
@@ -242,6 +244,18 @@ impl StudyBuilder {
                 device,
             }),
         })
+    }
+
+    /// Where the study runs: beside the model that was given.
+    fn device_for(&self, model: Option<&Foundation>) -> crate::Result<Device> {
+        match (model, &self.device) {
+            (None, asked) => or_default(asked.as_ref()),
+            (Some(model), Some(asked)) if *asked != model.device() => {
+                let (model, on, asked) = (model.name(), format!("{:?}", model.device()), format!("{asked:?}"));
+                Err(StudyError::Device { model, on, asked }.into())
+            }
+            (Some(model), _) => Ok(model.device()),
+        }
     }
 
     /// The training cells that [`run`](Self::run) would use when the foundation model is made for it: to fit a model on

@@ -34,4 +34,17 @@ pub enum StudyError {
         /// Name of the model.
         model: String,
     },
+    /// A foundation model is on one device, and the study was asked to be on another.
+    #[error(
+        "{model} is on {on}, and the study was asked to run on {asked}; leave .device() out, or read the model there \
+         (Scimilarity::read_on), or set BURN_DEVICE before it is made"
+    )]
+    Device {
+        /// Name of the model.
+        model: String,
+        /// Where it is.
+        on: String,
+        /// What was asked for.
+        asked: String,
+    },
 }
