@@ -39,6 +39,11 @@ pub fn of(code: &str, said: &str, line: &str, lost: &dyn Fn(&str) -> Option<Stri
         "E0599" if said.contains("lazy") || line.contains(".collect()") && said.contains("LazyFrame") => {
             Some("a LazyFrame does nothing yet: `.collect()?` makes a DataFrame of it.".to_owned())
         }
+        "E0277" if said.contains("couldn't convert the error") => Some(
+            "the function returns another kind of error: let it return `Result<T, Box<dyn std::error::Error>>`, which takes any, or \
+             change the error with `.map_err(...)`."
+                .to_owned(),
+        ),
         "E0277" if said.contains("`?`") => {
             Some("`?` takes a Result or an Option; this is neither. Leave it out.".to_owned())
         }

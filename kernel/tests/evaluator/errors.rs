@@ -25,6 +25,10 @@ fn errors_name_the_line_of_the_cell_and_give_hints() {
     says("fn f(x: f32) -> f32 { x }\nlet y: f64 = 1.0;\nf(y)", &["mismatched types", "line 3", "x as f32"]);
     says("let x = 1\nlet y = 2;", &["expected `;`", "line 1"]);
     says("let t = std::fs::read_to_string(\"a\").len();", &["E0599", "`?`"]);
+    says(
+        "fn f() -> Result<i32, std::fmt::Error> { Ok(\"5\".parse::<i32>()?) }",
+        &["convert", "Box<dyn std::error::Error>"],
+    );
     says("let n = nonsense;", &["cannot find value `nonsense`", "line 1, column 9"]);
     says("let list = vec![1];\nlist.push(2);", &["E0596", "let mut list"]);
     says("let x = \"5\".parse()?;", &["rustc can't tell the type"]);
