@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 /// The demo's notebook.
 pub const QUICK_START: &str = "notebooks/quick_start.ipynb";
 
-/// Every notebook of the folder, sorted by name.
+/// Every notebook and tutorial, sorted by name.
 pub fn all(place: &Place) -> Result<Vec<PathBuf>> {
-    let folder = place.root.join("notebooks");
-    let entries = fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
-    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let mut found: Vec<PathBuf> = Vec::new();
+    for folder in ["notebooks", "tutorials"].map(|name| place.root.join(name)) {
+        let entries = fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
+        found.extend(entries.flatten().map(|entry| entry.path()));
+    }
     found.retain(|path| path.extension().is_some_and(|extension| extension == "ipynb"));
     found.sort();
     Ok(found)
