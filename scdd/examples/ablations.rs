@@ -1,145 +1,185 @@
 //! What each choice of a distillation is worth, on validation cells; test cells stay closed:
 //!
-//!     cargo run --example ablations -- FILE.h5ad LABEL PER_CLASS,.. SEED,..
+//!     cargo run --example ablations -- ROWS.jsonl SEED,.. FILE.h5ad=LABEL,.. [FILE.h5ad=LABEL,..]
 //!
-//! Prints a Markdown table: a row a choice, accuracy and macro-F1 of the linear head and of the mean of two judges that
-//! distillation never saw (CellTypist's logistic regression and a small MLP on expression), with the standard deviation over
-//! seeds. Each seed is a split, a foundation model and a generator of its own. docs/ablations.md has what it printed.
-
-use std::sync::Arc;
+//! One cell per class. Rows go to the file one by one, and a run that was killed goes on from there. Prints Markdown: a line a
+//! choice, a column a data set, mean and deviation over seeds. Each seed is a split, a foundation model and a generator of
+//! its own. docs/ablations.md has what it printed.
 
 use scdd::distill::{DistillBuilder, ValidationModels};
-use scdd::evaluate::{EvaluationModel, mean, sample_deviation};
+use scdd::evaluate::{mean, sample_deviation};
 use scdd::prelude::*;
 
 /// Fresh networks of each judge.
 const NETWORKS: usize = 2;
+/// The judge that sees what was matched; the others never did.
+const SEEN: &str = "linear head";
 
 type Opened = DistillBuilder<Distilled>;
+type Shared = scdd::benchmark::Shared;
 
-fn numbers(text: &str) -> Vec<u64> {
-    text.split(',').filter_map(|number| number.parse().ok()).collect()
+fn choice(name: &str, open: impl Fn(&Shared) -> Result<Opened> + Send + Sync + 'static) -> Method {
+    Method::own(name, move |shared, per_class| {
+        let opened = open(shared)?.per_class(per_class).small_classes(shared.small_classes());
+        Ok((&opened.run()?).into())
+    })
 }
 
-/// Every choice by its name.
-fn choices(study: &Study) -> Result<Vec<(String, Opened)>> {
-    let scdg = study.train_scdg().run()?;
-    let metacells = study.metacells().run()?;
+/// Mixtures of metacells, moved by ridge students, with one thing changed.
+fn mixture(name: &str, change: impl Fn(Opened) -> Opened + Send + Sync + 'static) -> Method {
+    choice(name, move |shared| Ok(change(shared.metacells()?.distill(RidgeStudents::default()))))
+}
+
+/// The same with other metacells.
+fn metacells(per_class: usize) -> Method {
+    choice(&format!("metacells: {per_class} per class"), move |shared| {
+        Ok(shared.study().metacells().per_class(per_class).run()?.distill(RidgeStudents::default()))
+    })
+}
+
+/// Metacells with another objective.
+fn objective<Objective: MatchingObjective + Clone>(name: &str, objective: Objective) -> Method {
+    choice(name, move |shared| Ok(shared.metacells()?.distill(objective.clone())))
+}
+
+/// The paper's pipeline, gradient matching through SCDG, with one thing changed.
+fn paper(name: &str, change: impl Fn(Opened) -> Opened + Send + Sync + 'static) -> Method {
+    choice(name, move |shared| Ok(change(shared.scdg()?.distill(GradientMatching::default()))))
+}
+
+/// Ridge students with the choices of the metacells' pipeline, on another path.
+fn chosen(opened: Opened) -> Opened {
+    opened.start(Start::KMeans).steps(200).early_stopping(20, 10).validation_models(ValidationModels::Students)
+}
+
+/// Every choice by its name, beside controls.
+fn choices() -> Result<Vec<Method>> {
     let ridge = RidgeStudents::default;
-    let mixed = || metacells.distill(ridge());
-    let named = |name: &str, opened: Opened| (name.to_owned(), opened);
-    let mut choices = vec![
-        named("**scDD+Metacells, ridge: the default**", mixed()),
-        named("start: class mean", mixed().start(Start::ClassMean)),
-        named("start: medoid", mixed().start(Start::Medoid)),
-        named("start: random cells", mixed().start(Start::RandomReal)),
-        named("metacells: 16 per class", study.metacells().per_class(16).run()?.distill(ridge())),
-        named("metacells: 256 per class", study.metacells().per_class(256).run()?.distill(ridge())),
-        named("rate 0.03", mixed().learning_rate(0.03)),
-        named("rate 0.3", mixed().learning_rate(0.3)),
-        named("50 steps", mixed().steps(50)),
-        named("no margin over the start", mixed().start_margin(0.0)),
-        named("all genes", mixed().marker_shares(&[1.0])),
-        named("markers when cells are delivered, all genes in steps", mixed().step_marker_shares(&[1.0])),
-        named("half of the genes in steps", mixed().step_marker_shares(&[0.5])),
-        named("chosen by the linear head", mixed().validation_models(ValidationModels::LinearHead)),
-        named("classes alike", metacells.distill(ridge().weights(ClassWeights::Equal))),
-        named("classes by their cells", metacells.distill(ridge().weights(ClassWeights::Frequency))),
-        named("objective: DM", metacells.distill(DistributionMatching::default())),
-        named("objective: DC", metacells.distill(GradientMatching::default())),
+    let mut methods = vec![
+        Method::all_training_cells(),
+        Method::named("random cells")?,
+        Method::named("class mean")?,
+        Method::named("k-means pseudobulks")?,
+        mixture("scDD+Metacells, ridge: the default", |opened| opened),
+        mixture("start: class mean", |opened| opened.start(Start::ClassMean)),
+        mixture("start: medoid", |opened| opened.start(Start::Medoid)),
+        mixture("start: random cells", |opened| opened.start(Start::RandomReal)),
+        metacells(16),
+        metacells(256),
+        mixture("rate 0.03", |opened| opened.learning_rate(0.03)),
+        mixture("rate 0.3", |opened| opened.learning_rate(0.3)),
+        mixture("50 steps", |opened| opened.steps(50)),
+        mixture("no margin over the start", |opened| opened.start_margin(0.0)),
+        mixture("all genes", |opened| opened.marker_shares(&[1.0])),
+        mixture("markers when cells are delivered, all genes in steps", |opened| opened.step_marker_shares(&[1.0])),
+        mixture("half of the genes in steps", |opened| opened.step_marker_shares(&[0.5])),
+        mixture("chosen by the linear head", |opened| opened.validation_models(ValidationModels::LinearHead)),
+        objective("classes alike", ridge().weights(ClassWeights::Equal)),
+        objective("classes by their cells", ridge().weights(ClassWeights::Frequency)),
+        objective("objective: DM", DistributionMatching::default()),
+        objective("objective: DC", GradientMatching::default()),
+        objective("objective: MMD", KernelMatching::default()),
+        choice("objective: ridge + DM", move |shared| {
+            let both = Mixture::new().with(1.0, ridge()).with(1.0, DistributionMatching::default());
+            Ok(chosen(shared.metacells()?.distill(both)))
+        }),
     ];
-    for left_out in RidgeStudent::ALL {
+    methods.extend(RidgeStudent::ALL.into_iter().map(|left_out| {
         let students: Vec<_> = RidgeStudent::ALL.into_iter().filter(|student| *student != left_out).collect();
-        choices.push((
-            format!("without the student: {}", left_out.name()),
-            metacells.distill(ridge().students(&students)),
-        ));
-    }
-    let chosen = |opened: Opened| {
-        opened.start(Start::KMeans).steps(200).early_stopping(20, 10).validation_models(ValidationModels::Students)
-    };
-    choices.extend([
-        named("ridge on expression itself", chosen(study.distill_expression(ridge())).learning_rate(0.02)),
-        named("ridge through the decoder", chosen(study.distill_decoder(ridge()))),
-        named("ridge through SCDG and the decoder", chosen(scdg.distill(ridge()))),
-        named("scDD+SCDG, DC: the paper's", scdg.distill(GradientMatching::default())),
-        named("the same, no noise", scdg.distill(GradientMatching::default()).noise(Noise::None, 100)),
-        named("the same, fresh noise", scdg.distill(GradientMatching::default()).noise(Noise::Fresh, 100)),
-        named("the same, noise step 20", scdg.distill(GradientMatching::default()).noise(Noise::Fixed, 20)),
-        named("the same, noise step 250", scdg.distill(GradientMatching::default()).noise(Noise::Fixed, 250)),
-        named("the same, start: class mean", scdg.distill(GradientMatching::default()).start(Start::ClassMean)),
-        named("the same, start: k-means", scdg.distill(GradientMatching::default()).start(Start::KMeans)),
+        objective(&format!("without the student: {}", left_out.name()), ridge().students(&students))
+    }));
+    methods.extend([
+        choice("ridge on expression itself", move |shared| {
+            Ok(chosen(shared.study().distill_expression(ridge())).learning_rate(0.02))
+        }),
+        choice("ridge through the decoder", move |shared| Ok(chosen(shared.study().distill_decoder(ridge())))),
+        choice("ridge through SCDG and the decoder", move |shared| Ok(chosen(shared.scdg()?.distill(ridge())))),
+        choice("DC through the decoder", |shared| Ok(shared.study().distill_decoder(GradientMatching::default()))),
+        choice("the same, start: class mean", |shared| {
+            Ok(shared.study().distill_decoder(GradientMatching::default()).start(Start::ClassMean))
+        }),
+        paper("scDD+SCDG, DC: the paper's", |opened| opened),
+        paper("SCDG: no noise", |opened| opened.noise(Noise::None, 100)),
+        paper("SCDG: fresh noise", |opened| opened.noise(Noise::Fresh, 100)),
+        paper("SCDG: noise step 20", |opened| opened.noise(Noise::Fixed, 20)),
+        paper("SCDG: noise step 250", |opened| opened.noise(Noise::Fixed, 250)),
+        choice("SCDG: guidance 1, conditions dropped in a tenth of its training", |shared| {
+            let scdg = shared.study().train_scdg().condition_dropout(0.1).run()?;
+            Ok(scdg.distill(GradientMatching::default()).guidance(1.0))
+        }),
+        paper("SCDG: start: class mean", |opened| opened.start(Start::ClassMean)),
+        paper("SCDG: start: k-means", |opened| opened.start(Start::KMeans)),
+        paper("SCDG: start: generated", |opened| opened.start(Start::Generated)),
+        paper("SCDG: 10 steps", |opened| opened.steps(10)),
+        paper("SCDG: 200 steps", |opened| opened.steps(200)),
+        paper("SCDG: rate chosen of 0.01, 0.05, 0.2", |opened| opened.choose_learning_rate(&[0.01, 0.05, 0.2])),
     ]);
-    Ok(choices)
+    Ok(methods)
 }
 
-/// Names and scores of an evaluation's sets, in its order: accuracy and macro-F1 of the linear head, and of the mean of the
-/// judges that distillation never saw. Rows come model by model, each with the same sets.
-fn scores(evaluation: &Evaluation) -> Vec<(String, [f64; 4])> {
-    let rows = evaluation.rows();
-    let sets = rows.iter().take_while(|row| row.model == rows[0].model).count();
-    let of = |set: usize, latents: bool| {
-        let of_set = || rows.iter().skip(set).step_by(sets).filter(|row| (row.model == "linear head") == latents);
-        let accuracy: Vec<f64> = of_set().map(|row| row.accuracy_mean).collect();
-        let macro_f1: Vec<f64> = of_set().map(|row| row.macro_f1_mean).collect();
-        [mean(&accuracy).unwrap_or(f64::NAN), mean(&macro_f1).unwrap_or(f64::NAN)]
+/// A line a choice, a column a data set: a measure under some judges, mean and deviation over seeds.
+fn table(results: &BenchmarkResults, measure: Measure, judges: impl Fn(&str) -> bool) -> String {
+    let names = |of: fn(&scdd::benchmark::BenchmarkRow) -> String| -> Vec<String> {
+        let mut names = Vec::new();
+        results.rows().iter().map(of).for_each(|name| {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        });
+        names
     };
-    let scores = |set| {
-        let ([head, head_f1], [unseen, unseen_f1]) = (of(set, true), of(set, false));
-        [head, head_f1, unseen, unseen_f1]
-    };
-    (0..sets).map(|set| (rows[set].method.clone(), scores(set))).collect()
+    let sets = names(|row| format!("{} ({})", row.file, row.label));
+    let seeds: std::collections::BTreeSet<u64> = results.rows().iter().map(|row| row.seed).collect();
+    let mut text = format!("| choice | {} | mean |\n|---|{}---|\n", sets.join(" | "), "---|".repeat(sets.len()));
+    for method in names(|row| row.method.clone()) {
+        let mut means = Vec::new();
+        let mut values = |set: &String| -> String {
+            let here = |seed: &u64| {
+                let rows = results.rows().iter().filter(|row| {
+                    row.method == method
+                        && row.seed == *seed
+                        && format!("{} ({})", row.file, row.label) == *set
+                        && judges(&row.model)
+                });
+                mean(&rows.filter_map(|row| measure.of(row)).collect::<Vec<f64>>())
+            };
+            let values: Vec<f64> = seeds.iter().filter_map(here).collect();
+            let Some(middle) = mean(&values) else { return "–".to_owned() };
+            means.push(middle);
+            sample_deviation(&values).map_or(format!("{middle:.3}"), |spread| format!("{middle:.3} ± {spread:.3}"))
+        };
+        let line: Vec<String> = sets.iter().map(&mut values).collect();
+        let over = mean(&means).filter(|_| means.len() == sets.len());
+        text += &format!(
+            "| {method} | {} | {} |\n",
+            line.join(" | "),
+            over.map_or("–".into(), |mean| format!("{mean:.3}"))
+        );
+    }
+    text
 }
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [file, label, per_class, seeds] = &arguments[..] else {
-        eprintln!("expected: FILE.h5ad LABEL PER_CLASS,.. SEED,..");
+    let [out, seeds, files @ ..] = &arguments[..] else {
+        eprintln!("expected: ROWS.jsonl SEED,.. FILE.h5ad=LABEL,.. [FILE.h5ad=LABEL,..]");
         std::process::exit(2);
     };
-    let cells = read_h5ad(file)?.preprocess().min_genes(200).min_cells(3).run()?;
-    let models: Vec<Arc<dyn EvaluationModel>> =
-        vec![Arc::new(LinearProbe), Arc::new(CellTypist::default()), Arc::new(Mlp::default())];
-    let mut table: Vec<(String, usize, Vec<[f64; 4]>)> = Vec::new();
-    let mut note = |name: String, per_class: usize, scores: [f64; 4]| match table
-        .iter_mut()
-        .find(|row| row.0 == name && row.1 == per_class)
-    {
-        Some(row) => row.2.push(scores),
-        None => table.push((name, per_class, vec![scores])),
-    };
-    for seed in numbers(seeds) {
-        let study = cells.study(label).seed(seed).run()?;
-        eprintln!("{study:?}");
-        let choices = choices(&study)?;
-        let protocol = Protocol { networks: NETWORKS, seed, ..Protocol::default() };
-        for per_class in numbers(per_class).into_iter().map(|number| number as usize) {
-            let mut sets = Vec::new();
-            for (name, opened) in &choices {
-                sets.push(opened.clone().per_class(per_class).small_classes(SmallClasses::TakeAll).run()?);
-                eprintln!("{seed} {name}: {:?}", sets.last());
-            }
-            let opened =
-                sets.iter().fold(study.evaluate().control(KMeansPseudobulks), |opened, set| opened.beside(set));
-            let evaluation = opened.models(models.clone()).protocol(protocol.clone()).on_validation().run()?;
-            for (number, (method, scores)) in scores(&evaluation).into_iter().enumerate() {
-                note(
-                    choices.get(number).map_or_else(|| format!("*{method}*"), |(name, _)| name.clone()),
-                    per_class,
-                    scores,
-                );
-            }
-        }
+    let seeds: Vec<u64> = seeds.split(',').filter_map(|seed| seed.parse().ok()).collect();
+    let mut grid = benchmark().methods(choices()?).models_named([SEEN, "CellTypist", "MLP"])?;
+    for file in files {
+        let (path, labels) = file.rsplit_once('=').unwrap_or((file, "cell_type"));
+        grid = grid.file(path, labels.split(','));
     }
-    println!("| choice | per class | linear head: accuracy | macro-F1 | unseen judges: accuracy | macro-F1 |");
-    println!("|---|---|---|---|---|---|");
-    for (name, per_class, values) in table {
-        let of = |which: usize| {
-            let values: Vec<f64> = values.iter().map(|scores| scores[which]).collect();
-            let mean = mean(&values).unwrap_or(f64::NAN);
-            sample_deviation(&values).map_or(format!("{mean:.3}"), |deviation| format!("{mean:.3} ± {deviation:.3}"))
-        };
-        println!("| {name} | {per_class} | {} | {} | {} | {} |", of(0), of(1), of(2), of(3));
-    }
+    let grid = grid.networks(NETWORKS).on_validation().seed_numbers(seeds).out(out);
+    eprintln!("{}", grid.plan()?);
+    let results = grid.run()?;
+    println!("### Judges that distillation never saw, accuracy\n");
+    println!("{}", table(&results, Measure::Accuracy, |judge| judge != SEEN));
+    println!("### The same judges, macro-F1\n");
+    println!("{}", table(&results, Measure::MacroF1, |judge| judge != SEEN));
+    println!("### The linear head, accuracy\n");
+    println!("{}", table(&results, Measure::Accuracy, |judge| judge == SEEN));
+    results.refused().iter().for_each(|reason| println!("- {reason}"));
     Ok(())
 }

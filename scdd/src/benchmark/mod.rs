@@ -11,6 +11,7 @@
 mod claims;
 mod curves;
 mod error;
+mod frames;
 mod grid;
 mod journal;
 mod memory;
