@@ -6,6 +6,9 @@ use scdd::distill::{DistillBuilder, Distilled};
 use scdd::foundation::{NetworkConfig, PretrainingConfig, Scimilarity};
 use scdd::prelude::*;
 
+/// Opens a pipeline on a study and its SCDG.
+type Opened = fn(&Study, &Scdg) -> DistillBuilder<Distilled>;
+
 /// Devices other than the CPU.
 fn gpus() -> Vec<String> {
     scdd::device::present().into_iter().filter(|name| name != "cpu").collect()
@@ -44,7 +47,7 @@ fn pipelines_take_the_same_steps_on_a_gpu_as_on_the_cpu() {
         }
         opened.clone().foundation(model).run().unwrap()
     };
-    let pipelines: [(&str, fn(&Study, &Scdg) -> DistillBuilder<Distilled>); 5] = [
+    let pipelines: [(&str, Opened); 5] = [
         ("DM on expression", |study, _| study.distill_expression(DistributionMatching::default())),
         ("DC through the decoder", |study, _| study.distill_decoder(GradientMatching::default())),
         ("DM through SCDG", |_, scdg| scdg.distill(DistributionMatching::default())),
