@@ -2,18 +2,15 @@
 //!
 //!     cargo run --example ablations -- ROWS.jsonl SEED,.. FILE.h5ad=LABEL,.. [FILE.h5ad=LABEL,..]
 //!
-//! One cell per class. Rows go to the file one by one, and a run that was killed goes on from there. Prints Markdown: a line a
-//! choice, a column a data set, mean and deviation over seeds. Each seed is a split, a foundation model and a generator of
+//! One cell per class. Rows go to the file one by one, and a run that was killed goes on from there. Prints a page of results
+//! in Markdown: a line a choice, mean and deviation over seeds. Each seed is a split, a foundation model and a generator of
 //! its own. docs/ablations.md has what it printed.
 
 use scdd::distill::{DistillBuilder, ValidationModels};
-use scdd::evaluate::{mean, sample_deviation};
 use scdd::prelude::*;
 
 /// Fresh networks of each judge.
 const NETWORKS: usize = 2;
-/// The judge that sees what was matched; the others never did.
-const SEEN: &str = "linear head";
 
 type Opened = DistillBuilder<Distilled>;
 type Shared = scdd::benchmark::Shared;
@@ -117,48 +114,6 @@ fn choices() -> Result<Vec<Method>> {
     Ok(methods)
 }
 
-/// A line a choice, a column a data set: a measure under some judges, mean and deviation over seeds.
-fn table(results: &BenchmarkResults, measure: Measure, judges: impl Fn(&str) -> bool) -> String {
-    let names = |of: fn(&scdd::benchmark::BenchmarkRow) -> String| -> Vec<String> {
-        let mut names = Vec::new();
-        results.rows().iter().map(of).for_each(|name| {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        });
-        names
-    };
-    let sets = names(|row| format!("{} ({})", row.file, row.label));
-    let seeds: std::collections::BTreeSet<u64> = results.rows().iter().map(|row| row.seed).collect();
-    let mut text = format!("| choice | {} | mean |\n|---|{}---|\n", sets.join(" | "), "---|".repeat(sets.len()));
-    for method in names(|row| row.method.clone()) {
-        let mut means = Vec::new();
-        let mut values = |set: &String| -> String {
-            let here = |seed: &u64| {
-                let rows = results.rows().iter().filter(|row| {
-                    row.method == method
-                        && row.seed == *seed
-                        && format!("{} ({})", row.file, row.label) == *set
-                        && judges(&row.model)
-                });
-                mean(&rows.filter_map(|row| measure.of(row)).collect::<Vec<f64>>())
-            };
-            let values: Vec<f64> = seeds.iter().filter_map(here).collect();
-            let Some(middle) = mean(&values) else { return "–".to_owned() };
-            means.push(middle);
-            sample_deviation(&values).map_or(format!("{middle:.3}"), |spread| format!("{middle:.3} ± {spread:.3}"))
-        };
-        let line: Vec<String> = sets.iter().map(&mut values).collect();
-        let over = mean(&means).filter(|_| means.len() == sets.len());
-        text += &format!(
-            "| {method} | {} | {} |\n",
-            line.join(" | "),
-            over.map_or("–".into(), |mean| format!("{mean:.3}"))
-        );
-    }
-    text
-}
-
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [out, seeds, files @ ..] = &arguments[..] else {
@@ -166,7 +121,7 @@ fn main() -> Result<()> {
         std::process::exit(2);
     };
     let seeds: Vec<u64> = seeds.split(',').filter_map(|seed| seed.parse().ok()).collect();
-    let mut grid = benchmark().methods(choices()?).models_named([SEEN, "CellTypist", "MLP"])?;
+    let mut grid = benchmark().methods(choices()?).models_named(["linear head", "CellTypist", "MLP"])?;
     for file in files {
         let (path, labels) = file.rsplit_once('=').unwrap_or((file, "cell_type"));
         grid = grid.file(path, labels.split(','));
@@ -174,12 +129,6 @@ fn main() -> Result<()> {
     let grid = grid.networks(NETWORKS).on_validation().seed_numbers(seeds).out(out);
     eprintln!("{}", grid.plan()?);
     let results = grid.run()?;
-    println!("### Judges that distillation never saw, accuracy\n");
-    println!("{}", table(&results, Measure::Accuracy, |judge| judge != SEEN));
-    println!("### The same judges, macro-F1\n");
-    println!("{}", table(&results, Measure::MacroF1, |judge| judge != SEEN));
-    println!("### The linear head, accuracy\n");
-    println!("{}", table(&results, Measure::Accuracy, |judge| judge == SEEN));
-    results.refused().iter().for_each(|reason| println!("- {reason}"));
+    println!("{}", results.page(&format!("cargo run --example ablations -- {}", arguments.join(" "))));
     Ok(())
 }

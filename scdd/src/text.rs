@@ -25,6 +25,11 @@ pub(crate) fn count(number: usize, one: &str) -> String {
     format!("{} {plural}", grouped(number))
 }
 
+/// ", 5 per class", and nothing where there is no budget.
+pub(crate) fn budget(per_class: Option<usize>) -> String {
+    per_class.map_or(String::new(), |count| format!(", {count} per class"))
+}
+
 /// A checksum in 64 hexadecimal digits.
 pub(crate) fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::sheet::Spread;
 use super::{BenchmarkResults, BenchmarkRow};
-use crate::evaluate::{mean, sample_deviation};
-use crate::text::count;
+use crate::text::{budget, count};
 
 /// What varies along a curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,15 +121,13 @@ impl BenchmarkResults {
 impl Curve {
     /// Whether two stand in one table.
     pub(crate) fn beside(&self, other: &Self) -> bool {
-        let place =
-            |curve: &Self| (curve.file.clone(), curve.label.clone(), curve.per_class, curve.model.clone(), curve.along);
-        place(self) == place(other)
+        (&self.file, &self.label, self.per_class, &self.model, self.along)
+            == (&other.file, &other.label, other.per_class, &other.model, other.along)
     }
 
     /// "pbmc_facs, cell_type, 1 per class".
     pub(crate) fn caption(&self) -> String {
-        let budget = self.per_class.map_or(String::new(), |count| format!(", {count} per class"));
-        format!("{}, {}{budget}", self.file, self.label)
+        format!("{}, {}{}", self.file, self.label, budget(self.per_class))
     }
 }
 
@@ -155,7 +153,7 @@ fn without(method: &str, along: Along, at: usize) -> String {
 }
 
 fn measured(at: usize, rows: &[&BenchmarkRow]) -> Option<CurvePoint> {
-    let spread = |values: Vec<f64>| Some((mean(&values)?, sample_deviation(&values)));
+    let spread = |values: Vec<f64>| Spread::of(&values).map(|spread| (spread.mean, spread.deviation));
     let accuracy = spread(rows.iter().filter_map(|row| row.accuracy).collect())?;
     let loss = spread(rows.iter().filter_map(|row| row.loss).collect());
     Some(CurvePoint { at, seeds: rows.len(), accuracy, loss })
@@ -163,7 +161,7 @@ fn measured(at: usize, rows: &[&BenchmarkRow]) -> Option<CurvePoint> {
 
 fn accuracy(point: &CurvePoint) -> String {
     let (mean, deviation) = point.accuracy;
-    deviation.map_or(format!("{mean:.3}"), |deviation| format!("{mean:.3} ± {deviation:.3}"))
+    Spread { mean, deviation }.to_string()
 }
 
 fn loss(point: &CurvePoint) -> String {

@@ -65,6 +65,19 @@ impl BenchmarkResults {
             let budget = per_class.map_or("all".to_owned(), |count| count.to_string());
             text += &format!("| {method} | {budget} | {} | {} |\n", shown(head), shown(unseen));
         }
+        let columns = first.accuracy.columns();
+        text += &format!(
+            "\nAccuracy by model, the same means.\n\n| training set | per class | {} |\n",
+            columns.join(" | ")
+        );
+        text += &format!("|---|---|{}\n", "---|".repeat(columns.len()));
+        for (method, per_class) in first.accuracy.methods() {
+            let of = |column: &String| {
+                over(method, per_class, column).map_or("–".to_owned(), |(accuracy, _)| format!("{accuracy:.3}"))
+            };
+            let budget = per_class.map_or("all".to_owned(), |count| count.to_string());
+            text += &format!("| {method} | {budget} | {} |\n", columns.iter().map(of).collect::<Vec<_>>().join(" | "));
+        }
         text
     }
 
@@ -161,6 +174,8 @@ mod tests {
     fn the_overview_is_the_mean_over_data_sets() {
         let text = results().overview();
         assert!(text.contains("| DC | 1 | 0.550 |"), "{text}");
+        assert!(text.contains("| training set | per class | linear head | MLP |"), "{text}");
+        assert!(text.contains("| DC | 1 | 0.550 | 0.550 |"), "{text}");
         assert_eq!(BenchmarkResults::new(results().rows()[..18].to_vec()).overview(), "");
     }
 

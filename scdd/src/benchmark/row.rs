@@ -78,7 +78,7 @@ pub(crate) struct Key {
 impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { file, label, seed, per_class, method, model } = self;
-        let budget = per_class.map_or(String::new(), |count| format!(", {count} per class"));
+        let budget = crate::text::budget(*per_class);
         write!(f, "'{file}' by '{label}', seed {seed}: {method}{budget}, {model}")
     }
 }

@@ -32,9 +32,9 @@ struct Line {
 
 /// Mean, deviation and number of seeds.
 #[derive(Clone, Copy, Debug)]
-struct Spread {
-    mean: f64,
-    deviation: Option<f64>,
+pub(super) struct Spread {
+    pub(super) mean: f64,
+    pub(super) deviation: Option<f64>,
 }
 
 impl Sheet {
@@ -94,6 +94,11 @@ impl Sheet {
     /// Methods and budgets, in the order of the table.
     pub(super) fn methods(&self) -> impl Iterator<Item = (&str, Option<usize>)> {
         self.lines.iter().map(|line| (line.method.as_str(), line.per_class))
+    }
+
+    /// Models, and what is put together of them.
+    pub(super) fn columns(&self) -> &[String] {
+        &self.columns
     }
 
     /// Budgets, each once.
@@ -187,7 +192,7 @@ impl Line {
 }
 
 impl Spread {
-    fn of(values: &[f64]) -> Option<Self> {
+    pub(super) fn of(values: &[f64]) -> Option<Self> {
         Some(Self { mean: mean(values)?, deviation: sample_deviation(values) })
     }
 }

@@ -13,7 +13,7 @@ use super::style::{GRID, INK, TOP, axis, base};
 use crate::benchmark::{BenchmarkError, BenchmarkResults, BenchmarkRow, Measure};
 use crate::evaluate::{mean, sample_deviation};
 use crate::notebook::escape;
-use crate::text::count;
+use crate::text::{budget, count};
 
 /// Pixels of a line.
 const ROW: usize = 22;
@@ -175,10 +175,6 @@ impl BenchmarkResults {
 
 fn nothing(file: &str, label: &str) -> VisualizeError {
     VisualizeError::Empty { what: "the list of classes", found: format!("none in {file}, {label}"), least: "1 class" }
-}
-
-fn budget(per_class: Option<usize>) -> String {
-    per_class.map_or(String::new(), |count| format!(", {count} per class"))
 }
 
 /// Each name once, in the order of the rows.
