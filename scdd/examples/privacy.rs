@@ -1,5 +1,5 @@
-//! What sets of a few cells give away of their training cells: every figure of `distilled.privacy()` for four pipelines and
-//! for random cells and class means, as a row of a Markdown table. docs/privacy.md is what it printed.
+//! What sets of a few cells give away of their training cells: every figure of `distilled.privacy()` for four pipelines, for
+//! our own with its markers alone, and for random cells and class means, as a row of a Markdown table. docs/privacy.md is what it printed.
 //!
 //!     cargo run --example privacy -- FILE.h5ad LABEL PER_CLASS [SEED]
 
@@ -18,24 +18,28 @@ fn main() -> Result<()> {
     eprintln!("{study:?}");
     let small = SmallClasses::TakeAll;
     let objective = DistributionMatching::default;
+    let mixtures =
+        study.metacells().run()?.distill(RidgeStudents::default()).per_class(per_class).small_classes(small).run()?;
     let sets = [
-        study.metacells().run()?.distill(RidgeStudents::default()).per_class(per_class).small_classes(small).run()?,
-        study.distill_decoder(objective()).per_class(per_class).small_classes(small).run()?,
-        study.train_scdg().run()?.distill(objective()).per_class(per_class).small_classes(small).run()?,
-        study.distill_expression(objective()).per_class(per_class).small_classes(small).run()?,
+        (mixtures.only_markers(), ", its markers alone"),
+        (mixtures, ""),
+        (study.distill_decoder(objective()).per_class(per_class).small_classes(small).run()?, ""),
+        (study.train_scdg().run()?.distill(objective()).per_class(per_class).small_classes(small).run()?, ""),
+        (study.distill_expression(objective()).per_class(per_class).small_classes(small).run()?, ""),
     ];
     println!("| set | cells | copies | singled out | distance to the nearest training cell | best attack, AUC |");
     println!("|---|---|---|---|---|---|");
     let mut controls = true;
-    for set in &sets {
+    for (set, part) in &sets {
         let privacy = set.privacy().run()?;
         // The controls are those of the budget, the same beside each set.
-        for row in privacy.sets().iter().take(if controls { 3 } else { 1 }) {
+        for (place, row) in privacy.sets().iter().take(if controls { 3 } else { 1 }).enumerate() {
+            let part = if place == 0 { part } else { "" };
             let attack = row.best_attack().map_or("-".to_owned(), |attack| {
                 format!("{:.3} ({:.3} to {:.3})", attack.auc, attack.low, attack.high)
             });
             println!(
-                "| {} | {} | {} | {} | {:.3} | {attack} |",
+                "| {}{part} | {} | {} | {} | {:.3} | {attack} |",
                 row.set, row.cells, row.exact_copies, row.singled_out, row.nearest_training
             );
         }

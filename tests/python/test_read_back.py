@@ -56,6 +56,17 @@ class ReadBack(unittest.TestCase):
                 for name in ("smallest_value", "zero_fraction", "library_size", "correlation_distance"):
                     self.assertIn(name, own)
 
+    def test_markers_are_some_of_the_genes(self):
+        import anndata
+
+        for path in self.files:
+            with self.subTest(path=path.name):
+                cells = anndata.read_h5ad(path)
+                if "marker" in cells.var:
+                    markers = cells.var["marker"].to_numpy()
+                    self.assertEqual((markers.dtype, markers.shape), (bool, (cells.n_vars,)))
+                    self.assertTrue(0 < markers.sum() < cells.n_vars)
+
     def test_embeddings_have_a_row_for_each_cell(self):
         import anndata
         import numpy

@@ -1,5 +1,6 @@
 //! Mixtures of metacells: what they may be, and when a step is delivered.
 
+use scdd::distill::ValidationModels;
 use scdd::prelude::*;
 
 fn study() -> Study {
@@ -13,7 +14,7 @@ fn study() -> Study {
 fn mixtures_stay_within_what_cells_of_their_class_span() {
     let study = study();
     let metacells = study.metacells().per_class(10).run().unwrap();
-    let opened = metacells.distill(RidgeStudents::default()).per_class(3).steps(40).marker_shares(&[1.0]);
+    let opened = metacells.distill(RidgeStudents::default()).per_class(3).steps(40);
     let distilled = opened.run().unwrap();
     let genes = study.cells().genes();
     for (row, &class) in distilled.expression().rows().into_iter().zip(distilled.labels()) {
@@ -30,23 +31,36 @@ fn mixtures_stay_within_what_cells_of_their_class_span() {
 }
 
 #[test]
-fn genes_that_are_no_markers_are_the_same_in_all_cells() {
+fn models_on_expression_see_markers_alone_and_foundation_models_see_all_genes() {
     let study = study();
     let metacells = study.metacells().per_class(10).run().unwrap();
     let distil = |shares: &[f64]| {
-        let opened = metacells.distill(RidgeStudents::default()).per_class(2).steps(20);
+        let opened = metacells.distill(RidgeStudents::default()).per_class(2).starts(1).steps(0);
         opened.marker_shares(shares).run().unwrap()
-    };
-    let same = |set: &Distilled| {
-        let same =
-            |gene: &usize| set.expression().column(*gene).iter().all(|value| *value == set.expression()[[0, *gene]]);
-        (0..study.cells().genes()).filter(same).count()
     };
     let (all, quarter) = (distil(&[1.0]), distil(&[0.25]));
     assert_eq!((all.history().marker_share, quarter.history().marker_share), (None, Some(0.25)));
-    assert!(same(&all) < study.cells().genes() / 10);
-    let kept = (study.cells().genes() as f64 * 0.25).ceil() as usize;
-    assert!(same(&quarter) >= study.cells().genes() - kept, "{} are the same", same(&quarter));
+    assert!(all.markers().is_none());
+    let markers = quarter.markers().unwrap();
+    let genes = study.cells().genes();
+    assert_eq!(markers.iter().filter(|marker| **marker).count(), genes.div_ceil(4));
+    // The set is the same; what models are given is not.
+    assert_eq!(all.expression(), quarter.expression());
+    let inputs = [&all, &quarter].map(|set| set.model_input(study.foundation()).unwrap());
+    assert_eq!(inputs[0].latents().unwrap(), inputs[1].latents().unwrap());
+    let rows: Vec<usize> = (0..all.labels().len()).collect();
+    let [whole, shown] = inputs.map(|input| input.expression().unwrap().dense_rows(&rows));
+    for ((place, whole), shown) in whole.iter().enumerate().zip(&shown) {
+        assert_eq!(*shown, if markers[place % genes] { *whole } else { 0.0 });
+    }
+    // Handed on with nothing else, and through a file.
+    let only = quarter.only_markers();
+    assert!(only.expression().iter().zip(&shown).all(|(a, b)| a == b));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("set.h5ad");
+    quarter.write_h5ad(&path).unwrap();
+    let back = Distilled::read_h5ad(&path, &study).unwrap();
+    assert_eq!((back.markers(), back.expression()), (quarter.markers(), quarter.expression()));
 }
 
 #[test]
@@ -62,7 +76,11 @@ fn of_several_shares_of_marker_genes_the_best_on_validation_cells_is_delivered()
     assert_eq!(score(&chosen), alone.iter().map(score).fold(f64::MIN, f64::max));
     let share = chosen.history().marker_share.unwrap();
     let of_share = &alone[shares.iter().position(|other| *other == share).unwrap()];
-    assert_eq!(chosen.expression(), of_share.expression());
+    assert_eq!(chosen.markers(), of_share.markers());
+    // Linear heads see all genes, and can't say which of them are enough.
+    let heads = metacells.distill(RidgeStudents::default()).validation_models(ValidationModels::LinearHead);
+    let problem = heads.marker_shares(&shares).run().unwrap_err().to_string();
+    assert!(problem.contains("3 shares") && problem.contains("Students"), "{problem}");
     for (wrong, found) in [(&[][..], "an empty list"), (&[0.5, 1.5], "1.5"), (&[-0.5], "-0.5")] {
         let problem = metacells.distill(RidgeStudents::default()).marker_shares(wrong).run().unwrap_err().to_string();
         assert!(problem.contains("marker_shares") && problem.contains(found), "{problem}");
@@ -113,7 +131,7 @@ fn of_several_starts_the_best_on_validation_cells_is_taken() {
     let study = study();
     let distil = |start, starts| {
         let opened = study.distill_expression(RidgeStudents::default()).per_class(2).start(start).steps(0);
-        opened.starts(starts).validation_models(scdd::distill::ValidationModels::Students).run().unwrap()
+        opened.starts(starts).validation_models(ValidationModels::Students).run().unwrap()
     };
     let (one, many) = (distil(Start::RandomReal, 1), distil(Start::RandomReal, 6));
     let scores: Vec<f64> = many.history().starts.iter().map(|score| score.value()).collect();

@@ -1,6 +1,8 @@
 //! The page of results: what was run, what the paper claims beside what the rows say, the contest before unseen models, every
 //! table, and what it cost.
 
+use itertools::Itertools;
+
 use super::{BenchmarkError, BenchmarkResults, BenchmarkRow};
 use crate::evaluate::mean;
 use crate::text::count;
@@ -9,7 +11,7 @@ impl BenchmarkResults {
     /// A page in Markdown: what was run, what Yu et al. 2025 claim beside what the rows say, every table, what it cost, and what
     /// was refused. `made_by` is the command, or whatever else says how to get the same.
     pub fn page(&self, made_by: &str) -> String {
-        let mut page = format!("# Results\n\n{}\n", self.what(made_by));
+        let mut page = format!("# {}\n\n{}\n", self.title(), self.what(made_by));
         page += "\n## What the paper claims, and what we see\n\n";
         let claims = self.claims_of_paper();
         page += if claims.is_empty() { "The rows have none of these comparisons.\n" } else { &claims };
@@ -52,18 +54,27 @@ impl BenchmarkResults {
         Ok(written.map_err(|found| BenchmarkError::file(path, problem(found)))?)
     }
 
+    /// What tells one page from another: budgets and models.
+    fn title(&self) -> String {
+        let mut budgets: Vec<usize> = self.rows().iter().filter_map(|row| row.per_class).collect();
+        budgets.sort_unstable();
+        budgets.dedup();
+        let models = self.each(|row| row.model.clone()).join(", ");
+        match &budgets[..] {
+            [] => format!("Results by {models}"),
+            [1] => format!("Results at 1 cell per class, by {models}"),
+            some => format!("Results at {} cells per class, by {models}", some.iter().join(", ")),
+        }
+    }
+
+    /// What the rows have, each once.
+    fn each(&self, of: fn(&BenchmarkRow) -> String) -> Vec<String> {
+        self.rows().iter().map(of).unique().collect()
+    }
+
     fn what(&self, made_by: &str) -> String {
-        let list = |of: fn(&BenchmarkRow) -> String| {
-            let mut values: Vec<String> = Vec::new();
-            self.rows().iter().map(of).for_each(|value| {
-                if !values.contains(&value) {
-                    values.push(value);
-                }
-            });
-            values
-        };
-        let seeds = list(|row| row.seed.to_string());
-        let sets = list(|row| format!("{} ({})", row.file, row.label));
+        let seeds = self.each(|row| row.seed.to_string());
+        let sets = self.each(|row| format!("{} ({})", row.file, row.label));
         let networks = self.rows().first().and_then(|row| row.config["settings"]["protocol"]["networks"].as_u64());
         let networks =
             networks.map_or(String::new(), |networks| format!(", {} each", count(networks as usize, "network")));
@@ -80,19 +91,14 @@ impl BenchmarkResults {
             "{self:?}: {}; {}; {seeds}{networks}.{left} A seed is a split, foundation model, set and network of its own. Scores \
              are taken on {on}. Made by\n\n    {made_by}\n",
             sets.join(", "),
-            count(list(|row| row.method.clone()).len(), "method"),
+            count(self.each(|row| row.method.clone()).len(), "method"),
         )
     }
 
     /// Mean seconds of each method and model, and the most memory.
     fn costs(&self) -> String {
-        let mut methods: Vec<(&str, Option<usize>)> = Vec::new();
-        for row in self.rows() {
-            let line = (row.method.as_str(), row.per_class);
-            if !methods.contains(&line) {
-                methods.push(line);
-            }
-        }
+        let mut methods: Vec<(&str, Option<usize>)> =
+            self.rows().iter().map(|row| (row.method.as_str(), row.per_class)).unique().collect();
         methods.sort_by_key(|(_, per_class)| per_class.unwrap_or(0));
         let mut text = String::from(
             "| training set | per class | seconds to make | seconds to train and score a model | most memory, MB |\n|---|---|---|---|---|\n",

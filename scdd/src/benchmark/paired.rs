@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -86,13 +87,8 @@ impl BenchmarkResults {
     /// # Ok::<(), scdd::Error>(())
     /// ```
     pub fn paired(&self, method: &str, other: &str, measure: Measure) -> Vec<Paired> {
-        let mut models: Vec<&str> = Vec::new();
-        for row in self.rows() {
-            if !models.contains(&row.model.as_str()) {
-                models.push(&row.model);
-            }
-        }
-        models.iter().flat_map(|model| self.paired_under(method, other, measure, &[model], model)).collect()
+        let models = self.rows().iter().map(|row| row.model.as_str()).unique();
+        models.flat_map(|model| self.paired_under(method, other, measure, &[model], model)).collect()
     }
 
     /// The same for the mean over several models, which is given a name.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use itertools::Itertools;
+
 use super::{BenchmarkRow, Measure, Sheet, journal};
 use crate::text::count;
 
@@ -50,16 +52,11 @@ impl BenchmarkResults {
     /// One table for each data set and label: methods by models, mean and deviation over seeds, with the best and the second
     /// best of each model and budget marked.
     pub fn sheets(&self, measure: Measure) -> Vec<Sheet> {
-        let mut places: Vec<(&str, &str)> = Vec::new();
-        for row in self.rows.iter() {
-            if !places.contains(&(row.file.as_str(), row.label.as_str())) {
-                places.push((&row.file, &row.label));
-            }
-        }
+        let places = self.rows.iter().map(|row| (row.file.as_str(), row.label.as_str())).unique();
         let of = |(file, label): (&str, &str)| -> Vec<&BenchmarkRow> {
             self.rows.iter().filter(|row| row.file == file && row.label == label).collect()
         };
-        places.into_iter().map(|place| Sheet::new(place.0, place.1, &of(place), measure)).collect()
+        places.map(|place| Sheet::new(place.0, place.1, &of(place), measure)).collect()
     }
 
     /// All tables of accuracy and of macro-F1 in Markdown: the best of a budget bold, the second best underlined; then the

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use itertools::Itertools;
+
 use super::row::ALL_CELLS;
 use super::{BenchmarkRow, Measure};
 use crate::evaluate::{mean, sample_deviation};
@@ -39,17 +41,9 @@ pub(super) struct Spread {
 
 impl Sheet {
     pub(super) fn new(file: &str, label: &str, rows: &[&BenchmarkRow], measure: Measure) -> Self {
-        let mut columns: Vec<String> = Vec::new();
-        let mut lines: Vec<(&str, Option<usize>)> = Vec::new();
-        for row in rows {
-            if !columns.contains(&row.model) {
-                columns.push(row.model.clone());
-            }
-            let line = (row.method.as_str(), row.per_class);
-            if !lines.contains(&line) {
-                lines.push(line);
-            }
-        }
+        let mut columns: Vec<String> = rows.iter().map(|row| row.model.clone()).unique().collect();
+        let mut lines: Vec<(&str, Option<usize>)> =
+            rows.iter().map(|row| (row.method.as_str(), row.per_class)).unique().collect();
         // Budget by budget; what has no budget comes last, as the bound.
         lines.sort_by_key(|(_, per_class)| per_class.unwrap_or(usize::MAX));
         let unseen: Vec<String> = columns.iter().filter(|model| *model != SEEN).cloned().collect();

@@ -8,9 +8,12 @@ use serde_json::json;
 use super::Distilled;
 use crate::cells::{Cells, Expression, LogNormalized, Obsm, Parts, Provenance, write_h5ad};
 
+/// Column of var that says which genes are markers.
+pub(super) const MARKER: &str = "marker";
+
 impl Distilled {
     /// The synthetic cells as cells, named after their class ("acinar 1"), with the class in the label column of obs, and each of the
-    /// columns that classes combine.
+    /// columns that classes combine; markers in var, where not all genes count.
     ///
     /// # Errors
     /// When a value is not finite, or polars refuses the labels.
@@ -34,13 +37,18 @@ impl Distilled {
             sha256: None,
             steps: vec![format!("{self:?}")],
         };
-        let (genes, var) = (study.cells().gene_names().to_vec(), study.cells().var().clone());
+        let (genes, mut var) = (study.cells().gene_names().to_vec(), study.cells().var().clone());
+        if let Some(markers) = self.markers() {
+            let column = Column::new(MARKER.into(), markers);
+            var.with_column(column).map_err(|problem| crate::cells::CellsError::Labels(problem.to_string()))?;
+        }
         Cells::log_normalized(expression, names, genes, obs, var, provenance)
     }
 
     /// Writes the synthetic cells as .h5ad for Python's anndata and scanpy, with everything that made them as JSON in
     /// `uns["scdd"]["recipe"]`, and the numbers of [`properties`](Self::properties) as JSON in
-    /// `uns["scdd"]["properties"]`, real training cells first, the set second. A file of that name is replaced only when
+    /// `uns["scdd"]["properties"]`, real training cells first, the set second. X has all genes; models on expression are to be
+    /// trained on those of `var["marker"]` where it is there, with the others 0. A file of that name is replaced only when
     /// the new one is whole.
     ///
     /// # Errors

@@ -142,9 +142,10 @@ impl<Set> DistillBuilder<Set> {
         self
     }
 
-    /// Shares of the genes, the best markers of classes, in which synthetic cells may differ; `&[1.0]`, all genes. In the others
-    /// they all have the mean of the class means, so that no model learns from differences that are chance. Of several shares
-    /// the best on validation cells is taken, at each look anew. Steps see all genes then, unless
+    /// Shares of the genes, the best markers of classes, that models on expression are trained with; `&[1.0]`, all genes. The
+    /// others are silent for them, so that no model learns from differences that are chance; the set keeps all genes
+    /// ([`Distilled::markers`]), and foundation models see all. Of several shares the best on validation cells is taken, at each
+    /// look anew, which takes [`ValidationModels::Students`]. Steps see all genes then, unless
     /// [`step_marker_shares`](Self::step_marker_shares) is called after it.
     ///
     /// ```
@@ -152,6 +153,7 @@ impl<Set> DistillBuilder<Set> {
     /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
     /// let study = cells.study("cell_type").foundation_epochs(2).run()?;
     /// let opened = study.distill_decoder(DistributionMatching::default()).steps(4);
+    /// let opened = opened.validation_models(scdd::distill::ValidationModels::Students);
     /// let distilled = opened.marker_shares(&[1.0, 0.25]).run()?;
     /// assert!([Some(1.0), Some(0.25)].contains(&distilled.history().marker_share));
     /// # Ok::<(), scdd::Error>(())
@@ -162,8 +164,8 @@ impl<Set> DistillBuilder<Set> {
         self
     }
 
-    /// Shares of the genes in which they differ for the objective while codes are moved; `&[1.0]`, all genes. Each share gets a
-    /// run of its own, and the best run on validation cells is delivered.
+    /// Shares of the genes that the objective sees of synthetic expression while codes are moved; `&[1.0]`, all genes. Each
+    /// share gets a run of its own, and the best run on validation cells is delivered; objectives on latents see all genes.
     pub fn step_marker_shares(mut self, shares: &[f64]) -> Self {
         self.config.step_marker_shares = shares.to_vec();
         self

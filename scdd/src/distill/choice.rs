@@ -1,9 +1,8 @@
 //! The choice among runs, of other learning rates or shares of markers, on validation cells.
 
-use ndarray::Array2;
-
 use super::checkpoint::Checkpoints;
 use super::config::{DistillHistory, RunTried};
+use super::engine::Made;
 use super::error::DistillError;
 use super::validation::ValidationScore;
 use crate::Error;
@@ -20,12 +19,12 @@ pub(super) struct Trial {
 /// The best run.
 pub(super) struct Best {
     pub(super) trial: Trial,
-    pub(super) made: Array2<f32>,
+    pub(super) made: Made,
     pub(super) history: DistillHistory,
 }
 
 /// What a run makes, what happened in it, and its checkpoints.
-pub(super) type Ran = (Array2<f32>, DistillHistory, Option<Checkpoints>);
+pub(super) type Ran = (Made, DistillHistory, Option<Checkpoints>);
 
 /// The run with the best validation score, the first of equals; the only one where there is no choice. `among_rates`: one that
 /// diverges is left out. Checkpoints are cleared when all runs are through.

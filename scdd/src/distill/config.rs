@@ -44,12 +44,12 @@ pub struct DistillConfig {
     /// accuracy on as many cells, .5 / sqrt(cells); 0. It keeps a good start from being left by chance (ours).
     #[serde(default)]
     pub start_margin: f64,
-    /// Shares of the genes, the best markers of classes, in which synthetic cells may differ; in the others they all have
-    /// the mean of the class means. Of several the best on validation cells is taken at each look; 1, all genes.
+    /// Shares of the genes, the best markers of classes, that models on expression are trained with; the others are silent for
+    /// them. Of several the best on validation cells is taken at each look, where these ask models on expression; 1, all genes.
     #[serde(default = "all_genes")]
     pub marker_shares: Vec<f64>,
-    /// Shares of the genes in which they differ for the objective while codes are moved. Of several each gets a run of its own,
-    /// and the best run on validation cells is taken; 1, all genes.
+    /// Shares of the genes that the objective sees of synthetic expression while codes are moved. Of several each gets a run of
+    /// its own, and the best run on validation cells is taken; 1, all genes. Objectives on latents see all.
     #[serde(default = "all_genes")]
     pub step_marker_shares: Vec<f64>,
     /// Real cells of each class in a step's batch; 256 (Zhao and Bilen), or all where there are fewer.
@@ -133,6 +133,10 @@ impl DistillConfig {
                 return fail(setting, share.to_string(), "shares above 0 and up to 1, all genes");
             }
         }
+        if self.marker_shares.len() > 1 && self.validation_models == ValidationModels::LinearHead {
+            let found = format!("{} shares, and linear heads to choose, which see all genes", self.marker_shares.len());
+            return fail("marker_shares", found, "one share, or .validation_models(ValidationModels::Students)");
+        }
         if let Optimizer::Sgd { momentum } = self.optimizer
             && !(0.0..1.0).contains(&momentum)
         {
@@ -156,8 +160,8 @@ impl DistillConfig {
             || self.step_marker_shares.len() > 1
     }
 
-    /// Whether there are genes in which cells don't differ.
-    pub(super) fn mutes_genes(&self) -> bool {
+    /// Whether models on expression may see markers alone.
+    pub(super) fn silences_genes(&self) -> bool {
         self.marker_shares != [1.0] || self.step_marker_shares != [1.0]
     }
 }

@@ -143,7 +143,7 @@ impl Distillation {
                     text += &format!(", step {} kept", history.kept_step);
                 }
                 if let Some(share) = history.marker_share.filter(|share| *share < 1.0) {
-                    text += &format!(", cells differ in {:.0} % of the genes", 100.0 * share);
+                    text += &format!(", {:.0} % of the genes are markers", 100.0 * share);
                 }
             }
             _ => text += "no steps",

@@ -66,7 +66,7 @@ impl DistilledFeatures {
     pub fn decoded(&self) -> crate::Result<Distilled> {
         let expression = decoded(self.study(), &self.parts.features)?;
         let made = Distillation { pipeline: Pipeline::DecodedFeatures, ..self.parts.made.clone() };
-        Ok(Distilled::new(made, expression))
+        Ok(Distilled::new(made, expression, None))
     }
 
     /// Shows the summary in a notebook.

@@ -19,7 +19,7 @@ use super::error::DistillError;
 use super::markers::Markers;
 use super::objective::{Matching, MatchingObjective, class_rows};
 use super::optimizer::Steps;
-use super::passes::{Given, Passes, Seen, Upstream};
+use super::passes::{Passes, Seen, Upstream};
 use super::path::{GeneratorPath, Pipeline};
 use super::validation::Validation;
 use super::watch::Watch;
@@ -58,7 +58,7 @@ pub(super) struct Run<'a> {
     /// First row and rows of the codes that are moved at once.
     groups: Vec<(usize, usize)>,
     pub(super) validation: Option<&'a Validation>,
-    /// Where some genes are muted.
+    /// Where models on expression see markers alone.
     pub(super) markers: Option<Markers>,
 }
 
@@ -68,6 +68,14 @@ pub(super) struct State {
     pub(super) optimizer: ModuleOptimizer,
     pub(super) history: DistillHistory,
     pub(super) watch: Watch,
+}
+
+/// What is delivered.
+pub(super) struct Made {
+    /// Expression `[rows, genes]`, or features.
+    pub(super) values: Array2<f32>,
+    /// Which genes models on expression are to see; None for all of them.
+    pub(super) markers: Option<Vec<bool>>,
 }
 
 impl State {
@@ -92,7 +100,7 @@ impl<'a> Run<'a> {
             Steps::PerClass => class_rows(labels).into_iter().map(|(_, first, count)| (first, count)).collect(),
         };
         let passes = Passes { path, config, labels, device: path.study().device().clone() };
-        let markers = config.mutes_genes().then(|| Markers::new(path.study()));
+        let markers = config.silences_genes().then(|| Markers::new(path.study()));
         Self { passes, objective, rate, members, groups, validation, markers }
     }
 
@@ -102,7 +110,7 @@ impl<'a> Run<'a> {
         start: &Codes,
         checkpoints: Option<&Checkpoints>,
         interrupt: &Interrupt,
-    ) -> crate::Result<(Array2<f32>, DistillHistory)> {
+    ) -> crate::Result<(Made, DistillHistory)> {
         let mut state = self.fresh(start);
         if let Some(checkpoints) = checkpoints {
             state = state.resume(checkpoints, &self.device())?;
@@ -118,13 +126,14 @@ impl<'a> Run<'a> {
         while state.steps() < steps && !state.watch.stopped() && !interrupt.requested() {
             let step = state.steps();
             let codes = state.movable.all();
-            let given = self.given(&codes, step)?;
-            let seen = self.passes.see(&codes, &given, self.compares_expression(), self.groups.len() == 1)?;
-            if state.watch.due(step) && !state.watch.look(step, &codes, self.score(&seen, &codes, &given)?) {
+            let noise = self.passes.noise(step);
+            let noise = noise.as_ref();
+            let seen = self.passes.see(&codes, noise, self.compares_expression(), self.groups.len() == 1)?;
+            if state.watch.due(step) && !state.watch.look(step, &codes, self.score(&seen, &codes, noise)?) {
                 break;
             }
             let loss;
-            (state, loss) = self.step(state, codes, &given, seen)?;
+            (state, loss) = self.step(state, codes, noise, seen)?;
             if let Some(checkpoints) = checkpoints
                 && state.steps().is_multiple_of(CHECKPOINT_EVERY)
             {
@@ -142,22 +151,23 @@ impl<'a> Run<'a> {
         history.interrupted = done < steps && !watch.stopped();
         let mut kept = (done, self.config().marker_shares[0], movable.all());
         if !watch.stopped() && self.validation.is_some() {
-            let given = self.given(&kept.2, done)?;
-            let seen = self.passes.see(&kept.2, &given, false, false)?;
-            watch.look(done, &kept.2, self.score(&seen, &kept.2, &given)?);
+            let noise = self.passes.noise(done);
+            let seen = self.passes.see(&kept.2, noise.as_ref(), false, false)?;
+            watch.look(done, &kept.2, self.score(&seen, &kept.2, noise.as_ref())?);
         }
         // Either the last step, or a better one before it.
         if let Some((look, codes)) = watch.kept() {
             kept = (look.step, look.marker_share, codes);
         }
         let (step, marker_share, codes) = kept;
-        let made = self.muted(self.passes.make(&codes, &self.passes.noise(step).as_ref().into())?, marker_share);
+        let values = self.passes.make(&codes, self.passes.noise(step).as_ref())?;
+        let markers = self.best_markers(&values, marker_share);
         let last = history.loss.last().copied().unwrap_or(f64::NAN);
         history.seconds = progress.finish(|| format!("loss {last:.4}"));
         history.kept_step = step;
         history.marker_share = self.markers.is_some().then_some(marker_share);
         history.validation = watch.scores();
-        Ok((made, history))
+        Ok((Made { values, markers }, history))
     }
 
     fn fresh(&self, start: &Codes) -> State {
@@ -178,14 +188,15 @@ impl<'a> Run<'a> {
         &self,
         mut state: State,
         mut codes: Tensor<2>,
-        given: &Given,
+        noise: Option<&Tensor<2>>,
         mut seen: Seen,
     ) -> crate::Result<(State, f64)> {
         let step = state.steps();
         let (mut value, mut squares) = (None, 0.0);
+        let markers = self.step_markers(&seen);
         for (group, &rows) in self.groups.iter().enumerate() {
-            let (loss, upstream) = self.compare(&seen, step)?;
-            let gradient = self.passes.pull_back(&codes, given, rows, &upstream, seen.graph.take())?;
+            let (loss, upstream) = self.compare(&seen, markers.as_ref(), step)?;
+            let gradient = self.passes.pull_back(&codes, noise, rows, &upstream, seen.graph.take())?;
             let length = tensors::scalar(gradient.clone().powi_scalar(2).sum().sqrt());
             self.check_finite(loss, length, step)?;
             let mut gradients = GradientsParams::new();
@@ -194,7 +205,7 @@ impl<'a> Run<'a> {
             state.movable = self.constrain(moved, group);
             if group + 1 < self.groups.len() {
                 codes = state.movable.all();
-                self.passes.renew(&mut seen, &codes, given, rows)?;
+                self.passes.renew(&mut seen, &codes, noise, rows)?;
             }
             value.get_or_insert(loss);
             squares += length * length;
@@ -238,8 +249,13 @@ impl<'a> Run<'a> {
         self.objective.compares_expression() && self.passes.path.pipeline() != Pipeline::Features
     }
 
-    /// The objective's loss and its gradients by what it sees.
-    pub(super) fn compare(&self, seen: &Seen, step: usize) -> Result<(f64, Upstream), DistillError> {
+    /// The objective's loss and its gradients by what it sees: of the expression, markers where there are any.
+    pub(super) fn compare(
+        &self,
+        seen: &Seen,
+        markers: Option<&Tensor<2>>,
+        step: usize,
+    ) -> Result<(f64, Upstream), DistillError> {
         let study = self.passes.path.study();
         let (cells, labels) = self.real_batch(step);
         let leaf = |seen: &Tensor<2>| seen.clone().autodiff().require_grad();
@@ -252,7 +268,10 @@ impl<'a> Run<'a> {
         let class_counts: Vec<usize> = self.members.iter().map(Vec::len).collect();
         let matching = Matching {
             synthetic_features: features.clone(),
-            synthetic_expression: expression.clone(),
+            synthetic_expression: expression.clone().map(|all| match markers {
+                Some(markers) => all * markers.clone(),
+                None => all,
+            }),
             expression_asked: Cell::new(false),
             synthetic_labels: self.passes.labels,
             real_features: tensors::tensor(&study.embeddings_of(&cells), &self.passes.device),

@@ -54,10 +54,9 @@ fn the_gradient_of_the_codes_equals_finite_differences_through_generator_and_dec
         let objective = DistributionMatching::default();
         for path in test_paths(scdg.study(), &scdg).into_iter().filter(|path| path.scdg().is_some()) {
             let passes = Run::new(&*path, &objective, &config, 1.0, &[0, 1, 2], None).passes;
-            let gradient =
-                tensors::to_vec(passes.pull_back(&codes, &Some(&noise).into(), (0, 3), &upstream, None).unwrap());
+            let gradient = tensors::to_vec(passes.pull_back(&codes, Some(&noise), (0, 3), &upstream, None).unwrap());
             let share = error_share(&tensors::to_vec(codes.clone()), &gradient, 5e-3, |values| {
-                let made = passes.make(&tensors::from_rows(values, 6, &device), &Some(&noise).into()).unwrap();
+                let made = passes.make(&tensors::from_rows(values, 6, &device), Some(&noise)).unwrap();
                 tensors::scalar((tensors::tensor(&made, &device) * upstream.expression.clone().unwrap()).sum())
             });
             // The decoder's ReLUs have kinks, so single coordinates may be off; the direction may not.
@@ -68,11 +67,11 @@ fn the_gradient_of_the_codes_equals_finite_differences_through_generator_and_dec
 
 /// Loss and gradient of all codes in the first step.
 fn first_step(run: &Run, codes: &Tensor<2>, graph: bool) -> (f64, Vec<f32>) {
-    let given = run.given(codes, 0).unwrap();
-    let mut seen = run.passes.see(codes, &given, run.compares_expression(), graph).unwrap();
-    let (loss, upstream) = run.compare(&seen, 0).unwrap();
+    let noise = run.passes.noise(0);
+    let mut seen = run.passes.see(codes, noise.as_ref(), run.compares_expression(), graph).unwrap();
+    let (loss, upstream) = run.compare(&seen, run.step_markers(&seen).as_ref(), 0).unwrap();
     let rows = (0, codes.dims()[0]);
-    let gradient = run.passes.pull_back(codes, &given, rows, &upstream, seen.graph.take()).unwrap();
+    let gradient = run.passes.pull_back(codes, noise.as_ref(), rows, &upstream, seen.graph.take()).unwrap();
     (loss, tensors::to_vec(gradient))
 }
 
@@ -100,11 +99,13 @@ fn the_gradient_of_the_loss_by_the_codes_equals_finite_differences_without_a_gen
             let codes = codes * 1.3 + 0.05;
             let width = start.values.ncols();
             // Which genes are markers is held fixed.
-            let given = run.given(&codes, 0).unwrap();
+            let noise = run.passes.noise(0);
+            let see =
+                |codes: &Tensor<2>| run.passes.see(codes, noise.as_ref(), run.compares_expression(), false).unwrap();
+            let markers = run.step_markers(&see(&codes));
             let loss = |values: Vec<f32>| {
-                let codes = tensors::from_rows(values, width, &Device::flex());
-                let seen = run.passes.see(&codes, &given, run.compares_expression(), false).unwrap();
-                run.compare(&seen, 0).unwrap().0
+                let seen = see(&tensors::from_rows(values, width, &Device::flex()));
+                run.compare(&seen, markers.as_ref(), 0).unwrap().0
             };
             let (_, gradient) = first_step(&run, &codes, true);
             let error = error_share(&tensors::to_vec(codes), &gradient, 1e-2, loss);
@@ -180,9 +181,9 @@ fn crossing_the_genes_without_expression_gives_the_gradient_of_the_way_with_it()
         let passes = Run::new(&*path, &objective, &config, 1.0, &[0, 0, 1, 1, 2], None).passes;
         let back = |expression| {
             let upstream = Upstream { features: features.clone(), expression };
-            tensors::to_vec(passes.pull_back(&codes, &Some(&noise).into(), (0, 5), &upstream, None).unwrap())
+            tensors::to_vec(passes.pull_back(&codes, Some(&noise), (0, 5), &upstream, None).unwrap())
         };
-        let seen = |expression| passes.see(&codes, &Some(&noise).into(), expression, false).unwrap();
+        let seen = |expression| passes.see(&codes, Some(&noise), expression, false).unwrap();
         let (with, without) = (back(Some(nothing.clone())), back(None));
         let length = with.iter().map(|value| value * value).sum::<f32>().sqrt();
         let apart = with.iter().zip(&without).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
@@ -200,7 +201,8 @@ fn moved(path: &dyn GeneratorPath, objective: &dyn MatchingObjective, order: Ste
     let config = DistillConfig { per_class: 2, steps: 4, step_order: order, chain, ..DistillConfig::default() };
     let start = crate::distill::start::codes(path, &config).unwrap();
     let run = Run::new(path, objective, &config, 0.05, &start.labels, None);
-    run.descend(&start, None, &Interrupt::default()).unwrap()
+    let (made, history) = run.descend(&start, None, &Interrupt::default()).unwrap();
+    (made.values, history)
 }
 
 #[test]
@@ -234,7 +236,7 @@ fn a_chain_of_one_call_is_the_single_step_and_skips_lead_the_code_around_the_net
         let objective = DistributionMatching::default();
         let passes = Run::new(path, &objective, &config, 1.0, &start.labels, None).passes;
         let codes = tensors::tensor(&start.values, &Device::flex());
-        passes.make(&codes, &passes.noise(0).as_ref().into()).unwrap()
+        passes.make(&codes, passes.noise(0).as_ref()).unwrap()
     };
     let chain = &**of(Pipeline::DiffusionChain);
     let single = made(&**of(Pipeline::Scdg), 1, true);

@@ -1,4 +1,4 @@
-//! What validation cells say of codes, with each share of marker genes that a set may differ in.
+//! What validation cells say of codes, with each share of marker genes that models on expression may see.
 
 use burn::tensor::Tensor;
 use ndarray::Array2;
@@ -6,7 +6,8 @@ use ndarray::Array2;
 use super::codes::Codes;
 use super::engine::Run;
 use super::error::DistillError;
-use super::passes::{Given, Seen};
+use super::markers::{mask, silence};
+use super::passes::Seen;
 use super::path::Pipeline;
 use super::validation::ValidationScore;
 use crate::tensors;
@@ -17,32 +18,30 @@ impl Run<'_> {
         &self,
         seen: &Seen,
         codes: &Tensor<2>,
-        given: &Given,
+        noise: Option<&Tensor<2>>,
     ) -> crate::Result<Option<ValidationScore>> {
         let Some(validation) = self.validation else { return Ok(None) };
-        let labels = self.passes.labels;
+        let makes_expression = self.passes.path.pipeline() != Pipeline::Features;
         let mut shares: Vec<f64> =
             self.config().marker_shares.iter().map(|share| share.min(self.step_share())).collect();
         shares.dedup();
-        let makes_expression = self.passes.path.pipeline() != Pipeline::Features;
-        let asked = validation.sees_expression() || shares != [self.step_share()];
-        // Made once for all shares.
+        if !(validation.sees_expression() && makes_expression) {
+            // Linear heads see all genes, so that the first share is as good as any.
+            let score = validation.score(&seen.features, None, self.passes.labels)?;
+            return Ok(Some(ValidationScore { marker_share: shares[0], ..score }));
+        }
         let expression = match &seen.expression {
-            None if asked && makes_expression => {
-                Some(tensors::tensor(&self.passes.make(codes, given)?, &self.device()))
-            }
-            expression => expression.clone(),
+            Some(expression) => tensors::array(expression.clone()),
+            None => self.passes.make(codes, noise)?,
         };
         let mut best: Option<ValidationScore> = None;
         for marker_share in shares {
-            let score = match &expression {
-                Some(expression) if marker_share < self.step_share() => {
-                    let muted = self.muted(tensors::array(expression.clone()), marker_share);
-                    let muted = tensors::tensor(&muted, &self.device());
-                    validation.score(&self.passes.features(&muted)?, Some(&muted), labels)?
-                }
-                _ => validation.score(&seen.features, expression.as_ref(), labels)?,
+            let silenced = match self.best_markers(&expression, marker_share) {
+                Some(markers) => silence(expression.clone(), &markers),
+                None => expression.clone(),
             };
+            let silenced = tensors::tensor(&silenced, &self.device());
+            let score = validation.score(&seen.features, Some(&silenced), self.passes.labels)?;
             if best.is_none_or(|best| score.is_better_than(&best)) {
                 best = Some(ValidationScore { marker_share, ..score });
             }
@@ -50,44 +49,35 @@ impl Run<'_> {
         Ok(best)
     }
 
-    /// Share of the genes in which cells differ for the objective.
+    /// Share of the genes that the objective sees.
     pub(super) fn step_share(&self) -> f64 {
         self.config().step_marker_shares[0]
     }
 
-    /// What a step has beside codes.
-    pub(super) fn given(&self, codes: &Tensor<2>, step: usize) -> Result<Given, DistillError> {
-        let noise = self.passes.noise(step);
-        let muting = match &self.markers {
-            Some(markers) if self.step_share() < 1.0 => {
-                let expression = self.passes.make(codes, &noise.as_ref().into())?;
-                Some(markers.muting(&expression, self.passes.labels, self.step_share(), &self.device()))
-            }
-            _ => None,
-        };
-        Ok(Given { noise, muting })
+    /// The best markers of expression `[rows, genes]`; None where all genes count.
+    pub(super) fn best_markers(&self, expression: &Array2<f32>, share: f64) -> Option<Vec<bool>> {
+        let markers = self.markers.as_ref().filter(|_| share < 1.0)?;
+        Some(markers.best(expression, self.passes.labels, share))
     }
 
-    /// Only this share of the genes differs between cells.
-    pub(super) fn muted(&self, expression: Array2<f32>, share: f64) -> Array2<f32> {
-        match &self.markers {
-            Some(markers) if share < 1.0 => markers.keep(expression, self.passes.labels, share),
-            _ => expression,
-        }
+    /// Those that the objective sees, as `[1, genes]` of 1 and 0.
+    pub(super) fn step_markers(&self, seen: &Seen) -> Option<Tensor<2>> {
+        let expression = tensors::array(seen.expression.clone().filter(|_| self.step_share() < 1.0)?);
+        Some(mask(&self.best_markers(&expression, self.step_share())?, &self.device()))
     }
 
     /// How good models are that were trained on what is made of codes before any step.
     pub(super) fn score_at(&self, start: &Codes) -> crate::Result<Option<ValidationScore>> {
         let codes = tensors::tensor(&start.values, &self.device());
-        let given = self.given(&codes, 0)?;
-        let seen = self.passes.see(&codes, &given, false, false)?;
-        self.score(&seen, &codes, &given)
+        let noise = self.passes.noise(0);
+        let seen = self.passes.see(&codes, noise.as_ref(), false, false)?;
+        self.score(&seen, &codes, noise.as_ref())
     }
 
     /// The objective's loss at the start of the codes.
     pub(super) fn loss_at(&self, start: &Codes) -> Result<f64, DistillError> {
         let codes = tensors::tensor(&start.values, &self.device());
-        let seen = self.passes.see(&codes, &self.given(&codes, 0)?, self.compares_expression(), false)?;
-        Ok(self.compare(&seen, 0)?.0)
+        let seen = self.passes.see(&codes, self.passes.noise(0).as_ref(), self.compares_expression(), false)?;
+        Ok(self.compare(&seen, self.step_markers(&seen).as_ref(), 0)?.0)
     }
 }

@@ -4,12 +4,15 @@
 //! within their classes and s_0 the median of all s_g.
 //!
 //! A few synthetic cells differ in every gene, and in most of them by chance: a model that standardises genes makes
-//! as much of a difference of a hundredth as of one of three. Genes that are no markers get the same value in all
-//! synthetic cells, m_g, so that no model learns from them (hard thresholding).
+//! as much of a difference of a hundredth as of one of three. So models on expression are trained with genes that are no
+//! markers silent, 0 in every cell. Not at m_g: a gene that is there and never varies still moves the weights of networks, and
+//! takes room on scDeepInsight's map of genes. Foundation models see all genes: they know what a gene means.
 
 use burn::tensor::{Device, Tensor};
 use ndarray::{Array2, Axis};
 
+use crate::evaluate::median;
+use crate::preprocess::means_and_squares;
 use crate::study::Study;
 use crate::tensors;
 
@@ -27,28 +30,10 @@ impl Markers {
         Self { scale: spread.into_iter().map(|s_g| s_g + s_0).collect() }
     }
 
-    /// Expression `[rows, genes]` of these classes, where only a share of the genes, the best markers, differs between rows.
-    pub(super) fn keep(&self, mut expression: Array2<f32>, labels: &[u32], share: f64) -> Array2<f32> {
-        for (gene, value) in self.muted(&expression, labels, share) {
-            expression.column_mut(gene).fill(value);
-        }
-        expression
-    }
-
-    /// The same for expression that is made of the same codes with a graph.
-    pub(super) fn muting(&self, expression: &Array2<f32>, labels: &[u32], share: f64, device: &Device) -> Muting {
+    /// Which genes are the best markers, a share of all, of expression `[rows, genes]` of these classes.
+    pub(super) fn best(&self, expression: &Array2<f32>, labels: &[u32], share: f64) -> Vec<bool> {
         let genes = self.scale.len();
-        let (mut keep, mut values) = (vec![1.0; genes], vec![0.0; genes]);
-        for (gene, value) in self.muted(expression, labels, share) {
-            (keep[gene], values[gene]) = (0.0, value);
-        }
-        Muting { keep: tensors::from_rows(keep, genes, device), values: tensors::from_rows(values, genes, device) }
-    }
-
-    /// Genes that are no markers, and m_g of each.
-    fn muted(&self, expression: &Array2<f32>, labels: &[u32], share: f64) -> Vec<(usize, f32)> {
-        let genes = self.scale.len();
-        let kept = ((share * genes as f64).ceil() as usize).min(genes);
+        let count = ((share * genes as f64).ceil() as usize).min(genes);
         let means = class_means(expression, labels);
         let centre = means.mean_axis(Axis(0)).unwrap_or_default();
         let effect = |gene: usize| {
@@ -59,22 +44,23 @@ impl Markers {
         let effects: Vec<f64> = (0..genes).map(effect).collect();
         let mut order: Vec<usize> = (0..genes).collect();
         order.sort_by(|&a, &b| effects[b].total_cmp(&effects[a]));
-        order[kept..].iter().map(|&gene| (gene, centre[gene] as f32)).collect()
+        let mut best = vec![false; genes];
+        order[..count].iter().for_each(|&gene| best[gene] = true);
+        best
     }
 }
 
-/// Which genes are markers, `[1, genes]` of 1 and 0, and the value of the others.
-pub(super) struct Muting {
-    keep: Tensor<2>,
-    values: Tensor<2>,
+/// Expression `[rows, genes]` with all genes but these markers silent.
+pub(super) fn silence(mut expression: Array2<f32>, markers: &[bool]) -> Array2<f32> {
+    for (mut values, _) in expression.columns_mut().into_iter().zip(markers).filter(|(_, marker)| !**marker) {
+        values.fill(0.0);
+    }
+    expression
 }
 
-impl Muting {
-    /// Of expression `[rows, genes]`. A muted gene is exactly the same number in each row: what rounding would leave of a
-    /// difference, standardising makes a signal.
-    pub(super) fn of(&self, expression: Tensor<2>) -> Tensor<2> {
-        expression * self.keep.clone() + self.values.clone()
-    }
+/// Markers as `[1, genes]` of 1 and 0, to multiply expression with.
+pub(super) fn mask(markers: &[bool], device: &Device) -> Tensor<2> {
+    tensors::from_rows(markers.iter().map(|&marker| f32::from(u8::from(marker))).collect(), markers.len(), device)
 }
 
 /// Mean of each class that has rows `[classes, genes]`; rows come class by class.
@@ -92,32 +78,15 @@ fn class_means(expression: &Array2<f32>, labels: &[u32]) -> Array2<f64> {
 
 /// s_g: deviation of training cells from the mean of their own class.
 fn spread(study: &Study) -> Vec<f64> {
-    let (genes, classes) = (study.cells().genes(), study.training_cells().train_per_class());
-    let (mut squares, mut cells) = (vec![0.0f64; genes], 0usize);
+    let classes = study.training_cells().train_per_class();
+    let (mut squares, mut cells) = (vec![0.0f64; study.cells().genes()], 0);
     for members in &classes {
-        let (mut sums, mut stored, of_class) = (vec![0.0f64; genes], vec![0usize; genes], members.len() as f64);
-        let values = || members.iter().map(|&cell| study.cells().expression().row(cell));
-        for (gene, value) in values().flat_map(|(genes, values)| genes.iter().zip(values)) {
-            sums[*gene as usize] += f64::from(*value) / of_class;
-            stored[*gene as usize] += 1;
-        }
-        // Around the mean, zeros by their number.
-        for (gene, value) in values().flat_map(|(genes, values)| genes.iter().zip(values)) {
-            squares[*gene as usize] += (f64::from(*value) - sums[*gene as usize]).powi(2);
-        }
-        for ((square, mean), stored) in squares.iter_mut().zip(&sums).zip(stored) {
-            *square += mean * mean * (members.len() - stored) as f64;
-        }
+        let (_, of_class) = means_and_squares(&study.cells().expression().select_cells(members), |value| value);
+        squares.iter_mut().zip(of_class).for_each(|(sum, square)| *sum += square);
         cells += members.len();
     }
     let freedom = cells.saturating_sub(classes.len()).max(1) as f64;
     squares.into_iter().map(|square| (square / freedom).sqrt()).collect()
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -126,17 +95,18 @@ mod tests {
     use ndarray::array;
 
     #[test]
-    fn only_the_genes_that_tell_classes_apart_best_for_their_spread_differ_between_cells() {
+    fn markers_are_the_genes_that_tell_classes_apart_best_for_their_spread_and_others_fall_silent() {
         // Class means are 1, .5, 2 and 1/8 from the middle; for their spread, 2, 5, 1 and 1/8.
         let markers = Markers { scale: vec![0.5, 0.1, 2.0, 1.0] };
         let expression = array![[1.0f32, 3.0, 0.0, 0.25], [3.0, 3.0, 2.0, 0.25], [4.0, 2.0, 5.0, 0.5]];
-        let kept = markers.keep(expression.clone(), &[0, 0, 1], 0.5);
-        assert_eq!(kept.column(0), expression.column(0));
-        assert_eq!(kept.column(1), expression.column(1));
-        // The mean of the class means, not of the cells.
-        assert_eq!(kept.column(2), array![3.0f32, 3.0, 3.0]);
-        assert_eq!(kept.column(3), array![0.375f32, 0.375, 0.375]);
-        assert_eq!(markers.keep(expression.clone(), &[0, 0, 1], 1.0), expression);
+        let best = markers.best(&expression, &[0, 0, 1], 0.5);
+        assert_eq!(best, [true, true, false, false]);
+        let silenced = array![[1.0f32, 3.0, 0.0, 0.0], [3.0, 3.0, 0.0, 0.0], [4.0, 2.0, 0.0, 0.0]];
+        assert_eq!(silence(expression.clone(), &best), silenced);
+        let device = burn::tensor::Device::flex();
+        let product = tensors::tensor(&expression, &device) * mask(&best, &device);
+        assert_eq!(tensors::array(product), silenced);
+        assert_eq!(markers.best(&expression, &[0, 0, 1], 1.0), [true; 4]);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! A decoder blurs: of the very same class mean, decoded, other models learn less than of the mean itself. A mixture of
 //! metacells, S_j = sum_m softmax(z_j)_m x_m with x_m the mean expression of metacell m of the class, can't leave what real
 //! cells of the class span, has their library sizes and zeros, and equal weights of all cells give the class mean exactly.
-//! All of that is before genes that are no markers are silenced (`markers.rs`).
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -29,6 +29,7 @@ mod distilled;
 mod distilled_features;
 mod engine;
 mod error;
+mod few_genes;
 mod kmeans;
 mod look;
 mod markers;

@@ -11,7 +11,6 @@ use ndarray::Array2;
 
 use super::config::DistillConfig;
 use super::error::DistillError;
-use super::markers::Muting;
 use super::path::GeneratorPath;
 use crate::foundation::{Crossed, RoundTrip};
 use crate::tensors;
@@ -22,21 +21,6 @@ pub(super) struct Passes<'a> {
     pub(super) config: &'a DistillConfig,
     pub(super) labels: &'a [u32],
     pub(super) device: Device,
-}
-
-/// What a step has beside codes.
-#[derive(Default)]
-pub(super) struct Given {
-    /// `[rows, latent]`, where the path adds noise.
-    pub(super) noise: Option<Tensor<2>>,
-    /// Where not all genes differ between cells; held fixed while the codes are moved.
-    pub(super) muting: Option<Muting>,
-}
-
-impl From<Option<&Tensor<2>>> for Given {
-    fn from(noise: Option<&Tensor<2>>) -> Self {
-        Self { noise: noise.cloned(), muting: None }
-    }
 }
 
 /// What the objective sees of all codes.
@@ -85,11 +69,11 @@ impl Passes<'_> {
     }
 
     /// Expression `[rows, genes]` or features of all codes, on the host.
-    pub(super) fn make(&self, codes: &Tensor<2>, given: &Given) -> Result<Array2<f32>, DistillError> {
+    pub(super) fn make(&self, codes: &Tensor<2>, noise: Option<&Tensor<2>>) -> Result<Array2<f32>, DistillError> {
         let rows = codes.dims()[0];
         let mut values = Vec::new();
         for (first, count) in chunks(0, rows, self.config.chunk) {
-            let made = self.part(codes.clone().narrow(0, first, count), first, given)?;
+            let made = self.part(codes.clone().narrow(0, first, count), first, noise)?;
             // Parts and their sum would be in memory twice.
             values.reserve_exact(rows * made.dims()[1] - values.len());
             values.extend(tensors::to_vec(made));
@@ -102,20 +86,20 @@ impl Passes<'_> {
     pub(super) fn see(
         &self,
         codes: &Tensor<2>,
-        given: &Given,
+        noise: Option<&Tensor<2>>,
         expression: bool,
         graph: bool,
     ) -> Result<Seen, DistillError> {
         let rows = codes.dims()[0];
         if graph && rows <= self.config.chunk {
-            let graph = self.graph(codes, given, (0, rows), expression)?;
+            let graph = self.graph(codes, noise, (0, rows), expression)?;
             let made = match &graph.between {
                 Between::Made(made) if expression => Some((**made).clone().inner()),
                 _ => None,
             };
             return Ok(Seen { features: graph.features.clone().inner(), expression: made, graph: Some(graph) });
         }
-        let (features, made) = self.see_rows(codes, given, (0, rows), expression)?;
+        let (features, made) = self.see_rows(codes, noise, (0, rows), expression)?;
         Ok(Seen { features, expression: made, graph: None })
     }
 
@@ -123,18 +107,18 @@ impl Passes<'_> {
     fn see_rows(
         &self,
         codes: &Tensor<2>,
-        given: &Given,
+        noise: Option<&Tensor<2>>,
         (first, count): (usize, usize),
         expression: bool,
     ) -> Result<(Tensor<2>, Option<Tensor<2>>), DistillError> {
         let (mut features, mut kept) = (Vec::new(), Vec::new());
         for (first, count) in chunks(first, count, self.config.chunk) {
             let codes = codes.clone().narrow(0, first, count);
-            if let Some((trip, hidden)) = self.crossing(&codes, first, given, expression) {
+            if let Some((trip, hidden)) = self.crossing(&codes, first, noise, expression) {
                 features.push(trip.latents(trip.cross(hidden).0));
                 continue;
             }
-            let made = self.part(codes, first, given)?;
+            let made = self.part(codes, first, noise)?;
             if expression {
                 kept.push(made.clone());
             }
@@ -143,22 +127,15 @@ impl Passes<'_> {
         Ok((Tensor::cat(features, 0), expression.then(|| Tensor::cat(kept, 0))))
     }
 
-    /// Latents of expression `[rows, genes]`.
-    pub(super) fn features(&self, expression: &Tensor<2>) -> Result<Tensor<2>, DistillError> {
-        let parts = chunks(0, expression.dims()[0], self.config.chunk);
-        let parts = parts.map(|(first, count)| self.path.features(expression.clone().narrow(0, first, count)));
-        Ok(Tensor::cat(parts.collect::<Result<_, _>>()?, 0))
-    }
-
     /// Looks again at rows whose codes were moved.
     pub(super) fn renew(
         &self,
         seen: &mut Seen,
         codes: &Tensor<2>,
-        given: &Given,
+        noise: Option<&Tensor<2>>,
         rows: (usize, usize),
     ) -> Result<(), DistillError> {
-        let (features, made) = self.see_rows(codes, given, rows, seen.expression.is_some())?;
+        let (features, made) = self.see_rows(codes, noise, rows, seen.expression.is_some())?;
         let (first, count) = rows;
         let put = |all: &Tensor<2>, rows: Tensor<2>| {
             let width = all.dims()[1];
@@ -176,7 +153,7 @@ impl Passes<'_> {
     pub(super) fn pull_back(
         &self,
         codes: &Tensor<2>,
-        given: &Given,
+        noise: Option<&Tensor<2>>,
         (first, count): (usize, usize),
         upstream: &Upstream,
         mut graph: Option<Graph>,
@@ -184,7 +161,7 @@ impl Passes<'_> {
         let parts = chunks(first, count, self.config.chunk).map(|(first, count)| {
             let graph = match graph.take() {
                 Some(graph) => graph,
-                None => self.graph(codes, given, (first, count), upstream.expression.is_some())?,
+                None => self.graph(codes, noise, (first, count), upstream.expression.is_some())?,
             };
             let product = |made: Tensor<2>, gradient: &Option<Tensor<2>>| {
                 gradient.as_ref().map(|gradient| (made * gradient.clone().narrow(0, first, count)).sum())
@@ -210,19 +187,19 @@ impl Passes<'_> {
     fn graph(
         &self,
         codes: &Tensor<2>,
-        given: &Given,
+        noise: Option<&Tensor<2>>,
         (first, count): (usize, usize),
         expression: bool,
     ) -> Result<Graph, DistillError> {
         let codes = codes.clone().narrow(0, first, count).autodiff().require_grad();
-        if let Some((trip, hidden)) = self.crossing(&codes, first, given, expression) {
+        if let Some((trip, hidden)) = self.crossing(&codes, first, noise, expression) {
             let (sums, crossed) = trip.cross(hidden.clone().inner());
             let sums = sums.autodiff().require_grad();
             let features = trip.latents(sums.clone());
             let between = Between::Crossed(Box::new(Crossing { trip, hidden, sums, crossed }));
             return Ok(Graph { codes, features, between });
         }
-        let made = self.part(codes.clone(), first, given)?;
+        let made = self.part(codes.clone(), first, noise)?;
         let features = self.path.features(made.clone())?;
         Ok(Graph { codes, features, between: Between::Made(Box::new(made)) })
     }
@@ -233,30 +210,26 @@ impl Passes<'_> {
         &self,
         codes: &Tensor<2>,
         first: usize,
-        given: &Given,
+        noise: Option<&Tensor<2>>,
         expression: bool,
     ) -> Option<(RoundTrip, Tensor<2>)> {
-        let trip = self.path.study().foundation().round_trip().filter(|_| !expression && given.muting.is_none())?;
-        let (classes, noise) = self.inputs(codes.dims()[0], first, given);
+        let trip = self.path.study().foundation().round_trip().filter(|_| !expression)?;
+        let (classes, noise) = self.inputs(codes.dims()[0], first, noise);
         let latents = self.path.latents(codes, classes, noise, self.config)?;
         let hidden = trip.hidden(latents);
         Some((trip, hidden))
     }
 
     /// What the path makes of codes of the rows from `first` on.
-    fn part(&self, codes: Tensor<2>, first: usize, given: &Given) -> Result<Tensor<2>, DistillError> {
-        let (classes, noise) = self.inputs(codes.dims()[0], first, given);
-        let made = self.path.make(codes, classes, noise, self.config)?;
-        Ok(match &given.muting {
-            Some(muting) => muting.of(made),
-            None => made,
-        })
+    fn part(&self, codes: Tensor<2>, first: usize, noise: Option<&Tensor<2>>) -> Result<Tensor<2>, DistillError> {
+        let (classes, noise) = self.inputs(codes.dims()[0], first, noise);
+        self.path.make(codes, classes, noise, self.config)
     }
 
     /// Classes and noise of some rows.
-    fn inputs(&self, count: usize, first: usize, given: &Given) -> (Tensor<1, Int>, Option<Tensor<2>>) {
+    fn inputs(&self, count: usize, first: usize, noise: Option<&Tensor<2>>) -> (Tensor<1, Int>, Option<Tensor<2>>) {
         let classes = self.labels[first..first + count].iter().map(|&label| label as usize);
-        let noise = given.noise.as_ref().map(|noise| noise.clone().narrow(0, first, count));
+        let noise = noise.map(|noise| noise.clone().narrow(0, first, count));
         (tensors::indices(classes, &self.device), noise)
     }
 }

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use ndarray::Array2;
+use polars::prelude::DataFrame;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::as_cells::MARKER;
 use super::distillation::Distillation;
 use super::{DistillError, DistillHistory, Distilled, Pipeline};
 use crate::cells::{H5ad, read_recipe};
@@ -28,6 +30,7 @@ impl Distilled {
     /// let back = Distilled::read_h5ad(&path, &study)?;
     /// assert_eq!((back.method(), back.labels()), (distilled.method(), distilled.labels()));
     /// assert_eq!((back.expression(), back.config()), (distilled.expression(), distilled.config()));
+    /// assert_eq!(back.markers(), distilled.markers());
     /// // Another seed is another split.
     /// let problem = Distilled::read_h5ad(&path, &opened.seed(8).run()?).unwrap_err().to_string();
     /// assert!(problem.contains("another split"));
@@ -63,6 +66,7 @@ impl Distilled {
         let dense = cells.expression().dense_rows(&(0..cells.cells()).collect::<Vec<_>>());
         // Each cell gave a row of all genes.
         let expression = Array2::from_shape_vec((cells.cells(), cells.genes()), dense).unwrap_or_default();
+        let markers = markers(cells.var()).map_err(fail)?;
         let pipeline: Pipeline = part(&recipe, "pipeline").map_err(fail)?;
         let made = Distillation {
             pipeline,
@@ -80,8 +84,15 @@ impl Distilled {
             },
             preparation_seconds: 0.0,
         };
-        Ok(Self::new(made, expression))
+        Ok(Self::new(made, expression, markers))
     }
+}
+
+/// Which genes are markers, where the file says so.
+fn markers(var: &DataFrame) -> Result<Option<Vec<bool>>, String> {
+    let Ok(column) = var.column(MARKER) else { return Ok(None) };
+    let found = column.bool().map_err(|problem| format!("var['{MARKER}'] can't be read ({problem})"))?;
+    Ok(Some(found.iter().map(|marker| marker == Some(true)).collect()))
 }
 
 /// Refuses a set of a study with other settings, which decide the split and the genes.

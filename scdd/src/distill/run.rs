@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use itertools::iproduct;
-use ndarray::Array2;
 
 use super::builder::DistillBuilder;
 use super::checkpoint;
@@ -11,7 +10,7 @@ use super::choice::{Trial, best_of, diverged};
 use super::codes::Codes;
 use super::config::{DistillConfig, DistillHistory};
 use super::distillation::Distillation;
-use super::engine::Run;
+use super::engine::{Made, Run};
 use super::error::DistillError;
 use super::optimizer::Optimizer;
 use super::path::Pipeline;
@@ -45,7 +44,7 @@ impl<Set> DistillBuilder<Set> {
         Ok(plan)
     }
 
-    fn made(&self) -> crate::Result<(Distillation, Array2<f32>)> {
+    fn made(&self) -> crate::Result<(Distillation, Made)> {
         let (path, config) = (&*self.path, &self.config);
         let rates = config.candidate_rates.clone().unwrap_or_else(|| vec![self.rate()]);
         let mut codes = start::codes(path, config)?;
@@ -60,7 +59,11 @@ impl<Set> DistillBuilder<Set> {
         let started = Instant::now();
         let starts = self.choose_start(&mut codes, validation.as_ref())?;
         let choosing = started.elapsed().as_secs_f64();
-        let shares = &config.step_marker_shares;
+        // An objective on latents sees all genes whatever the share.
+        let shares = match self.objective.compares_expression() && path.pipeline() != Pipeline::Features {
+            true => &config.step_marker_shares[..],
+            false => &config.step_marker_shares[..1],
+        };
         let trial = |(&step_marker_share, &rate)| Trial { rate, step_marker_share };
         let trials: Vec<Trial> = iproduct!(shares, &rates).map(trial).collect();
         let run = |Trial { rate, step_marker_share }| {
@@ -135,7 +138,7 @@ impl<Set> DistillBuilder<Set> {
             ),
             (
                 "marker_shares",
-                self.config.mutes_genes() && pipeline == Pipeline::Features,
+                self.config.silences_genes() && pipeline == Pipeline::Features,
                 "makes no expression",
                 "only cells have marker genes",
             ),
@@ -183,8 +186,8 @@ impl DistillBuilder<Distilled> {
     /// when the loss is not one value or does not stay finite; when the checkpoints are of another distillation or can't
     /// be written.
     pub fn run(&self) -> crate::Result<Distilled> {
-        let (made, expression) = self.made()?;
-        Ok(Distilled::new(made, expression))
+        let (made, Made { values, markers }) = self.made()?;
+        Ok(Distilled::new(made, values, markers))
     }
 }
 
@@ -195,6 +198,6 @@ impl DistillBuilder<DistilledFeatures> {
     /// As for cells; also when the objective compares expression, of which there is none.
     pub fn run(&self) -> crate::Result<DistilledFeatures> {
         let (made, features) = self.made()?;
-        Ok(DistilledFeatures::new(made, features))
+        Ok(DistilledFeatures::new(made, features.values))
     }
 }

@@ -1,11 +1,12 @@
 //! Choices on validation cells: how good models are that were trained on a distilled set. Test cells are not asked.
 
-use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
+use burn::tensor::{Int, Tensor};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::error::DistillError;
+use super::few_genes::FewGenes;
 use super::objective::{RidgeStudent, SHARPNESS};
 use crate::evaluate::{Protocol, Scores, largest, train_heads};
 use crate::study::Study;
@@ -22,8 +23,8 @@ pub enum ValidationModels {
     /// Linear heads on the frozen foundation model, by DC-BENCH's protocol.
     #[default]
     LinearHead,
-    /// All students in closed form, on expression and on latents: [`RidgeStudent::ALL`] (ours). Where a pipeline makes no
-    /// expression, that on latents alone.
+    /// All students in closed form, on expression and on latents, [`RidgeStudent::ALL`], and linear ones that see few genes, as
+    /// a split of a random forest or a gene set of TOSICA does (ours). Where a pipeline makes no expression, that on latents alone.
     Students,
 }
 
@@ -73,6 +74,7 @@ pub(super) struct Validation {
     truth: Vec<u32>,
     classes: usize,
     protocol: Protocol,
+    few_genes: FewGenes,
 }
 
 impl Validation {
@@ -86,7 +88,8 @@ impl Validation {
         let seed = seed::number(seed, "validation heads");
         let protocol = Protocol { networks: NETWORKS, seed, ..Protocol::default() };
         let (features, classes) = (study.embeddings_of(cells), study.classes().len());
-        Ok(Self { study: study.clone(), models, features, truth, classes, protocol })
+        let few_genes = FewGenes::new(study.cells().genes(), seed);
+        Ok(Self { study: study.clone(), models, features, truth, classes, protocol, few_genes })
     }
 
     /// How many there are.
@@ -128,27 +131,43 @@ impl Validation {
         expression: Option<&Tensor<2>>,
         labels: &[u32],
     ) -> crate::Result<ValidationScore> {
-        let (training, device) = (self.study.training_cells(), features.device());
+        let (genes, device) = (self.study.cells().genes(), features.device());
+        let on_latents = |student: &RidgeStudent| {
+            student.outputs(features.clone(), labels, self.classes, tensors::tensor(&self.features, &device))
+        };
+        let (latent, on_expression): (Vec<_>, Vec<_>) =
+            RidgeStudent::ALL.into_iter().partition(|student| student.sees_latents());
         let mut scores = Vec::new();
-        for student in RidgeStudent::ALL {
-            let outputs = match expression {
-                _ if student.sees_latents() => {
-                    student.outputs(features.clone(), labels, self.classes, tensors::tensor(&self.features, &device))
-                }
-                Some(expression) => {
-                    let parts = training.validation().chunks(DENSE).map(|cells| {
-                        let dense = self.study.cells().expression().dense_rows(cells);
-                        let dense = tensors::from_rows(dense, self.study.cells().genes(), &device);
-                        student.outputs(expression.clone(), labels, self.classes, dense)
-                    });
-                    Tensor::cat(parts.collect(), 0)
-                }
-                None => continue,
-            };
-            let probabilities = tensors::array(softmax(outputs * SHARPNESS, 1));
-            scores.push(self.of_one(&largest(&probabilities), &probabilities)?);
+        for student in &latent {
+            scores.push(self.of_outputs(on_latents(student))?);
         }
+        let Some(expression) = expression else { return Ok(mean(&scores)) };
+        let few_genes: Vec<Tensor<1, Int>> = self.few_genes.of(&tensors::array(expression.clone()), &device);
+        let mut outputs: Vec<Vec<Tensor<2>>> = vec![Vec::new(); on_expression.len() + few_genes.len()];
+        for cells in self.study.training_cells().validation().chunks(DENSE) {
+            let dense = tensors::from_rows(self.study.cells().expression().dense_rows(cells), genes, &device);
+            let (whole, parts) = outputs.split_at_mut(on_expression.len());
+            for (outputs, student) in whole.iter_mut().zip(&on_expression) {
+                outputs.push(student.outputs(expression.clone(), labels, self.classes, dense.clone()));
+            }
+            for (outputs, genes) in parts.iter_mut().zip(&few_genes) {
+                let see = |rows: &Tensor<2>| rows.clone().select(1, genes.clone());
+                outputs.push(RidgeStudent::Linear.outputs(see(expression), labels, self.classes, see(&dense)));
+            }
+        }
+        let mut all = outputs.into_iter().map(|parts| self.of_outputs(Tensor::cat(parts, 0)));
+        for _ in &on_expression {
+            scores.extend(all.next().transpose()?);
+        }
+        // Together as much as one of the others.
+        scores.push(mean(&all.collect::<crate::Result<Vec<_>>>()?));
         Ok(mean(&scores))
+    }
+
+    /// The score of one student.
+    fn of_outputs(&self, outputs: Tensor<2>) -> crate::Result<ValidationScore> {
+        let probabilities = tensors::array(softmax(outputs * SHARPNESS, 1));
+        self.of_one(&largest(&probabilities), &probabilities)
     }
 
     /// The score of one model.

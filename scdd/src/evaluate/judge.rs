@@ -114,10 +114,7 @@ impl<'a> Judge<'a> {
     /// A distilled set.
     pub(crate) fn set(&self, set: &TrainingSet) -> crate::Result<Trial> {
         let input = match set {
-            TrainingSet::Cells(cells) => {
-                let expression = Expression::from_array(cells.expression())?;
-                self.named(ModelInput::new(expression).seen_through(self.study.foundation()))
-            }
+            TrainingSet::Cells(cells) => self.named(cells.model_input(self.study.foundation())?),
             TrainingSet::Features(features) => ModelInput::of_latents(features.features().clone()),
         };
         let draw = Draw { input, labels: set.labels().to_vec(), protocol: self.protocol.clone() };

@@ -51,3 +51,4 @@ pub use table::{EvaluationRow, mean, sample_deviation, table};
 pub(crate) use error::check_labels;
 pub(crate) use judge::{Judge, ScoredOn, Trial};
 pub(crate) use models::largest;
+pub(crate) use statistics::{median, pearson};

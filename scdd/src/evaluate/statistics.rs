@@ -1,7 +1,7 @@
-//! Correlations and the area under a ROC curve, of plain numbers.
+//! Medians, correlations and the area under a ROC curve, of plain numbers.
 
 /// Pearson's correlation; None below three pairs, or when one side does not vary.
-pub(super) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
+pub(crate) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
     if a.len() < 3 || a.len() != b.len() {
         return None;
     }
@@ -16,6 +16,17 @@ pub(super) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
     }
     let length = (of_a * of_b).sqrt();
     (length > 0.0 && length.is_finite()).then(|| both / length)
+}
+
+/// The middle value; NaN without any.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => (sorted[n / 2 - 1] + sorted[n / 2]) / 2.0,
+    }
 }
 
 /// Spearman's correlation: Pearson's of the ranks, equal values sharing their mean rank.

@@ -13,4 +13,5 @@ pub use normalize::{Preprocess, PreprocessConfig, PreprocessPlan};
 pub(crate) use parts::parts;
 pub use parts::{TestCells, TrainingCells};
 pub use split::{Split, stratified_split};
+pub(crate) use variable_genes::means_and_squares;
 pub use variable_genes::{VariableGenes, highly_variable_genes, top_variable_genes_per_class};

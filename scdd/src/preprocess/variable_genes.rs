@@ -90,7 +90,7 @@ pub fn highly_variable_genes(expression: &Expression, n: usize) -> Result<Variab
 }
 
 /// Mean of every gene, and its summed squared deviations from it, of some function of the values that is 0 at 0.
-pub(super) fn means_and_squares(expression: &Expression, of: impl Fn(f64) -> f64) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn means_and_squares(expression: &Expression, of: impl Fn(f64) -> f64) -> (Vec<f64>, Vec<f64>) {
     let cells = expression.cells() as f64;
     let mut means = vec![0.0f64; expression.genes()];
     let mut stored = vec![0usize; expression.genes()];

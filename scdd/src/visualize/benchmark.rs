@@ -1,5 +1,6 @@
 //! Figures of a benchmark: scores by method and model, and recall by method and class.
 
+use itertools::Itertools;
 use plotly::Layout;
 use plotly::common::{ColorScale, ColorScalePalette};
 use plotly::layout::{AxisType, CategoryOrder, ColorAxis, Legend};
@@ -179,13 +180,7 @@ fn nothing(file: &str, label: &str) -> VisualizeError {
 
 /// Each name once, in the order of the rows.
 fn names(rows: &[&BenchmarkRow], of: fn(&BenchmarkRow) -> String) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for name in rows.iter().map(|row| of(row)) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
+    rows.iter().map(|row| of(row)).unique().collect()
 }
 
 /// Lines with a name each, from the bottom up.

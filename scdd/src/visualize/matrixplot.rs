@@ -10,6 +10,7 @@ use super::figure::{Figure, significant};
 use super::still::{Panel, Still};
 use super::style::{INK, TOP, base, panel_title, small};
 use crate::cells::Expression;
+use crate::evaluate::pearson;
 use crate::notebook::escape;
 use crate::text::count;
 
@@ -54,7 +55,7 @@ pub fn class_profiles(
 }
 
 /// Pearson correlation of every two rows of `profiles` `[classes, genes]`, as `[classes, classes]`; NaN where a
-/// profile is constant or not finite.
+/// profile is constant, not finite, or of fewer than 3 genes.
 ///
 /// ```
 /// let r = scdd::visualize::class_correlations(&ndarray::array![[1.0, 2.0, 3.0], [6.0, 4.0, 2.0]]);
@@ -63,20 +64,9 @@ pub fn class_profiles(
 pub fn class_correlations(profiles: &Array2<f32>) -> Array2<f32> {
     let rows: Vec<Vec<f64>> =
         profiles.rows().into_iter().map(|row| row.iter().map(|&x| f64::from(x)).collect()).collect();
-    Array2::from_shape_fn((rows.len(), rows.len()), |(a, b)| pearson(&rows[a], &rows[b]) as f32)
-}
-
-fn pearson(a: &[f64], b: &[f64]) -> f64 {
-    let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
-    let (mean_a, mean_b) = (mean(a), mean(b));
-    let (mut product, mut square_a, mut square_b) = (0.0, 0.0, 0.0);
-    for (x, y) in a.iter().zip(b) {
-        let (x, y) = (x - mean_a, y - mean_b);
-        product += x * y;
-        square_a += x * x;
-        square_b += y * y;
-    }
-    if square_a > 0.0 && square_b > 0.0 { (product / (square_a * square_b).sqrt()).clamp(-1.0, 1.0) } else { f64::NAN }
+    Array2::from_shape_fn((rows.len(), rows.len()), |(a, b)| {
+        pearson(&rows[a], &rows[b]).map_or(f32::NAN, |r| r.clamp(-1.0, 1.0) as f32)
+    })
 }
 
 /// Draws class-by-class Pearson correlation of mean profiles, real beside synthetic, in one order and one scale.
@@ -142,7 +132,7 @@ fn agreement(a: &Array2<f32>, b: &Array2<f32>) -> Option<f64> {
         }
     }
     // Two points always lie on a line.
-    Some(pearson(&x, &y)).filter(|r| x.len() >= 3 && r.is_finite())
+    pearson(&x, &y)
 }
 
 /// Order of the leaves of average-linkage clustering with distance 1 - r; two clusters are joined at the ends

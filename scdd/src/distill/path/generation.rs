@@ -92,6 +92,6 @@ impl SampleBuilder {
             history: DistillHistory { seconds, ..DistillHistory::default() },
             preparation_seconds: path.preparation_seconds(),
         };
-        Ok(Distilled::new(made, expression))
+        Ok(Distilled::new(made, expression, None))
     }
 }

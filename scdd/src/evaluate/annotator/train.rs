@@ -1,7 +1,6 @@
 //! Which sets an annotator is trained on: a distilled one, features, or all training cells.
 
 use super::Annotator;
-use crate::cells::Expression;
 use crate::distill::{Distilled, DistilledFeatures};
 use crate::evaluate::{EvaluationModel, ModelInput, TrainingSet};
 use crate::study::Study;
@@ -28,8 +27,13 @@ impl Distilled {
     /// When the set has cells of one class only, or a setting of the model is outside its range.
     pub fn train_model(&self, model: impl EvaluationModel) -> crate::Result<Annotator> {
         let set = TrainingSet::from(self);
-        let input = ModelInput::new(Expression::from_array(self.expression())?).seen_through(self.study().foundation());
-        Annotator::train(&model, input, self.labels(), self.study(), set.method())
+        Annotator::train(
+            &model,
+            self.model_input(self.study().foundation())?,
+            self.labels(),
+            self.study(),
+            set.method(),
+        )
     }
 }
 

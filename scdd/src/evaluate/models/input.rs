@@ -13,6 +13,7 @@ use crate::foundation::Foundation;
 pub struct ModelInput {
     cells: usize,
     expression: Option<Expression>,
+    shown: Option<Expression>,
     latents: OnceLock<Array2<f32>>,
     foundation: Option<Foundation>,
     missing: Arc<Vec<u32>>,
@@ -43,7 +44,7 @@ impl ModelInput {
 
     fn empty(cells: usize) -> Self {
         let (expression, latents, foundation) = (None, OnceLock::new(), None);
-        Self { cells, expression, latents, foundation, missing: Arc::default(), gene_names: None }
+        Self { cells, expression, shown: None, latents, foundation, missing: Arc::default(), gene_names: None }
     }
 
     /// The same cells with the names of their genes, for models that know gene sets.
@@ -69,6 +70,12 @@ impl ModelInput {
         Self { foundation: Some(foundation.clone()), ..self }
     }
 
+    /// The same cells, of which models on expression are shown this alone; latents are still those of all expression.
+    #[must_use]
+    pub(crate) fn showing(self, expression: Expression) -> Self {
+        Self { shown: Some(expression), ..self }
+    }
+
     /// The same cells, in which some genes were not measured: their zeros say nothing. A model that can do without a gene
     /// leaves it out; to others it is zero.
     #[must_use]
@@ -86,11 +93,15 @@ impl ModelInput {
         self.cells
     }
 
-    /// Expression `[cells, genes]`.
+    /// Expression `[cells, genes]`, as models on expression see it.
     ///
     /// # Errors
     /// When these are features that are no cells.
     pub fn expression(&self) -> Result<&Expression, EvaluateError> {
+        self.shown.as_ref().map_or_else(|| self.whole(), Ok)
+    }
+
+    fn whole(&self) -> Result<&Expression, EvaluateError> {
         self.expression.as_ref().ok_or(EvaluateError::NoExpression { rows: self.cells })
     }
 
@@ -102,7 +113,7 @@ impl ModelInput {
         if self.latents.get().is_none() {
             let foundation = self.foundation.as_ref().ok_or(EvaluateError::NoLatents { cells: self.cells })?;
             // When two threads embed at once, the second result is dropped: both are equal.
-            let _ = self.latents.set(foundation.embed(self.expression()?)?);
+            let _ = self.latents.set(foundation.embed(self.whole()?)?);
         }
         Ok(self.latents.get().ok_or(EvaluateError::NoLatents { cells: self.cells })?)
     }

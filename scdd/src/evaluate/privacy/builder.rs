@@ -6,11 +6,11 @@ use super::Labelled;
 use super::copies::exact_copies;
 use super::distances::{Near, nearest};
 use super::membership::attack;
-use super::report::{Parts, Privacy, SetPrivacy, median};
+use super::report::{Parts, Privacy, SetPrivacy};
 use crate::cells::Expression;
 use crate::distill::Distilled;
 use crate::evaluate::judge::{ScoredOn, scored_cells};
-use crate::evaluate::{Candidates, ClassMean, EvaluateError, RandomCells, Selection};
+use crate::evaluate::{Candidates, ClassMean, EvaluateError, RandomCells, Selection, median};
 use crate::progress::Progress;
 use crate::seed;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use polars::prelude::{Column, DataFrame};
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::EvaluateError;
+use crate::evaluate::{EvaluateError, median};
 use crate::text::{count, grouped};
 
 /// How well an attack tells training cells from held-out ones.
@@ -186,16 +186,5 @@ impl Privacy {
             Column::new("reason".into(), sets.iter().map(|set| set.reason.as_deref()).collect::<Vec<_>>()),
         ];
         Ok(DataFrame::new(sets.len(), columns).map_err(EvaluateError::from)?)
-    }
-}
-
-/// The middle value; NaN without any.
-pub(super) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => f64::NAN,
-        n if n % 2 == 1 => sorted[n / 2],
-        n => (sorted[n / 2 - 1] + sorted[n / 2]) / 2.0,
     }
 }
