@@ -28,6 +28,10 @@ pub struct Distill {
     /// The .h5ad file that is written.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Writes 0 for all genes but the markers, which says less of the cells that the set was made of. Models on expression learn the
+    /// same of it; foundation models see less.
+    #[arg(long)]
+    only_markers: bool,
     /// Writes a model that is trained on the set as well, a .safetensors file for `scdd annotate`.
     #[arg(long, value_name = "FILE")]
     annotator: Option<PathBuf>,
@@ -57,6 +61,11 @@ impl Distill {
                 Err(no_cells("makes features, no cells, and there is nothing to write").into())
             }
             Some(TrainingSet::Cells(cells)) => {
+                if self.only_markers && cells.markers().is_none() {
+                    let found = format!("--only-markers: {cells:?}: all its genes count, and there are no markers");
+                    return Err(format!("{found}; leave the option out, or take \"scDD+Metacells, ridge\"").into());
+                }
+                let cells = if self.only_markers { cells.only_markers() } else { cells };
                 cells.write_h5ad(&self.out)?;
                 if let (Some(path), Some(model)) = (&self.annotator, models.first()) {
                     cells.train_model(model.clone())?.write(path)?;

@@ -173,6 +173,9 @@ fn what_goes_wrong_is_one_line_with_its_mend_and_a_code() {
     one_line("benchmark cells.h5ad --label cell_type --table 9", 1, "2, 3, 4, 5, 6 or 7");
     one_line("benchmark cells.h5ad --label cell_type --shard 3/2", 2, "from 1/N to N/N");
     one_line("distill cells.h5ad --label tissue --min-genes 5 --out x.h5ad", 1, "tissue");
+    let markers =
+        format!("distill cells.h5ad {STUDY} --foundation-epochs 1 --steps 1 --out x.h5ad --only-markers --method");
+    one_line(&format!("{markers} scdd+decoder-dm"), 1, "no markers");
     let no_cells = format!("distill cells.h5ad {STUDY} --foundation-epochs 1 --steps 1 --out x.h5ad --method");
     one_line(&format!("{no_cells} class-mean"), 1, "control");
     one_line(&format!("{no_cells} featdistill-dm"), 1, "no cells");
