@@ -213,7 +213,7 @@ impl<Set> DistillBuilder<Set> {
     }
 
     /// Lets another thread stop it at its next step. The set is then that of the best step on validation cells, where there
-    /// is a choice, or else that of the last; [`history().interrupted`](DistillHistory::interrupted) says so.
+    /// is a choice, or else that of the last; [`history().interrupted`](super::DistillHistory::interrupted) says so.
     pub fn stop_on(mut self, interrupt: &Interrupt) -> Self {
         self.interrupt = interrupt.clone();
         self
