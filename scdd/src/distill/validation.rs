@@ -132,14 +132,12 @@ impl Validation {
         labels: &[u32],
     ) -> crate::Result<ValidationScore> {
         let (genes, device) = (self.study.cells().genes(), features.device());
-        let on_latents = |student: &RidgeStudent| {
-            student.outputs(features.clone(), labels, self.classes, tensors::tensor(&self.features, &device))
-        };
         let (latent, on_expression): (Vec<_>, Vec<_>) =
             RidgeStudent::ALL.into_iter().partition(|student| student.sees_latents());
         let mut scores = Vec::new();
         for student in &latent {
-            scores.push(self.of_outputs(on_latents(student))?);
+            let cells = tensors::tensor(&self.features, &device);
+            scores.push(self.of_outputs(student.outputs(features.clone(), labels, self.classes, cells))?);
         }
         let Some(expression) = expression else { return Ok(mean(&scores)) };
         let few_genes: Vec<Tensor<1, Int>> = self.few_genes.of(&tensors::array(expression.clone()), &device);
@@ -155,12 +153,12 @@ impl Validation {
                 outputs.push(RidgeStudent::Linear.outputs(see(expression), labels, self.classes, see(&dense)));
             }
         }
-        let mut all = outputs.into_iter().map(|parts| self.of_outputs(Tensor::cat(parts, 0)));
-        for _ in &on_expression {
-            scores.extend(all.next().transpose()?);
-        }
+        let all = outputs.into_iter().map(|parts| self.of_outputs(Tensor::cat(parts, 0)));
+        let all = all.collect::<crate::Result<Vec<_>>>()?;
+        let (whole, parts) = all.split_at(on_expression.len());
+        scores.extend(whole);
         // Together as much as one of the others.
-        scores.push(mean(&all.collect::<crate::Result<Vec<_>>>()?));
+        scores.push(mean(parts));
         Ok(mean(&scores))
     }
 
