@@ -66,7 +66,12 @@ impl Distilled {
         let dense = cells.expression().dense_rows(&(0..cells.cells()).collect::<Vec<_>>());
         // Each cell gave a row of all genes.
         let expression = Array2::from_shape_vec((cells.cells(), cells.genes()), dense).unwrap_or_default();
-        let markers = markers(cells.var()).map_err(fail)?;
+        let marker_share = recipe["marker_share"].as_f64();
+        // Cells may have a column of that name of their own.
+        let markers = match marker_share {
+            Some(share) if share < 1.0 => markers(cells.var()).map_err(fail)?,
+            _ => None,
+        };
         let pipeline: Pipeline = part(&recipe, "pipeline").map_err(fail)?;
         let made = Distillation {
             pipeline,
@@ -79,7 +84,7 @@ impl Distilled {
             labels,
             history: DistillHistory {
                 kept_step: recipe["kept_step"].as_u64().unwrap_or(0) as usize,
-                marker_share: recipe["marker_share"].as_f64(),
+                marker_share,
                 ..DistillHistory::default()
             },
             preparation_seconds: 0.0,
