@@ -8,6 +8,7 @@
 
 use scdd::distill::{DistillBuilder, ValidationModels};
 use scdd::prelude::*;
+use scdd::study::DecoderBuilder;
 
 /// Fresh networks of each judge.
 const NETWORKS: usize = 2;
@@ -42,6 +43,24 @@ fn objective<Objective: MatchingObjective + Clone>(name: &str, objective: Object
 /// The paper's pipeline, gradient matching through SCDG, with one thing changed.
 fn paper(name: &str, change: impl Fn(Opened) -> Opened + Send + Sync + 'static) -> Method {
     choice(name, move |shared| Ok(change(shared.scdg()?.distill(GradientMatching::default()))))
+}
+
+/// A decoder trained anew in the place of the foundation model's, with one thing changed.
+fn decoder(change: impl Fn(DecoderBuilder) -> DecoderBuilder, shared: &Shared) -> Result<Study> {
+    change(shared.study().train_decoder()).run()
+}
+
+/// Gradient matching through such a decoder.
+fn through(name: &str, change: impl Fn(DecoderBuilder) -> DecoderBuilder + Send + Sync + 'static) -> Method {
+    choice(name, move |shared| Ok(decoder(&change, shared)?.distill_decoder(GradientMatching::default())))
+}
+
+/// Ridge students through such a decoder.
+fn ridge_through(likelihood: Likelihood) -> Method {
+    choice(&format!("ridge through the decoder, trained anew: {}", likelihood.name()), move |shared| {
+        let study = decoder(|opened| opened.likelihood(likelihood), shared)?;
+        Ok(chosen(study.distill_decoder(RidgeStudents::default())))
+    })
 }
 
 /// Ridge students with the choices of the metacells' pipeline, on another path.
@@ -98,6 +117,15 @@ fn choices() -> Result<Vec<Method>> {
         choice("DC through the decoder", |shared| Ok(shared.study().distill_decoder(GradientMatching::default()))),
         choice("the same, start: class mean", |shared| {
             Ok(shared.study().distill_decoder(GradientMatching::default()).start(Start::ClassMean))
+        }),
+        ridge_through(Likelihood::SquaredError),
+        ridge_through(Likelihood::Poisson),
+        through("DC, decoder trained anew: squared error", |opened| opened),
+        through("the same, one layer of 128", |opened| opened.hidden(&[128])),
+        through("the same, three layers of 1,024", |opened| opened.hidden(&[1_024; 3])),
+        through("DC, decoder trained anew: Poisson", |opened| opened.likelihood(Likelihood::Poisson)),
+        through("DC, decoder trained anew: negative binomial", |opened| {
+            opened.likelihood(Likelihood::NegativeBinomial)
         }),
         paper("scDD+SCDG, DC: the paper's", |opened| opened),
         paper("SCDG: no noise", |opened| opened.noise(Noise::None, 100)),

@@ -14,8 +14,8 @@ pub use crate::evaluate::{
     all_controls, all_models, all_selections,
 };
 pub use crate::foundation::{
-    Annotation, Corpus, Foundation, FoundationModel, Hits, NetworkConfig, Pca, Pretraining, PretrainingConfig,
-    Reference,
+    Annotation, Corpus, Foundation, FoundationModel, Hits, Likelihood, NetworkConfig, Pca, Pretraining,
+    PretrainingConfig, Reference,
 };
 pub use crate::scdg::{LossWeights, Noise, Sampler, Scdg, Schedule};
 pub use crate::study::Study;

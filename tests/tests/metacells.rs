@@ -56,8 +56,10 @@ fn models_on_expression_see_markers_alone_and_foundation_models_see_all_genes() 
     // Handed on with nothing else, and through a file.
     let only = quarter.only_markers();
     assert!(only.expression().iter().zip(&shown).all(|(a, b)| a == b));
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("set.h5ad");
+    // It stays there for the check that Python reads its markers.
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("markers.h5ad");
     quarter.write_h5ad(&path).unwrap();
     let back = Distilled::read_h5ad(&path, &study).unwrap();
     assert_eq!((back.markers(), back.expression()), (quarter.markers(), quarter.expression()));

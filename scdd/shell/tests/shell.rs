@@ -110,6 +110,16 @@ fn cells_are_shown_prepared_embedded_distilled_and_judged() {
     let (code, said) = place.fails(&format!("{annotate} --threshold 2"));
     assert!(code == 1 && said.contains("threshold") && said.contains("0 to 1"), "{code} {said}");
 
+    // A set to hand on that has nothing but markers, as many as validation cells ask for.
+    let mixtures =
+        "--method scdd+metacells-ridge --foundation model.safetensors --steps 2 --only-markers --out only.h5ad";
+    let recipe = json(&place.done(&format!("distill cells.h5ad {STUDY} {mixtures} --json")));
+    let share = recipe["marker_share"].as_f64().unwrap();
+    let only = scdd::H5ad::open(place.path("only.h5ad")).log_normalized().read().unwrap();
+    let expressed: std::collections::HashSet<u32> = only.expression().indices().iter().copied().collect();
+    let markers = (share * only.genes() as f64).ceil() as usize;
+    assert!(expressed.len() <= markers && markers < only.genes(), "{} of {}", expressed.len(), only.genes());
+
     // Of another seed, the set and the model may have seen what is tested.
     let (code, said) = place.fails(&format!("{judge} --seed 8"));
     assert!(code == 1 && said.contains("was pretrained on"), "{code} {said}");

@@ -103,6 +103,7 @@ impl Distillation {
                 "name": study.foundation().name(),
                 "latent": study.foundation().latent(),
                 "pretraining": study.pretraining(),
+                "decoder": study.decoder().map(|(config, _)| config),
             },
             "split": {
                 "training_cells": training.train().len(),

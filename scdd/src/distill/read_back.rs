@@ -132,7 +132,11 @@ fn short_name(pipeline: Pipeline, method: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use polars::prelude::Column;
+
     use super::*;
+    use crate::cells::Cells;
+    use crate::distill::RidgeStudents;
 
     #[test]
     fn the_method_of_a_set_from_a_file_has_its_name() {
@@ -148,6 +152,30 @@ mod tests {
             let method = pipeline.name("DC (head 64)");
             assert_eq!(pipeline.name(&short_name(pipeline, &method)), method);
         }
+    }
+
+    #[test]
+    fn a_column_of_the_cells_that_is_called_marker_is_not_taken_for_markers() {
+        let folder = tempfile::tempdir().unwrap();
+        let cells = crate::simulate().cells(200).genes(120).classes(2).run().unwrap();
+        let cells = cells.preprocess().min_genes(5).run().unwrap();
+        let mut var = cells.var().clone();
+        var.with_column(Column::new(MARKER.into(), vec!["CD3E"; cells.genes()])).unwrap();
+        let parts = (cells.expression().clone(), cells.cell_names().to_vec(), cells.gene_names().to_vec());
+        let (obs, provenance) = (cells.obs().clone(), cells.provenance().clone());
+        let cells = Cells::log_normalized(parts.0, parts.1, parts.2, obs, var, provenance).unwrap();
+        let study = cells.study("cell_type").foundation_epochs(1).run().unwrap();
+        let distil = |shares: &[f64]| {
+            let opened = study.distill_expression(RidgeStudents::default()).steps(1).marker_shares(shares);
+            let (set, path) = (opened.run().unwrap(), folder.path().join("set.h5ad"));
+            set.write_h5ad(&path).unwrap();
+            (set.markers().map(<[bool]>::to_vec), Distilled::read_h5ad(&path, &study).unwrap())
+        };
+        let (without, back) = distil(&[1.0]);
+        assert_eq!((without.as_deref(), back.markers()), (None, None));
+        let (with, back) = distil(&[0.25]);
+        assert!(with.is_some());
+        assert_eq!(with.as_deref(), back.markers());
     }
 
     #[test]

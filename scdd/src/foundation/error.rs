@@ -50,8 +50,12 @@ pub enum FoundationError {
         problem: String,
     },
     /// Training did not stay finite.
-    #[error("the loss became {loss} in step {step} of pretraining; lower the learning rate (it is {learning_rate})")]
+    #[error(
+        "the loss became {loss} in step {step} of training {task}; lower the learning rate (it is {learning_rate})"
+    )]
     Diverged {
+        /// What was trained.
+        task: &'static str,
         /// The loss that was found.
         loss: f64,
         /// The step that it was found in.

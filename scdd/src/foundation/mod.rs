@@ -13,6 +13,7 @@ mod bridge_kernel;
 mod bridge_tiles;
 mod cache;
 mod components;
+mod decoder;
 #[cfg(target_arch = "x86_64")]
 mod dense_tiles;
 mod error;
@@ -41,6 +42,7 @@ mod tiles;
 mod weights;
 
 pub use annotate::{Annotate, Annotation};
+pub use decoder::{DecoderConfig, DecoderHistory, Likelihood};
 pub use error::FoundationError;
 pub use gene_space::GeneSpace;
 pub use handle::Foundation;
@@ -60,5 +62,6 @@ pub use weights::WeightsError;
 
 pub(crate) use cache::EmbeddingCache;
 pub(crate) use components::{Components, fit as principal_components};
+pub(crate) use decoder::{DecoderTraining, Pairs, Redecoded};
 pub(crate) use neighbours::{Distance, nearest, nearest_itself_first};
 pub(crate) use round_trip::Crossed;

@@ -240,7 +240,8 @@ impl StudyBuilder {
                 uncut: self.foundation.clone().unwrap_or_else(|| foundation.clone()),
                 foundation,
                 history,
-                embeddings,
+                decoder: None,
+                embeddings: Arc::new(embeddings),
                 device,
             }),
         })

@@ -2,6 +2,7 @@
 //! foundation model that the rest of the pipeline sees them through.
 
 mod builder;
+mod decoder;
 mod error;
 mod label_columns;
 
@@ -12,11 +13,12 @@ use ndarray::{Array2, Axis};
 use polars::prelude::Column;
 
 pub use builder::{StudyBuilder, StudyConfig};
+pub use decoder::DecoderBuilder;
 pub use error::StudyError;
 pub(crate) use label_columns::LabelColumns;
 
 use crate::cells::{Cells, Expression, LogNormalized};
-use crate::foundation::{Foundation, PretrainingConfig, PretrainingHistory, Reference};
+use crate::foundation::{DecoderConfig, DecoderHistory, Foundation, PretrainingConfig, PretrainingHistory, Reference};
 use crate::preprocess::{TestCells, TrainingCells};
 use crate::text::grouped;
 
@@ -35,6 +37,7 @@ pub struct Study {
     parts: Arc<Parts>,
 }
 
+#[derive(Clone)]
 struct Parts {
     cells: Cells<LogNormalized>,
     training: TrainingCells,
@@ -47,7 +50,9 @@ struct Parts {
     /// As it was given, of all its genes.
     uncut: Foundation,
     history: PretrainingHistory,
-    embeddings: Array2<f32>,
+    /// Of a decoder that was trained in the place of the model's own.
+    decoder: Option<(DecoderConfig, DecoderHistory)>,
+    embeddings: Arc<Array2<f32>>,
     device: Device,
 }
 
@@ -165,6 +170,12 @@ impl Study {
         &self.parts.history
     }
 
+    /// How the decoder was trained that stands in the place of the model's own, and its losses; None when it is the model's
+    /// own.
+    pub fn decoder(&self) -> Option<&(DecoderConfig, DecoderHistory)> {
+        self.parts.decoder.as_ref()
+    }
+
     /// The device that the study runs on.
     pub fn device(&self) -> &Device {
         &self.parts.device
@@ -187,9 +198,9 @@ impl Study {
         (self.cells().expression().select_cells(training.train()), training.train_labels())
     }
 
-    /// Whether both are clones of one study.
+    /// Whether both are one split of the same cells, seen through one encoder; decoders may differ.
     pub(crate) fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.parts, &other.parts)
+        Arc::ptr_eq(&self.parts.embeddings, &other.parts.embeddings)
     }
 
     fn summary(&self) -> String {
@@ -212,6 +223,15 @@ impl Study {
             );
         } else {
             text += &format!("\nseen through {}, latents of {}", parts.foundation.name(), parts.foundation.latent());
+        }
+        if let Some((config, history)) = &parts.decoder {
+            text += &format!(
+                "\ndecoder trained anew ({}) in {:.0} s: loss {:.3} in epoch {}",
+                config.likelihood.name(),
+                history.seconds,
+                history.kept_loss(),
+                history.kept_epoch + 1
+            );
         }
         for note in &parts.notes {
             text += &format!("\n{note}");

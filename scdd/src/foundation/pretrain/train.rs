@@ -132,7 +132,12 @@ impl<'a> Training<'a> {
             let rate = 0.5 * self.config.learning_rate * (1.0 + (std::f64::consts::PI * step as f64 / steps).cos());
             let losses = self.step(state, cells, rate, &mut rng);
             if !(losses.0.is_finite() && losses.1.is_finite()) {
-                return Err(FoundationError::Diverged { loss: losses.0 + losses.1, step, learning_rate: rate });
+                return Err(FoundationError::Diverged {
+                    task: "the foundation model",
+                    loss: losses.0 + losses.1,
+                    step,
+                    learning_rate: rate,
+                });
             }
             reconstruction += losses.0;
             triplet += losses.1;
