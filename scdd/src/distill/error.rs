@@ -20,8 +20,9 @@ pub enum DistillError {
     NoEncoder(String),
     /// Latents can't become expression.
     #[error(
-        "the foundation model '{0}' has no decoder, and latents need one to become expression; take a model that has \
-         one, such as Foundation::pretrain(...), or study.distill_features(...), which makes no expression"
+        "the foundation model '{0}' has no decoder, and latents need one to become expression; train one with \
+         study.train_decoder(), take a model that has one, such as Foundation::pretrain(...), or \
+         study.distill_features(...), which makes no expression"
     )]
     NoDecoder(String),
     /// Gradients by the encoder's weights were asked for, and the model doesn't give its layers.

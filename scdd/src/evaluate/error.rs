@@ -137,7 +137,8 @@ pub enum EvaluateError {
     },
     /// A model that can't be written.
     #[error(
-        "'{model}' does not say what it consists of, so it can't be written: implement TrainedModel::save for it, or          take one of scdd's"
+        "'{model}' does not say what it consists of, so it can't be written: implement TrainedModel::save for it, \
+         or take one of scdd's"
     )]
     NotSaved {
         /// Which model.
@@ -145,7 +146,9 @@ pub enum EvaluateError {
     },
     /// Cells to annotate lack too many of a model's genes.
     #[error(
-        "the cells have {found} of the {expected} genes that '{model}' was trained on, {needed} are needed; the cells'          genes are named like {of_cells}, the model's like {of_model}. Genes are matched by name: rename them, or lower          least_genes"
+        "the cells have {found} of the {expected} genes that '{model}' was trained on, {needed} are needed; the \
+         cells' genes are named like {of_cells}, the model's like {of_model}. Genes are matched by name: rename \
+         them, or lower least_genes"
     )]
     MissingGenes {
         /// Which model.
@@ -163,7 +166,8 @@ pub enum EvaluateError {
     },
     /// A linear head without the foundation model that it was trained through, or with another.
     #[error(
-        "'{model}' reads latents of the foundation model {expected}; {found}. Give the very model with          .with_foundation(...)"
+        "'{model}' reads latents of the foundation model {expected}; {found}. Give the very model with \
+         .with_foundation(...)"
     )]
     OtherFoundation {
         /// Which model.
@@ -191,7 +195,8 @@ pub enum EvaluateError {
     },
     /// A model or control that sees expression, and features that have none.
     #[error(
-        "the {rows} features are no cells and have no expression; take a model that sees latents, such as LinearProbe, or          cells of the features by .decoded()"
+        "the {rows} features are no cells and have no expression; take a model that sees latents, such as \
+         LinearProbe, or cells of the features by .decoded()"
     )]
     NoExpression {
         /// How many there are.
@@ -205,7 +210,8 @@ pub enum EvaluateError {
     },
     /// A control that decodes, and a foundation model that can't.
     #[error(
-        "the control '{control}' decodes latents, and the foundation model '{model}' has no decoder; leave it out, or take a          model that has one, such as Foundation::pretrain(...)"
+        "the control '{control}' decodes latents, and the foundation model '{model}' has no decoder; leave it out, \
+         or take a model that has one, such as Foundation::pretrain(...)"
     )]
     NoDecoder {
         /// The control.

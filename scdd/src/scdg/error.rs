@@ -71,9 +71,9 @@ pub enum ScdgError {
     },
     /// The foundation model can't turn latents into expression.
     #[error(
-        "the foundation model '{0}' has no decoder, and SCDG's latents need one to become expression: pretrain a model \
-         (leave .foundation() out), or give Foundation::pca(&training_cells); study.evaluate() and study.reference() \
-         need no decoder"
+        "the foundation model '{0}' has no decoder, and SCDG's latents need one to become expression: train one with \
+         study.train_decoder(), pretrain a model (leave .foundation() out), or give Foundation::pca(&training_cells); \
+         study.evaluate() and study.reference() need no decoder"
     )]
     NoDecoder(String),
 }
