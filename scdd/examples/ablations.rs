@@ -65,7 +65,7 @@ fn ridge_through(likelihood: Likelihood) -> Method {
 
 /// Ridge students with the choices of the metacells' pipeline, on another path.
 fn chosen(opened: Opened) -> Opened {
-    opened.start(Start::KMeans).steps(200).early_stopping(20, 10).validation_models(ValidationModels::Students)
+    opened.start(Start::KMeans).steps(400).early_stopping(20, 10).validation_models(ValidationModels::Students)
 }
 
 /// Every choice by its name, beside controls.
@@ -86,6 +86,7 @@ fn choices() -> Result<Vec<Method>> {
         mixture("rate 0.03", |opened| opened.learning_rate(0.03)),
         mixture("rate 0.3", |opened| opened.learning_rate(0.3)),
         mixture("50 steps", |opened| opened.steps(50)),
+        mixture("200 steps", |opened| opened.steps(200)),
         mixture("no margin over the start", |opened| opened.start_margin(0.0)),
         mixture("markers: all genes", |opened| opened.marker_shares(&[1.0])),
         mixture("markers: a tenth of the genes", |opened| opened.marker_shares(&[0.1])),
@@ -104,10 +105,16 @@ fn choices() -> Result<Vec<Method>> {
             Ok(chosen(shared.metacells()?.distill(both)))
         }),
     ];
-    methods.extend(RidgeStudent::ALL.into_iter().map(|left_out| {
-        let students: Vec<_> = RidgeStudent::ALL.into_iter().filter(|student| *student != left_out).collect();
-        objective(&format!("without the student: {}", left_out.name()), ridge().students(&students))
-    }));
+    for student in RidgeStudent::ALL {
+        let mut students = RidgeStudent::MATCHED.to_vec();
+        let change = if students.contains(&student) { "without" } else { "with" };
+        match change {
+            "without" => students.retain(|other| *other != student),
+            _ => students.push(student),
+        }
+        methods.push(objective(&format!("{change} the student: {}", student.name()), ridge().students(&students)));
+    }
+    methods.push(objective("with all six students", ridge().students(&RidgeStudent::ALL)));
     methods.extend([
         choice("ridge on expression itself", move |shared| {
             Ok(chosen(shared.study().distill_expression(ridge())).learning_rate(0.02))

@@ -4,8 +4,9 @@
 //! A student is ridge regression of one-hot labels Y by a kernel k: it takes a real cell x for
 //!     f(x) = k(x, S) (k(S, S) + lambda I)^-1 Y,
 //! so there are no inner loops to unroll. A set that suits one kernel alone suits models of that kind; the loss is the mean
-//! cross-entropy over students that see cells differently: as they are, standardised, by direction, through an infinitely
-//! wide network, by their nearest neighbour, and through the foundation model.
+//! cross-entropy over students that see cells differently: as they are, by direction, through an infinitely wide network and by
+//! their nearest neighbour. Students that standardise genes or see latents are there as well; they pull mixtures of metacells
+//! elsewhere, and all other models then learn less of them (docs/ablations.md).
 
 use burn::tensor::{Tensor, activation::log_softmax};
 use itertools::Itertools;
@@ -32,7 +33,7 @@ pub(in crate::distill) const SHARPNESS: f64 = 8.0;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RidgeStudents {
-    /// The students, each as important as the others; all kinds.
+    /// The students, each as important as the others; [`RidgeStudent::MATCHED`].
     pub students: Vec<RidgeStudent>,
     /// How much the real cells of each class count; as the square root of their number (ours): accuracy would count them
     /// by their number, macro-F1 all classes alike.
@@ -41,12 +42,12 @@ pub struct RidgeStudents {
 
 impl Default for RidgeStudents {
     fn default() -> Self {
-        Self { students: RidgeStudent::ALL.to_vec(), weights: ClassWeights::RootFrequency }
+        Self { students: RidgeStudent::MATCHED.to_vec(), weights: ClassWeights::RootFrequency }
     }
 }
 
 impl RidgeStudents {
-    /// Some students only.
+    /// Other students.
     #[must_use]
     pub fn students(mut self, students: &[RidgeStudent]) -> Self {
         self.students = students.to_vec();
@@ -63,7 +64,7 @@ impl RidgeStudents {
 
 impl MatchingObjective for RidgeStudents {
     fn name(&self) -> String {
-        match self.students.len() == RidgeStudent::ALL.len() {
+        match self.students == RidgeStudent::MATCHED {
             true => "ridge students".to_owned(),
             false => format!("ridge students ({})", self.students.iter().map(|student| student.name()).join(", ")),
         }
