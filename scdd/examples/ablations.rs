@@ -107,11 +107,13 @@ fn choices() -> Result<Vec<Method>> {
     ];
     for student in RidgeStudent::ALL {
         let mut students = RidgeStudent::MATCHED.to_vec();
-        let change = if students.contains(&student) { "without" } else { "with" };
-        match change {
-            "without" => students.retain(|other| *other != student),
-            _ => students.push(student),
-        }
+        let change = if students.contains(&student) {
+            students.retain(|other| *other != student);
+            "without"
+        } else {
+            students.push(student);
+            "with"
+        };
         methods.push(objective(&format!("{change} the student: {}", student.name()), ridge().students(&students)));
     }
     methods.push(objective("with all six students", ridge().students(&RidgeStudent::ALL)));

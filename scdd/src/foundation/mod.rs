@@ -16,6 +16,7 @@ mod components;
 mod decoder;
 #[cfg(target_arch = "x86_64")]
 mod dense_tiles;
+mod epochs;
 mod error;
 mod frozen;
 mod gene_space;

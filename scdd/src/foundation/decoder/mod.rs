@@ -9,7 +9,7 @@ mod train;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ended, FoundationError};
+use super::{Ended, FoundationError, epochs};
 use crate::seed;
 
 pub(crate) use redecoded::Redecoded;
@@ -82,27 +82,12 @@ impl Default for DecoderConfig {
 
 impl DecoderConfig {
     pub(crate) fn check(&self) -> Result<(), FoundationError> {
-        let fail = |setting, found: String, expected| Err(FoundationError::Setting { setting, found, expected });
         if self.hidden.is_empty() || self.hidden.contains(&0) {
-            return fail("hidden", format!("{:?}", self.hidden), "at least one hidden layer, each of at least 1");
+            let (found, expected) = (format!("{:?}", self.hidden), "at least one hidden layer, each of at least 1");
+            return Err(FoundationError::Setting { setting: "hidden", found, expected });
         }
-        if self.epochs == 0 {
-            return fail("epochs", "0".to_owned(), "at least 1");
-        }
-        if self.patience == Some(0) {
-            return fail("patience", "0".to_owned(), "at least 1 epoch, or None");
-        }
-        if self.batch < 2 {
-            return fail("batch", self.batch.to_string(), "at least 2 cells, which batch normalisation needs");
-        }
-        let rate = self.learning_rate;
-        if !(rate.is_finite() && rate > 0.0) {
-            return fail("learning_rate", rate.to_string(), "a finite number above 0");
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return fail("dropout", self.dropout.to_string(), "a share from 0 to below 1");
-        }
-        Ok(())
+        epochs::check(self.epochs, self.patience, self.batch, self.learning_rate)?;
+        epochs::check_dropout("dropout", self.dropout)
     }
 }
 
@@ -124,7 +109,6 @@ pub struct DecoderHistory {
 impl DecoderHistory {
     /// The loss of the epoch whose weights were kept; NaN before the first is done.
     pub(crate) fn kept_loss(&self) -> f64 {
-        let losses = if self.validation.is_empty() { &self.training } else { &self.validation };
-        losses.get(self.kept_epoch).copied().unwrap_or(f64::NAN)
+        epochs::kept(&self.training, &self.validation, self.kept_epoch).unwrap_or(f64::NAN)
     }
 }

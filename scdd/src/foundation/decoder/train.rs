@@ -13,7 +13,7 @@ use super::{DecoderConfig, DecoderHistory, Likelihood};
 use crate::cells::Expression;
 use crate::foundation::frozen::FrozenStack;
 use crate::foundation::network::Stack;
-use crate::foundation::{Ended, FoundationError};
+use crate::foundation::{Ended, FoundationError, epochs};
 use crate::preprocess::means_and_squares;
 use crate::progress::{Interrupt, Progress};
 use crate::{seed, tensors};
@@ -34,8 +34,8 @@ pub(crate) struct DecoderTraining<'a> {
     training: &'a Pairs,
     validation: &'a Pairs,
     config: &'a DecoderConfig,
-    /// r of each gene `[1, genes]`.
-    dispersion: Tensor<2>,
+    /// r of each gene `[1, genes]`, for the negative binomial.
+    dispersion: Option<Tensor<2>>,
     device: Device,
     interrupt: &'a Interrupt,
 }
@@ -56,8 +56,9 @@ impl<'a> DecoderTraining<'a> {
         interrupt: &'a Interrupt,
     ) -> Self {
         let device = device.clone().autodiff();
-        let dispersion = dispersion(&training.expression);
-        let dispersion = tensors::from_rows(dispersion, training.expression.genes(), &device);
+        let expression = &training.expression;
+        let dispersion = (config.likelihood == Likelihood::NegativeBinomial)
+            .then(|| tensors::from_rows(dispersion(expression), expression.genes(), &device));
         Self { training, validation, config, dispersion, device, interrupt }
     }
 
@@ -69,7 +70,7 @@ impl<'a> DecoderTraining<'a> {
         let mut progress = Progress::new("training the decoder", config.epochs * batches);
         progress.go_on()?;
         for epoch in 0..config.epochs {
-            if self.out_of_patience(epoch, &state.history) {
+            if epochs::out_of_patience(config.patience, &state.history.validation, state.history.kept_epoch) {
                 state.history.ended = Ended::Early;
                 break;
             }
@@ -111,24 +112,19 @@ impl<'a> DecoderTraining<'a> {
         self.training.expression.cells() / self.batch().max(1)
     }
 
-    fn out_of_patience(&self, epoch: usize, history: &DecoderHistory) -> bool {
-        let since_best = epoch.saturating_sub(history.kept_epoch + 1);
-        self.config.patience.is_some_and(|patience| !history.validation.is_empty() && since_best >= patience)
-    }
-
     /// One pass over the training cells; false when it was interrupted.
     fn epoch(&self, epoch: usize, state: &mut State, progress: &mut Progress) -> Result<bool, FoundationError> {
         let mut rng = seed::stream(self.config.seed, &format!("decoder epoch {epoch}"));
         let mut order: Vec<usize> = (0..self.training.expression.cells()).collect();
         order.shuffle(&mut rng);
         let (batches, mut sum) = (self.batches(), 0.0);
-        let steps = (self.config.epochs * batches) as f64;
+        let steps = self.config.epochs * batches;
         for (number, cells) in order.chunks_exact(self.batch()).enumerate() {
             if self.interrupt.requested() {
                 return Ok(false);
             }
             let step = epoch * batches + number;
-            let rate = 0.5 * self.config.learning_rate * (1.0 + (std::f64::consts::PI * step as f64 / steps).cos());
+            let rate = epochs::annealed(self.config.learning_rate, step, steps);
             let loss = self.step(state, cells, rate, &mut rng);
             if !loss.is_finite() {
                 return Err(FoundationError::Diverged { task: "the decoder", loss, step, learning_rate: rate });
@@ -169,10 +165,8 @@ impl<'a> DecoderTraining<'a> {
             return (f - x).powi_scalar(2);
         }
         let (y, f) = (x.exp().sub_scalar(1.0), f.clamp_max(MOST));
-        if self.config.likelihood == Likelihood::Poisson {
-            return f.clone().exp() - y * f;
-        }
-        let r = self.dispersion.clone().to_device(&f.device());
+        let Some(r) = &self.dispersion else { return f.clone().exp() - y * f };
+        let r = r.clone().to_device(&f.device());
         (y.clone() + r.clone()) * (f.clone().exp() + r).log() - y * f
     }
 

@@ -16,8 +16,8 @@ pub use builder::Pretraining;
 pub use card::{Card, CardSet};
 pub use corpus::Corpus;
 
-use super::FoundationError;
 use super::network::NetworkConfig;
+use super::{FoundationError, epochs};
 use crate::seed;
 
 /// How a foundation model is pretrained.
@@ -93,8 +93,7 @@ impl PretrainingHistory {
     /// Reconstruction error of the epoch whose weights were kept, on validation cells where there are any; None before
     /// the first epoch is done.
     pub(crate) fn kept_error(&self) -> Option<f64> {
-        let errors = if self.validation.is_empty() { &self.reconstruction } else { &self.validation };
-        errors.get(self.kept_epoch).copied()
+        epochs::kept(&self.reconstruction, &self.validation, self.kept_epoch)
     }
 }
 
@@ -105,26 +104,11 @@ fn check(config: &PretrainingConfig) -> Result<(), FoundationError> {
         let found = format!("latent {}, hidden {:?}", network.latent, network.hidden);
         return fail("the network", found, "a latent and at least one hidden layer, each of at least 1");
     }
-    if config.epochs == 0 {
-        return fail("epochs", "0".to_owned(), "at least 1");
-    }
-    if config.patience == Some(0) {
-        return fail("patience", "0".to_owned(), "at least 1 epoch, or None");
-    }
-    if config.batch < 2 {
-        return fail("batch", config.batch.to_string(), "at least 2 cells, which batch normalisation needs");
-    }
-    let rate = config.learning_rate;
-    if !(rate.is_finite() && rate > 0.0) {
-        return fail("learning_rate", rate.to_string(), "a finite number above 0");
-    }
+    epochs::check(config.epochs, config.patience, config.batch, config.learning_rate)?;
     if !(0.0..=1.0).contains(&config.triplet_weight) {
         return fail("triplet_weight", config.triplet_weight.to_string(), "a share from 0 to 1");
     }
-    for (setting, rate) in [("input_dropout", network.input_dropout), ("hidden_dropout", network.hidden_dropout)] {
-        if !(0.0..1.0).contains(&rate) {
-            return fail(setting, rate.to_string(), "a share from 0 to below 1");
-        }
-    }
+    epochs::check_dropout("input_dropout", network.input_dropout)?;
+    epochs::check_dropout("hidden_dropout", network.hidden_dropout)?;
     Ok(())
 }

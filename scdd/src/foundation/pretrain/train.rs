@@ -12,10 +12,10 @@ use super::checkpoint::Checkpoints;
 use super::merged::Merged;
 use super::triplet::{semi_hard, triplet_loss};
 use super::{Ended, PretrainingConfig, PretrainingHistory};
-use crate::foundation::FoundationError;
 use crate::foundation::frozen::FrozenStack;
 use crate::foundation::network::{Autoencoder, unit_length};
 use crate::foundation::sparse::SparseBatch;
+use crate::foundation::{FoundationError, epochs};
 use crate::progress::{Interrupt, Progress};
 use crate::{seed, tensors};
 
@@ -111,8 +111,7 @@ impl<'a> Training<'a> {
     }
 
     fn out_of_patience(&self, history: &PretrainingHistory) -> bool {
-        let since_best = history.validation.len().saturating_sub(history.kept_epoch + 1);
-        self.config.patience.is_some_and(|patience| !history.validation.is_empty() && since_best >= patience)
+        epochs::out_of_patience(self.config.patience, &history.validation, history.kept_epoch)
     }
 
     /// One pass over the training cells; false when it was interrupted. Its random numbers have a stream of their own, so
@@ -122,14 +121,14 @@ impl<'a> Training<'a> {
         let mut order = self.merged.train.clone();
         order.shuffle(&mut rng);
         let batches = self.batches();
-        let steps = (self.config.epochs * batches) as f64;
+        let steps = self.config.epochs * batches;
         let (mut reconstruction, mut triplet) = (0.0, 0.0);
         for (number, cells) in order.chunks_exact(self.batch()).enumerate() {
             if self.interrupt.requested() {
                 return Ok(false);
             }
             let step = state.epochs * batches + number;
-            let rate = 0.5 * self.config.learning_rate * (1.0 + (std::f64::consts::PI * step as f64 / steps).cos());
+            let rate = epochs::annealed(self.config.learning_rate, step, steps);
             let losses = self.step(state, cells, rate, &mut rng);
             if !(losses.0.is_finite() && losses.1.is_finite()) {
                 return Err(FoundationError::Diverged {
