@@ -45,6 +45,11 @@ pub(super) fn out_of_patience(patience: Option<usize>, validation: &[f64], kept_
     patience.is_some_and(|patience| !validation.is_empty() && since_best >= patience)
 }
 
+/// What was kept, for people.
+pub(super) fn described(name: &str, loss: Option<f64>, kept_epoch: usize) -> String {
+    loss.map_or_else(|| "no epoch done".to_owned(), |loss| format!("{name} {loss:.3} in epoch {}", kept_epoch + 1))
+}
+
 /// The loss of the epoch that was kept, on validation cells where there are any; None before the first epoch is done.
 pub(super) fn kept(training: &[f64], validation: &[f64], kept_epoch: usize) -> Option<f64> {
     let losses = if validation.is_empty() { training } else { validation };

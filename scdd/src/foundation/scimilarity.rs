@@ -136,11 +136,10 @@ impl Scimilarity {
                 Ended::Interrupted => "interrupted",
             };
             text += &format!(
-                "\npretrained on {} cells in {epochs} epochs, {:.0} s ({ended}); epoch {} kept: reconstruction error {:.3}",
+                "\npretrained on {} cells in {epochs} epochs, {:.0} s ({ended}); kept: {}",
                 grouped(card.training_cells),
                 history.seconds,
-                history.kept_epoch + 1,
-                history.kept_error().unwrap_or(f64::NAN)
+                history.described()
             );
         }
         text

@@ -226,11 +226,10 @@ impl Study {
         }
         if let Some((config, history)) = &parts.decoder {
             text += &format!(
-                "\ndecoder trained anew ({}) in {:.0} s: loss {:.3} in epoch {}",
+                "\ndecoder trained anew ({}) in {:.0} s: {}",
                 config.likelihood.name(),
                 history.seconds,
-                history.kept_loss(),
-                history.kept_epoch + 1
+                history.described()
             );
         }
         for note in &parts.notes {

@@ -107,8 +107,13 @@ pub struct DecoderHistory {
 }
 
 impl DecoderHistory {
-    /// The loss of the epoch whose weights were kept; NaN before the first is done.
-    pub(crate) fn kept_loss(&self) -> f64 {
-        epochs::kept(&self.training, &self.validation, self.kept_epoch).unwrap_or(f64::NAN)
+    /// The loss of the epoch whose weights were kept; None before the first is done.
+    pub(crate) fn kept_loss(&self) -> Option<f64> {
+        epochs::kept(&self.training, &self.validation, self.kept_epoch)
+    }
+
+    /// That loss and epoch, for people.
+    pub(crate) fn described(&self) -> String {
+        epochs::described("loss", self.kept_loss(), self.kept_epoch)
     }
 }

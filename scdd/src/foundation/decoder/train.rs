@@ -2,7 +2,6 @@
 
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor};
 use ndarray::{Array2, Axis};
 use rand::seq::SliceRandom;
@@ -43,7 +42,7 @@ pub(crate) struct DecoderTraining<'a> {
 struct State {
     decoder: Stack,
     optimizer: ModuleOptimizer,
-    best: Option<ModuleRecord>,
+    best: Option<Stack>,
     history: DecoderHistory,
 }
 
@@ -79,14 +78,9 @@ impl<'a> DecoderTraining<'a> {
                 break;
             }
         }
-        let State { mut decoder, best, mut history, .. } = state;
-        if let Some(best) = best {
-            // The record is one of this very network.
-            decoder = decoder.clone().try_load_record(best).unwrap_or(decoder);
-        }
-        let kept = history.kept_loss();
-        history.seconds = progress.finish(|| format!("loss {kept:.3}"));
-        Ok((FrozenStack::freeze(&decoder), history))
+        let State { decoder, best, mut history, .. } = state;
+        history.seconds = progress.finish(|| history.described());
+        Ok((FrozenStack::freeze(&best.unwrap_or(decoder)), history))
     }
 
     /// A network that starts at each gene's mean.
@@ -143,7 +137,7 @@ impl<'a> DecoderTraining<'a> {
         history.validation.push(loss);
         if loss < lowest {
             history.kept_epoch = epoch;
-            state.best = Some(state.decoder.clone().into_record());
+            state.best = Some(state.decoder.clone());
         }
         Ok(true)
     }

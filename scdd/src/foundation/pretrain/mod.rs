@@ -95,6 +95,11 @@ impl PretrainingHistory {
     pub(crate) fn kept_error(&self) -> Option<f64> {
         epochs::kept(&self.reconstruction, &self.validation, self.kept_epoch)
     }
+
+    /// That error and epoch, for people.
+    pub(crate) fn described(&self) -> String {
+        epochs::described("reconstruction error", self.kept_error(), self.kept_epoch)
+    }
 }
 
 fn check(config: &PretrainingConfig) -> Result<(), FoundationError> {

@@ -79,8 +79,7 @@ impl<'a> Training<'a> {
             }
         }
         let history = &mut state.history;
-        let kept = history.kept_error().unwrap_or(f64::NAN);
-        history.seconds = progress.finish(|| format!("reconstruction error {kept:.3}"));
+        history.seconds = progress.finish(|| history.described());
         let network = match state.best {
             Some(best) => state.network.try_load_record(best).map_err(|problem| FoundationError::Checkpoint {
                 path: "best.bpk".into(),
