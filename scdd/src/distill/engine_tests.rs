@@ -1,10 +1,12 @@
 use itertools::iproduct;
 
+use super::super::passes::Upstream;
+use super::super::path::{Space, test_paths};
 use super::*;
-use crate::distill::path::{Space, test_paths};
-use crate::distill::{Chain, Start};
+use crate::distill::{Chain, Matching, Pipeline, Start};
 use crate::foundation::{NetworkConfig, PretrainingConfig};
 use crate::scdg::{DenoiserConfig, Scdg, ScdgConfig};
+use crate::seed;
 use crate::study::Study;
 use crate::{DistributionMatching, GradientMatching};
 

@@ -23,6 +23,7 @@ mod builder;
 mod checkpoint;
 mod choice;
 mod codes;
+mod compare;
 mod config;
 mod distillation;
 mod distilled;
