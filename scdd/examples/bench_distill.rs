@@ -2,7 +2,8 @@
 //!
 //! TASK is dm or dc, a step of scDD+SCDG, or scdg, a step of the training of SCDG. MODEL is a model directory in
 //! SCimilarity's form. Cells are random, sparse, of all its genes: 44 classes of 320 training cells each. Prints one JSON
-//! object: seconds of each step on the clock and of processors, peak memory before and while stepping. `cargo xtask bench distill` runs it beside PyTorch.
+//! object: seconds of each step on the clock and of processors, peak memory before and while stepping. `cargo xtask bench
+//! distill` runs it beside PyTorch.
 
 use std::error::Error;
 

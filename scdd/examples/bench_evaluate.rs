@@ -1,8 +1,8 @@
 //! What judges cost: `bench_evaluate CELLS.safetensors TOLERANCE [judges]`.
 //!
 //! Reads cells to train on and to test on (compressed rows `train.indptr`, `train.indices`, `train.values`, `train.labels`,
-//! and `test.` of the same), fits CellTypist's logistic regression twice at the tolerance, and, when asked for, every judge that sees
-//! expression once, on all cells and on five of each class. Prints one JSON object: seconds and accuracies.
+//! and `test.` of the same), fits CellTypist's logistic regression twice at the tolerance, and, when asked for, every judge
+//! that sees expression once, on all cells and on five of each class. Prints one JSON object: seconds and accuracies.
 //! `cargo xtask bench evaluate` runs it beside scikit-learn.
 
 use std::error::Error;

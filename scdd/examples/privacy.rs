@@ -1,5 +1,6 @@
 //! What sets of a few cells give away of their training cells: every figure of `distilled.privacy()` for four pipelines, for
-//! our own with its markers alone, and for random cells and class means, as a row of a Markdown table. docs/privacy.md is what it printed.
+//! our own with its markers alone, and for random cells and class means, as a row of a Markdown table. docs/privacy.md is what
+//! it printed.
 //!
 //!     cargo run --example privacy -- FILE.h5ad LABEL PER_CLASS [SEED]
 

@@ -103,8 +103,8 @@ pub fn kernel(place: &Place) -> Result<()> {
     run(place.command(place.built().join("scdd-kernel-cells")).args(["many", "1000"]))
 }
 
-/// Sets up what builds the library, and PyTorch with scikit-learn in an environment of its own; then a script in xtask/py measures an example
-/// of scdd of the same name.
+/// Sets up what builds the library, and PyTorch with scikit-learn in an environment of its own; then a script in xtask/py
+/// measures an example of scdd of the same name.
 fn beside_pytorch(place: &Place, name: &str, scratch: &str) -> Result<()> {
     needs::check(place)?;
     python::ready(place)?;

@@ -28,8 +28,8 @@ pub struct Distill {
     /// The .h5ad file that is written.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Writes 0 for all genes but the markers, which says less of the cells that the set was made of. Models on expression learn the
-    /// same of it; foundation models see less.
+    /// Writes 0 for all genes but the markers, which says less of the cells that the set was made of. Models on expression
+    /// learn the same of it; foundation models see less.
     #[arg(long)]
     only_markers: bool,
     /// Writes a model that is trained on the set as well, a .safetensors file for `scdd annotate`.

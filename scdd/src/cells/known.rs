@@ -11,8 +11,8 @@ const FILE: &str = "baron_human.h5ad";
 const SHA256: &str = "c0fca7f46d5ae82d8b5753ed5ce246cded66e2e870face389bd11084aab17700";
 
 /// Cells to try things on: the human pancreas of Baron et al. 2016 (2,142 cells, 20,125 genes, 14 types of 623 to 2
-/// cells in `obs["cell_type"]`, 4 donors in `obs["donor"]`) when `baron_human.h5ad` is in the folder that `SCDD_DATA` names, else in
-/// `$XDG_CACHE_HOME/scdd` or `~/.cache/scdd`. When it is not, says so and gives
+/// cells in `obs["cell_type"]`, 4 donors in `obs["donor"]`) when `baron_human.h5ad` is in the folder that `SCDD_DATA` names,
+/// else in `$XDG_CACHE_HOME/scdd` or `~/.cache/scdd`. When it is not, says so and gives
 /// [simulated](crate::simulate) cells with the same columns `cell_type` and `donor`.
 ///
 /// # Errors

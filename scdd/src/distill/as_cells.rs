@@ -12,8 +12,8 @@ use crate::cells::{Cells, Expression, LogNormalized, Obsm, Parts, Provenance, wr
 pub(super) const MARKER: &str = "marker";
 
 impl Distilled {
-    /// The synthetic cells as cells, named after their class ("acinar 1"), with the class in the label column of obs, and each of the
-    /// columns that classes combine; markers in var, where not all genes count.
+    /// The synthetic cells as cells, named after their class ("acinar 1"), with the class in the label column of obs, and each
+    /// of the columns that classes combine; markers in var, where not all genes count.
     ///
     /// # Errors
     /// When a value is not finite, or polars refuses the labels.

@@ -115,8 +115,9 @@ impl<Set> DistillBuilder<Set> {
         self
     }
 
-    /// Trains models ([`validation_models`](Self::validation_models)) on the set at the start, at the end and each `every` steps, scores it on the validation cells,
-    /// and delivers the best of these steps. Stops after `patience` scores that are no better.
+    /// Trains models ([`validation_models`](Self::validation_models)) on the set at the start, at the end and each `every`
+    /// steps, scores it on the validation cells, and delivers the best of these steps. Stops after `patience` scores that are
+    /// no better.
     pub fn early_stopping(mut self, every: usize, patience: usize) -> Self {
         self.config.early_stopping = Some(EarlyStopping { every, patience });
         self

@@ -65,8 +65,8 @@ impl Foundation {
     }
 
     /// Embeddings that another tool has computed, such as `X_scVI` or `X_pca` in [`obsm`](Cells::obsm): the way to use an
-    /// encoder that is not here. They are of the cells of the file only, so nothing can be matched through them; with a decoder of the
-    /// study's own ([`train_decoder`](crate::Study::train_decoder)) they can be generated and decoded.
+    /// encoder that is not here. They are of the cells of the file only, so nothing can be matched through them; with a decoder
+    /// of the study's own ([`train_decoder`](crate::Study::train_decoder)) they can be generated and decoded.
     ///
     /// ```
     /// use scdd::prelude::*;

@@ -25,8 +25,8 @@ pub struct StudyConfig {
     pub test_fraction: f64,
     /// Share of the training cells that choices are made on; 0.1 (ours).
     pub validation_fraction: f64,
-    /// Most variable genes of the training cells that are kept, as [`most_variable_genes`] finds them; 2,000 (ours). None keeps all, or, with a foundation
-    /// model that was given, all that it knows.
+    /// Most variable genes of the training cells that are kept, as [`most_variable_genes`] finds them; 2,000 (ours). None keeps
+    /// all, or, with a foundation model that was given, all that it knows.
     pub variable_genes: Option<usize>,
     /// Seed of the split, and of the foundation model when it is pretrained here.
     pub seed: u64,

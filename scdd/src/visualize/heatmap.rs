@@ -29,8 +29,8 @@ const SCALE_NAME: &str = "log1p of counts per 10,000";
 /// `real` and `synthetic` are dense `[cells, genes]`, log1p of counts per 10,000, columns named by `gene_names`
 /// and drawn in that order from the top; labels are indices into `classes`. Cells stand class by class; a class is
 /// equally wide in both panels, whatever its number of cells. Of a class with more than 40 cells, 40 at even steps
-/// are drawn, and fewer where genes and classes are so many that a panel would hold over 60,000 values. Classes without a cell in either panel are left out; a class that only one panel has stays
-/// white in the other.
+/// are drawn, and fewer where genes and classes are so many that a panel would hold over 60,000 values. Classes without a cell
+/// in either panel are left out; a class that only one panel has stays white in the other.
 ///
 /// # Errors
 /// For labels or names that do not fit, values that are not finite, and when there are no cells or genes.

@@ -10,8 +10,8 @@ use crate::notebook::{block, emit, escape};
 use crate::text::{count, grouped};
 
 /// A polars frame with a caption. Numbers stand to the right with thousands separators and, column by column, as
-/// many decimals as give the largest four digits (at least one beside fractions below 100); the best value of a column is bold when asked for. A clone
-/// shares the data.
+/// many decimals as give the largest four digits (at least one beside fractions below 100); the best value of a column is bold
+/// when asked for. A clone shares the data.
 ///
 /// ```
 /// use polars::df;

@@ -27,9 +27,10 @@ pub(super) struct MetacellPath {
 impl Metacells {
     /// Opens a distillation that moves the weights of metacells. Its defaults are ours, from trials on sorted
     /// blood cells and on tissues and stages of oligodendrocytes (`cargo run --example ablations` prints what each is
-    /// worth): codes start at k-means pseudobulks, the best of ten draws, 400 steps of Adam at 0.1, once with all genes and once with half of
-    /// them before the objective; of the start and every 20th step of both, with all genes as markers, half of them, three or
-    /// one in ten, the set that teaches students best is delivered. A later step has to beat the start by more than chance.
+    /// worth): codes start at k-means pseudobulks, the best of ten draws, 400 steps of Adam at 0.1, once with all genes and
+    /// once with half of them before the objective; of the start and every 20th step of both, with all genes as markers, half
+    /// of them, three or one in ten, the set that teaches students best is delivered. A later step has to beat the start by
+    /// more than chance.
     pub fn distill(&self, objective: impl MatchingObjective) -> DistillBuilder<Distilled> {
         let classes = self.study().classes().len().max(1);
         DistillBuilder::new(Arc::new(MetacellPath { metacells: self.clone() }), objective).with(|config| {

@@ -6,7 +6,8 @@ use super::{Candidates, Selected, Selection};
 use crate::Result;
 
 /// As many training cells in all as `per_class` for each class, drawn without replacement; each class has its share of the
-/// training cells (largest remainders), and one cell at least. [`RandomCells`](super::RandomCells) gives each class the same number.
+/// training cells (largest remainders), and one cell at least. [`RandomCells`](super::RandomCells) gives each class the same
+/// number.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stratified;
 

@@ -3,8 +3,8 @@
 //! As in the Python package's `train` with its defaults: genes without expression are dropped (here they are all zero, and
 //! so are their weights), each gene is standardised and clipped at 10 deviations above its mean, and
 //! `LogisticRegression(C=1, solver="lbfgs", max_iter=1000)` is fitted for each class against the others; with its `use_SGD`
-//! it is `SGDClassifier(loss="log_loss", alpha=1e-4)`. The package asks for cells whose counts sum to 10,000; that is not asked here, because a study may keep some of the genes only, and
-//! the mean of cells does not sum to it.
+//! it is `SGDClassifier(loss="log_loss", alpha=1e-4)`. The package asks for cells whose counts sum to 10,000; that is not asked
+//! here, because a study may keep some of the genes only, and the mean of cells does not sum to it.
 
 use ndarray::Array2;
 use rayon::prelude::*;
