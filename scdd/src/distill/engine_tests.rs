@@ -1,8 +1,8 @@
 use itertools::iproduct;
 
-use super::super::passes::Upstream;
-use super::super::path::{Space, test_paths};
 use super::*;
+use crate::distill::passes::Upstream;
+use crate::distill::path::{Space, test_paths};
 use crate::distill::{Chain, Matching, Pipeline, Start};
 use crate::foundation::{NetworkConfig, PretrainingConfig};
 use crate::scdg::{DenoiserConfig, Scdg, ScdgConfig};
