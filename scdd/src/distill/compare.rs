@@ -1,12 +1,13 @@
 //! What a step's objective is given, and what it says: its loss and the gradients by what it saw.
 
-use std::cell::Cell;
+use std::cell::{Cell, LazyCell};
 
 use burn::tensor::Tensor;
 use rand::seq::index::sample;
 
 use super::engine::Run;
 use super::error::DistillError;
+use super::means::group_means;
 use super::objective::Matching;
 use super::passes::{Seen, Upstream};
 use super::path::Pipeline;
@@ -43,7 +44,14 @@ impl Run<'_> {
             }),
             expression_asked: Cell::new(false),
             synthetic_labels: self.passes.labels,
-            real_features: tensors::tensor(&study.embeddings_of(&cells), &self.passes.device),
+            real_features: LazyCell::new(Box::new(|| {
+                tensors::tensor(&study.embeddings_of(&cells), &self.passes.device)
+            })),
+            real_class_means: &|| {
+                let (rows, classes) = (cells.iter().map(|&cell| study.embedding_of(cell)), labels.iter());
+                let means = group_means(rows, classes.map(|&class| class as usize), self.members.len());
+                tensors::tensor(&means.mapv(|mean| mean as f32), &self.passes.device)
+            },
             real_labels: &labels,
             real_expression: &real_expression,
             genes: study.cells().genes(),

@@ -4,6 +4,8 @@ use ndarray::{Array2, ArrayView1, Axis};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::means::group_means;
+
 /// Lloyd's iterations at most; classes of a few thousand cells settle in a few dozen.
 const ITERATIONS: usize = 100;
 
@@ -22,7 +24,7 @@ pub(crate) fn kmeans(points: &Array2<f32>, k: usize, rng: &mut ChaCha8Rng) -> Ve
             break;
         }
         clusters = moved;
-        centres = means(points, &clusters, k);
+        centres = group_means(points.rows(), clusters.iter().copied(), k).mapv(|mean| mean as f32);
     }
     clusters
 }
@@ -75,18 +77,6 @@ fn fill_empty(clusters: &mut [usize], distances: &[f64], k: usize) {
             }
         }
     }
-}
-
-fn means(points: &Array2<f32>, clusters: &[usize], k: usize) -> Array2<f32> {
-    let (mut sums, mut counts) = (Array2::<f64>::zeros((k, points.ncols())), vec![0.0f64; k]);
-    for (point, &cluster) in points.rows().into_iter().zip(clusters) {
-        sums.row_mut(cluster).zip_mut_with(&point, |sum, &value| *sum += f64::from(value));
-        counts[cluster] += 1.0;
-    }
-    for (mut sum, count) in sums.rows_mut().into_iter().zip(counts) {
-        sum /= f64::max(count, 1.0);
-    }
-    sums.mapv(|value| value as f32)
 }
 
 #[cfg(test)]

@@ -8,9 +8,12 @@
 //! markers silent, 0 in every cell. Not at m_g: a gene that is there and never varies still moves the weights of networks, and
 //! takes room on scDeepInsight's map of genes. Foundation models see all genes: they know what a gene means.
 
+use std::iter::repeat_n;
+
 use burn::tensor::{Device, Tensor};
 use ndarray::{Array2, Axis};
 
+use super::means::group_means;
 use crate::evaluate::median;
 use crate::preprocess::means_and_squares;
 use crate::study::Study;
@@ -34,7 +37,10 @@ impl Markers {
     pub(super) fn best(&self, expression: &Array2<f32>, labels: &[u32], share: f64) -> Vec<bool> {
         let genes = self.scale.len();
         let count = ((share * genes as f64).ceil() as usize).min(genes);
-        let means = class_means(expression, labels);
+        // Of the classes that have rows; these come class by class.
+        let classes: Vec<usize> = labels.chunk_by(|a, b| a == b).map(<[u32]>::len).collect();
+        let class_of_row = classes.iter().enumerate().flat_map(|(class, &rows)| repeat_n(class, rows));
+        let means = group_means(expression.rows(), class_of_row, classes.len());
         let centre = means.mean_axis(Axis(0)).unwrap_or_default();
         let effect = |gene: usize| {
             let farthest = means.column(gene).iter().map(|mean| (mean - centre[gene]).abs()).fold(0.0, f64::max);
@@ -61,19 +67,6 @@ pub(super) fn silence(mut expression: Array2<f32>, markers: &[bool]) -> Array2<f
 /// Markers as `[1, genes]` of 1 and 0, to multiply expression with.
 pub(super) fn mask(markers: &[bool], device: &Device) -> Tensor<2> {
     tensors::from_rows(markers.iter().map(|&marker| f32::from(u8::from(marker))).collect(), markers.len(), device)
-}
-
-/// Mean of each class that has rows `[classes, genes]`; rows come class by class.
-fn class_means(expression: &Array2<f32>, labels: &[u32]) -> Array2<f64> {
-    let groups: Vec<&[u32]> = labels.chunk_by(|a, b| a == b).collect();
-    let mut means = Array2::zeros((groups.len(), expression.ncols()));
-    let mut rows = expression.rows().into_iter();
-    for (mut mean, group) in means.rows_mut().into_iter().zip(&groups) {
-        for row in rows.by_ref().take(group.len()) {
-            mean.zip_mut_with(&row, |mean, &value| *mean += f64::from(value) / group.len() as f64);
-        }
-    }
-    means
 }
 
 /// s_g: deviation of training cells from the mean of their own class.

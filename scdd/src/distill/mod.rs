@@ -34,6 +34,7 @@ mod few_genes;
 mod kmeans;
 mod look;
 mod markers;
+mod means;
 mod metacells;
 mod objective;
 mod optimizer;

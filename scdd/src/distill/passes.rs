@@ -12,7 +12,7 @@ use ndarray::Array2;
 use super::config::DistillConfig;
 use super::error::DistillError;
 use super::path::GeneratorPath;
-use crate::foundation::{Crossed, RoundTrip};
+use crate::foundation::{Crossed, RoundTrip, unit_length};
 use crate::tensors;
 
 /// The way from codes to what the objective sees, for codes of these classes.
@@ -44,16 +44,16 @@ pub(super) struct Graph {
 enum Between {
     /// What was made, in one graph with both.
     Made(Box<Tensor<2>>),
-    /// The layers at the genes, crossed without a graph and without expression.
+    /// Decoder and encoder, gone through without a graph and without expression.
     Crossed(Box<Crossing>),
 }
 
-/// Where a graph was cut at the genes: the codes' graph ends at hidden units before them, the features' graph begins at sums
-/// behind them.
+/// Where a graph was cut: the codes' graph ends at the latents that a decoder is given, the features' graph begins at what
+/// the encoder makes of the cells.
 struct Crossing {
     trip: RoundTrip,
-    hidden: Tensor<2>,
-    sums: Tensor<2>,
+    given: Tensor<2>,
+    made: Tensor<2>,
     crossed: Crossed,
 }
 
@@ -114,8 +114,8 @@ impl Passes<'_> {
         let (mut features, mut kept) = (Vec::new(), Vec::new());
         for (first, count) in chunks(first, count, self.config.chunk) {
             let codes = codes.clone().narrow(0, first, count);
-            if let Some((trip, hidden)) = self.crossing(&codes, first, noise, expression) {
-                features.push(trip.latents(trip.cross(hidden).0));
+            if let Some((trip, latents)) = self.crossing(&codes, first, noise, expression) {
+                features.push(unit_length(trip.forward(latents).0));
                 continue;
             }
             let made = self.part(codes, first, noise)?;
@@ -173,9 +173,9 @@ impl Passes<'_> {
                     (features, expression) => features.or(expression),
                 },
                 Between::Crossed(crossing) => {
-                    let Crossing { trip, hidden, sums, crossed } = *crossing;
-                    let of_sums = of_features.and_then(|features| sums.grad(&features.backward()));
-                    of_sums.map(|gradient| (hidden * trip.back(&crossed, gradient)).sum())
+                    let Crossing { trip, given, made, crossed } = *crossing;
+                    let of_made = of_features.and_then(|features| made.grad(&features.backward()));
+                    of_made.map(|gradient| (given * trip.backward(&crossed, gradient)).sum())
                 }
             };
             let gradient = sum.and_then(|sum| graph.codes.grad(&sum.backward()));
@@ -192,11 +192,11 @@ impl Passes<'_> {
         expression: bool,
     ) -> Result<Graph, DistillError> {
         let codes = codes.clone().narrow(0, first, count).autodiff().require_grad();
-        if let Some((trip, hidden)) = self.crossing(&codes, first, noise, expression) {
-            let (sums, crossed) = trip.cross(hidden.clone().inner());
-            let sums = sums.autodiff().require_grad();
-            let features = trip.latents(sums.clone());
-            let between = Between::Crossed(Box::new(Crossing { trip, hidden, sums, crossed }));
+        if let Some((trip, given)) = self.crossing(&codes, first, noise, expression) {
+            let (made, crossed) = trip.forward(given.clone().inner());
+            let made = made.autodiff().require_grad();
+            let features = unit_length(made.clone());
+            let between = Between::Crossed(Box::new(Crossing { trip, given, made, crossed }));
             return Ok(Graph { codes, features, between });
         }
         let made = self.part(codes.clone(), first, noise)?;
@@ -204,8 +204,8 @@ impl Passes<'_> {
         Ok(Graph { codes, features, between: Between::Made(Box::new(made)) })
     }
 
-    /// Hidden units of the decoder where codes of the rows from `first` on come to the genes, for paths and models that
-    /// can go on from there without `expression`.
+    /// The latents that a decoder is given where codes of the rows from `first` on are latents, for paths and models that can
+    /// go on from there without `expression`.
     fn crossing(
         &self,
         codes: &Tensor<2>,
@@ -216,8 +216,7 @@ impl Passes<'_> {
         let trip = self.path.study().foundation().round_trip().filter(|_| !expression)?;
         let (classes, noise) = self.inputs(codes.dims()[0], first, noise);
         let latents = self.path.latents(codes, classes, noise, self.config)?;
-        let hidden = trip.hidden(latents);
-        Some((trip, hidden))
+        Some((trip, latents))
     }
 
     /// What the path makes of codes of the rows from `first` on.

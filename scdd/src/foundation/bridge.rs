@@ -18,16 +18,11 @@ use super::bridge_tiles::cross_tiles;
 use super::packed::PackedWeights;
 use super::packed_kernel::COLUMNS;
 #[cfg(target_arch = "x86_64")]
-use super::tiles::has_tiles;
+use super::tiles::{HALVES, has_tiles};
 
 /// Parts of the genes that threads take. Their sums are added in order, so that results don't depend on the number of
 /// threads.
 const PARTS: usize = 16;
-
-/// How far sums of halves (`bridge_tiles.rs`) may be from those of f32: of both factors of a product 2^-17 is left out, and
-/// 2^-16 with the halves that are not multiplied.
-#[cfg(target_arch = "x86_64")]
-const HALVES: f32 = 1.0 / 32_768.0;
 
 /// Both matrices `[genes, units]`, and what is added at each gene.
 pub(crate) struct Bridge<'a> {

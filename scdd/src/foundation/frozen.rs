@@ -7,8 +7,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation::prelu};
 
 use super::EncoderLayer;
-#[cfg(target_arch = "x86_64")]
-use super::dense_tiles::{TiledLayer, activated};
+use super::dense::{self, Below, DenseLayer};
 use super::network::{Block, Stack};
 use super::packed::PackedWeights;
 use crate::tensors;
@@ -83,9 +82,8 @@ pub(crate) struct FrozenStack {
     rest: Vec<Layer>,
     /// The last layer's weights on the host, where they were asked for.
     last: Arc<OnceLock<PackedWeights>>,
-    /// The layers after the first on the host, where they were asked for and the processor multiplies tiles.
-    #[cfg(target_arch = "x86_64")]
-    tiled: Arc<OnceLock<Option<Vec<TiledLayer>>>>,
+    /// Each layer on the host, where it was asked for.
+    dense: Arc<Vec<OnceLock<DenseLayer>>>,
 }
 
 impl FrozenStack {
@@ -119,15 +117,14 @@ impl FrozenStack {
             let weight = tensors::from_rows(layer.weight, layer.bias.len(), device);
             Ok(Layer { weight, bias: row(layer.bias), slope: slope(layer.slope) })
         });
-        let rest = rest.collect::<Result<_, _>>()?;
+        let rest: Vec<_> = rest.collect::<Result<_, _>>()?;
         Ok(Self {
             first: Arc::new(first),
             first_bias: row(first_bias),
             first_slope: slope(first_slope),
+            dense: none(1 + rest.len()),
             rest,
             last: Arc::default(),
-            #[cfg(target_arch = "x86_64")]
-            tiled: Arc::default(),
         })
     }
 
@@ -135,7 +132,7 @@ impl FrozenStack {
     pub(crate) fn with_inputs(&self, inputs: &[usize]) -> Self {
         let host = self.first_weights().select(inputs);
         let first = Weight { host, device: self.device(), tensor: OnceLock::new() };
-        Self { first: Arc::new(first), last: Arc::default(), ..self.clone() }
+        Self { first: Arc::new(first), last: Arc::default(), dense: none(self.len()), ..self.clone() }
     }
 
     /// The stack that makes only some outputs, in the given order.
@@ -147,10 +144,7 @@ impl FrozenStack {
             last.bias = last.bias.clone().select(1, outputs);
         }
         cut.last = Arc::default();
-        #[cfg(target_arch = "x86_64")]
-        {
-            cut.tiled = Arc::default();
-        }
+        cut.dense = none(self.len());
         cut
     }
 
@@ -230,23 +224,21 @@ impl FrozenStack {
 
     /// From the first layer's weighted sums (without bias) to the output.
     pub(crate) fn after_first_layer(&self, sums: Tensor<2>) -> Tensor<2> {
-        self.through(sums, &self.rest)
+        let first = activate(sums + self.first_bias.clone(), &self.first_slope);
+        self.rest.iter().fold(first, |hidden, layer| {
+            activate(hidden.matmul(layer.weight.clone()) + layer.bias.clone(), &layer.slope)
+        })
     }
 
     /// The same for rows on the host, without a graph; None where the processor multiplies no tiles, or weights are on another
     /// device.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn after_first_layer_in_tiles(&self, sums: &[f32]) -> Option<Vec<f32>> {
-        let layers = self.tiled.get_or_init(|| {
-            let layer = |layer| TiledLayer::new(&self.weight(layer), self.bias(layer), self.slope(layer));
-            if self.device() == Device::flex() { (1..self.len()).map(layer).collect() } else { None }
-        });
-        let layers = layers.as_ref()?;
-        let (bias, slope) = (self.bias(0), self.slope(0));
-        let rows = sums.chunks_exact(bias.len().max(1));
-        let first =
-            rows.flat_map(|row| row.iter().zip(&bias).map(|(sum, bias)| activated(sum + bias, slope))).collect();
-        Some(layers.iter().fold(first, |rows: Vec<f32>, layer| layer.forward(&rows)))
+        if self.device() != Device::flex() {
+            return None;
+        }
+        let (first, _) = self.first_activated(sums.to_vec());
+        (1..self.len()).try_fold(first, |rows, layer| self.dense(layer).forward_in_tiles(&rows))
     }
 
     /// The same for rows on the host, where the processor multiplies tiles: none does.
@@ -255,19 +247,24 @@ impl FrozenStack {
         None
     }
 
-    /// `[rows, inputs]` to what the last layer is given.
-    pub(crate) fn before_last_layer(&self, input: Tensor<2>) -> Tensor<2> {
-        let hidden = self.rest.len().saturating_sub(1);
-        self.through(input.matmul(self.first.tensor()), &self.rest[..hidden])
+    /// The first layer's weighted sums on the host, without bias, to what it makes.
+    pub(super) fn first_activated(&self, mut sums: Vec<f32>) -> (Vec<f32>, Below) {
+        let below = dense::activate(&mut sums, &self.bias(0), self.slope(0));
+        (sums, below)
     }
 
-    /// From the first layer's weighted sums through some of the others.
-    fn through(&self, sums: Tensor<2>, layers: &[Layer]) -> Tensor<2> {
-        let first = activate(sums + self.first_bias.clone(), &self.first_slope);
-        layers.iter().fold(first, |hidden, layer| {
-            activate(hidden.matmul(layer.weight.clone()) + layer.bias.clone(), &layer.slope)
+    /// A layer on the host.
+    pub(super) fn dense(&self, layer: usize) -> &DenseLayer {
+        self.dense[layer].get_or_init(|| {
+            let weight = self.rest(layer).map_or_else(|| self.first.tensor(), |layer| layer.weight.clone());
+            DenseLayer::new(weight, self.bias(layer), self.slope(layer))
         })
     }
+}
+
+/// Layers that are not on the host yet.
+fn none(count: usize) -> Arc<Vec<OnceLock<DenseLayer>>> {
+    Arc::new((0..count).map(|_| OnceLock::new()).collect())
 }
 
 fn activate(sums: Tensor<2>, slope: &Option<Tensor<1>>) -> Tensor<2> {

@@ -14,6 +14,7 @@ mod bridge_tiles;
 mod cache;
 mod components;
 mod decoder;
+mod dense;
 #[cfg(target_arch = "x86_64")]
 mod dense_tiles;
 mod epochs;
@@ -65,4 +66,5 @@ pub(crate) use cache::EmbeddingCache;
 pub(crate) use components::{Components, fit as principal_components};
 pub(crate) use decoder::{DecoderTraining, Pairs, Redecoded};
 pub(crate) use neighbours::{Distance, nearest, nearest_itself_first};
+pub(crate) use network::unit_length;
 pub(crate) use round_trip::Crossed;

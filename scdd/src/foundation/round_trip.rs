@@ -1,13 +1,13 @@
-//! A frozen decoder and encoder one behind the other, without the expression between them.
+//! A frozen decoder and encoder one behind the other on the processor, without the expression between them, there and back.
 //!
 //! An objective that compares latents needs no expression. Then the layers at the genes, nearly all of the work, are
-//! crossed by [`Bridge`]; those before and behind it are tensors with a graph of their own.
+//! crossed by [`Bridge`], and those before and behind it ([`DenseLayer`](super::dense::DenseLayer)) need no graph either.
 
 use burn::tensor::{Device, Tensor};
 
 use super::bridge::{Bridge, Signs};
+use super::dense::{Below, derive};
 use super::frozen::FrozenStack;
-use super::network::unit_length;
 use crate::tensors;
 
 /// Latents over genes to latents again. Made by models that can do it; there is nothing in it for users.
@@ -21,11 +21,17 @@ pub struct RoundTrip {
 }
 
 /// What the way back needs of the way there.
-#[derive(Clone, Debug)]
-pub(crate) struct Crossed(Signs);
+#[derive(Debug)]
+pub(crate) struct Crossed {
+    /// Of the decoder's layers but the last.
+    decoder: Vec<Below>,
+    genes: Signs,
+    /// Of the encoder's layers.
+    encoder: Vec<Below>,
+}
 
 impl RoundTrip {
-    /// None where the layers at the genes are not on the processor, or the decoder has none before them.
+    /// None where the networks are not on the processor, or the decoder has no layer before the genes.
     pub(crate) fn new(encoder: &FrozenStack, decoder: &FrozenStack) -> Option<Self> {
         let on_processor = encoder.device() == Device::flex() && decoder.device() == Device::flex();
         let last = decoder.len() - 1;
@@ -33,36 +39,46 @@ impl RoundTrip {
         possible.then(|| Self { decoder: decoder.clone(), encoder: encoder.clone(), bias: decoder.bias(last) })
     }
 
-    /// Latents `[rows, latent]` to the decoder's last hidden layer `[rows, units]`.
-    pub(crate) fn hidden(&self, latents: Tensor<2>) -> Tensor<2> {
-        self.decoder.before_last_layer(latents)
+    /// Latents `[rows, latent]` that a decoder is given to what the encoder makes of their cells, before it is brought to length
+    /// one `[rows, latent]`; what is given has no graph.
+    pub(crate) fn forward(&self, latents: Tensor<2>) -> (Tensor<2>, Crossed) {
+        let device = latents.device();
+        let (mut decoder, mut encoder) = (Vec::new(), Vec::new());
+        let hidden = (0..self.decoder.len() - 1).fold(tensors::to_vec(latents), |rows, layer| {
+            let (rows, below) = self.decoder.dense(layer).forward(&rows);
+            decoder.push(below);
+            rows
+        });
+        let (sums, genes) = self.bridge().forward(&hidden);
+        let (first, below) = self.encoder.first_activated(sums);
+        encoder.push(below);
+        let made = (1..self.encoder.len()).fold(first, |rows, layer| {
+            let (rows, below) = self.encoder.dense(layer).forward(&rows);
+            encoder.push(below);
+            rows
+        });
+        let width = self.encoder.bias(self.encoder.len() - 1).len();
+        (tensors::from_rows(made, width, &device), Crossed { decoder, genes, encoder })
     }
 
-    /// From there to the sums of the encoder's first layer `[rows, units]`; what is given has no graph.
-    pub(crate) fn cross(&self, hidden: Tensor<2>) -> (Tensor<2>, Crossed) {
-        let device = hidden.device();
-        self.with_bridge(|bridge| {
-            let (sums, signs) = bridge.forward(&tensors::to_vec(hidden));
-            (tensors::from_rows(sums, bridge.encoder.width(), &device), Crossed(signs))
-        })
-    }
-
-    /// Gradients by these sums to gradients by the hidden layer.
-    pub(crate) fn back(&self, crossed: &Crossed, gradient: Tensor<2>) -> Tensor<2> {
+    /// Gradients by what was made to gradients by the latents that were given.
+    pub(crate) fn backward(&self, crossed: &Crossed, gradient: Tensor<2>) -> Tensor<2> {
         let device = gradient.device();
-        self.with_bridge(|bridge| {
-            let gradient = bridge.backward(&crossed.0, &tensors::to_vec(gradient));
-            tensors::from_rows(gradient, bridge.decoder.width(), &device)
-        })
+        let behind = (1..self.encoder.len()).rev();
+        let mut gradient = behind.fold(tensors::to_vec(gradient), |gradient, layer| {
+            self.encoder.dense(layer).backward(&crossed.encoder[layer], gradient)
+        });
+        derive(&mut gradient, &crossed.encoder[0], self.encoder.slope(0));
+        let before = self.bridge().backward(&crossed.genes, &gradient);
+        let gradient = (0..self.decoder.len() - 1)
+            .rev()
+            .fold(before, |gradient, layer| self.decoder.dense(layer).backward(&crossed.decoder[layer], gradient));
+        let [width, _] = self.decoder.shapes()[0];
+        tensors::from_rows(gradient, width, &device)
     }
 
-    /// The encoder's first sums to its latents.
-    pub(crate) fn latents(&self, sums: Tensor<2>) -> Tensor<2> {
-        unit_length(self.encoder.after_first_layer(sums))
-    }
-
-    fn with_bridge<Found>(&self, cross: impl FnOnce(Bridge) -> Found) -> Found {
+    fn bridge(&self) -> Bridge<'_> {
         let (decoder, encoder) = (self.decoder.last_weights(), self.encoder.first_weights());
-        cross(Bridge { decoder, bias: &self.bias, encoder })
+        Bridge { decoder, bias: &self.bias, encoder }
     }
 }

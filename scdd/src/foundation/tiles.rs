@@ -15,6 +15,10 @@ pub(super) const TILE: usize = 16;
 /// Terms of a sum that one multiplication of tiles adds.
 pub(super) const DEPTH: usize = 32;
 
+/// How far sums of halves may be from those of f32, times the lengths of both factors: of either number of a product 2^-17 is left
+/// out, and 2^-16 with the halves that are not multiplied.
+pub(super) const HALVES: f32 = 1.0 / 32_768.0;
+
 /// A tile: 16 rows of 32 bfloat16s, or of 16 f32s.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ mod label_columns;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView1, Axis};
 use polars::prelude::Column;
 
 pub use builder::{StudyBuilder, StudyConfig};
@@ -190,6 +190,11 @@ impl Study {
         let mut chosen = Vec::with_capacity(cells.len() * width);
         cells.iter().for_each(|&cell| chosen.extend_from_slice(&values[cell * width..][..width]));
         Array2::from_shape_vec((cells.len(), width), chosen).unwrap_or_else(|_| embeddings.select(Axis(0), cells))
+    }
+
+    /// Latents `[latent]` of a cell.
+    pub(crate) fn embedding_of(&self, cell: usize) -> ArrayView1<'_, f32> {
+        self.parts.embeddings.row(cell)
     }
 
     /// Expression `[cells, genes]` and labels of the training cells.

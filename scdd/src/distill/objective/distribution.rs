@@ -51,9 +51,8 @@ impl MatchingObjective for DistributionMatching {
 
 /// Squared distance of the mean latents of each class, `[classes, 1]`.
 pub(super) fn mean_distances(matching: &Matching) -> Tensor<2> {
-    let real = matching.real_means().matmul(matching.real_features());
     let synthetic = matching.synthetic_means().matmul(matching.synthetic_features());
-    (real - synthetic).powi_scalar(2).sum_dim(1)
+    (matching.real_class_means() - synthetic).powi_scalar(2).sum_dim(1)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a matching objective is given, and the trait that one implements.
 
-use std::cell::Cell;
+use std::cell::{Cell, LazyCell};
 
 use burn::tensor::{Device, Tensor};
 
@@ -85,7 +85,8 @@ pub struct Matching<'a> {
     pub(crate) expression_asked: Cell<bool>,
     pub(crate) synthetic_features: Tensor<2>,
     pub(crate) synthetic_labels: &'a [u32],
-    pub(crate) real_features: Tensor<2>,
+    pub(crate) real_features: LazyCell<Tensor<2>, Box<dyn FnOnce() -> Tensor<2> + 'a>>,
+    pub(crate) real_class_means: &'a dyn Fn() -> Tensor<2>,
     pub(crate) real_labels: &'a [u32],
     /// Expression of some rows of the real batch.
     pub(crate) real_expression: &'a dyn Fn(&[usize]) -> Tensor<2>,
@@ -120,6 +121,12 @@ impl Matching<'_> {
     /// Latents of the real batch `[cells, latent]`, computed once for the whole study.
     pub fn real_features(&self) -> Tensor<2> {
         self.real_features.clone()
+    }
+
+    /// Mean latents of each class of the real batch `[classes, latent]`: the product of [`real_means`](Self::real_means) and
+    /// [`real_features`](Self::real_features), without making either.
+    pub fn real_class_means(&self) -> Tensor<2> {
+        (self.real_class_means)()
     }
 
     /// Expression of the real batch `[cells, genes]`; made dense when it is asked for.
@@ -198,7 +205,14 @@ impl Matching<'_> {
     /// # Ok::<(), scdd::Error>(())
     /// ```
     pub fn students(&self) -> Students {
-        Students::new(self.real_features.dims()[1], self.genes, self.classes(), self.step, self.seed, self.device())
+        Students::new(
+            self.synthetic_features.dims()[1],
+            self.genes,
+            self.classes(),
+            self.step,
+            self.seed,
+            self.device(),
+        )
     }
 
     /// Layers of the foundation model's encoder; None where it gives none.
@@ -218,7 +232,7 @@ impl Matching<'_> {
 
     /// The device of all tensors here.
     pub fn device(&self) -> Device {
-        self.real_features.device()
+        self.synthetic_features.device().inner()
     }
 
     /// `[classes, rows]`: its product with the synthetic cells' rows gives class means.
@@ -233,7 +247,7 @@ impl Matching<'_> {
 }
 
 /// `[classes, rows]` with 1 / (rows of the class) where row and class belong together.
-fn averaging(labels: &[u32], classes: usize, device: &Device) -> Tensor<2> {
+pub(super) fn averaging(labels: &[u32], classes: usize, device: &Device) -> Tensor<2> {
     let mut counts = vec![0.0f32; classes];
     for &label in labels {
         counts[label as usize] += 1.0;

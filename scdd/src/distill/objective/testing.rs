@@ -1,10 +1,10 @@
 //! Cells, an encoder and finite differences for the tests of objectives.
 
-use std::cell::Cell;
+use std::cell::{Cell, LazyCell};
 
 use burn::tensor::{Device, Tensor};
 
-use super::matching::{Matching, MatchingObjective};
+use super::matching::{Matching, MatchingObjective, averaging};
 use crate::foundation::EncoderLayer;
 use crate::{seed, tensors};
 
@@ -58,7 +58,8 @@ impl Case {
             synthetic_expression: Some(synthetic),
             expression_asked: Cell::new(false),
             synthetic_labels: &self.labels,
-            real_features: encode(self.real.clone()),
+            real_features: LazyCell::new(Box::new(|| encode(self.real.clone()))),
+            real_class_means: &|| averaging(&REAL, 3, &Device::flex()).matmul(encode(self.real.clone())),
             real_labels: &REAL,
             real_expression: &|rows| {
                 self.real.clone().select(0, tensors::indices(rows.iter().copied(), &Device::flex()))
@@ -132,7 +133,8 @@ pub(super) fn matching_of<Out>(
         synthetic_expression: None,
         expression_asked: Cell::new(false),
         synthetic_labels,
-        real_features: real.clone(),
+        real_features: LazyCell::new(Box::new(|| real.clone())),
+        real_class_means: &|| averaging(real_labels, class_counts.len(), &Device::flex()).matmul(real.clone()),
         real_labels,
         real_expression: &|rows| Tensor::zeros([rows.len(), GENES], &Device::flex()),
         genes: GENES,

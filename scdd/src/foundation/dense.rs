@@ -1,0 +1,138 @@
+//! A frozen dense layer on the processor, there and back, written out: h = prelu(x W + b) and dL/dx = (dL/dh prelu'(x W + b)) W^T.
+//!
+//! At 44 rows a layer of 1,024 units is mostly what multiplying matrices does before it multiplies: weights, and their transpose
+//! on the way back, are put in order anew each time. Weights that change no more are put in order once, where the processor
+//! multiplies tiles of bfloat16 (`dense_tiles.rs`). Elsewhere Burn multiplies.
+
+use std::sync::OnceLock;
+
+use burn::tensor::Tensor;
+
+#[cfg(target_arch = "x86_64")]
+use super::dense_tiles::TiledWeights;
+use super::packed::PackedWeights;
+#[cfg(target_arch = "x86_64")]
+use super::tiles::HALVES;
+use crate::tensors;
+
+/// A layer; the last one of a stack has no slope, and leaves sums as they are.
+#[derive(Debug)]
+pub(super) struct DenseLayer {
+    /// `[inputs, outputs]`.
+    weight: Tensor<2>,
+    bias: Vec<f32>,
+    slope: Option<f32>,
+    #[cfg(target_arch = "x86_64")]
+    there: OnceLock<Option<TiledWeights>>,
+    #[cfg(target_arch = "x86_64")]
+    back: OnceLock<Option<TiledWeights>>,
+    /// `[outputs, inputs]`, to look again at sums near zero.
+    exact: OnceLock<PackedWeights>,
+}
+
+/// Which sums of a layer were below zero.
+pub(super) type Below = Vec<bool>;
+
+impl DenseLayer {
+    pub(super) fn new(weight: Tensor<2>, bias: Vec<f32>, slope: Option<f32>) -> Self {
+        Self {
+            weight,
+            bias,
+            slope,
+            #[cfg(target_arch = "x86_64")]
+            there: OnceLock::new(),
+            #[cfg(target_arch = "x86_64")]
+            back: OnceLock::new(),
+            exact: OnceLock::new(),
+        }
+    }
+
+    /// Rows `[rows, inputs]` to `[rows, outputs]`, and what the way back needs.
+    pub(super) fn forward(&self, rows: &[f32]) -> (Vec<f32>, Below) {
+        let mut sums = self.times(rows);
+        let below = activate(&mut sums, &self.bias, self.slope);
+        (sums, below)
+    }
+
+    /// Gradients by what was made `[rows, outputs]` to gradients by the rows `[rows, inputs]`.
+    pub(super) fn backward(&self, below: &Below, mut gradient: Vec<f32>) -> Vec<f32> {
+        derive(&mut gradient, below, self.slope);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(back) = self.back.get_or_init(|| {
+            let [inputs, _] = self.weight.dims();
+            TiledWeights::new(&tensors::to_vec(self.weight.clone().transpose()), inputs)
+        }) {
+            return back.times_in_threads(&gradient);
+        }
+        tensors::to_vec(self.tensor(gradient, self.bias.len()).matmul(self.weight.clone().transpose()))
+    }
+
+    /// What [`forward`](Self::forward) makes, on this thread, for many rows; None where the processor multiplies no tiles.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn forward_in_tiles(&self, rows: &[f32]) -> Option<Vec<f32>> {
+        let mut sums = self.there()?.times(rows);
+        activate(&mut sums, &self.bias, self.slope);
+        Some(sums)
+    }
+
+    /// x W, with the signs that f32 has once the bias is added.
+    fn times(&self, rows: &[f32]) -> Vec<f32> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(there) = self.there() {
+            let mut sums = there.times_in_threads(rows);
+            if self.slope.is_some() {
+                self.settle(rows, &mut sums);
+            }
+            return sums;
+        }
+        tensors::to_vec(self.tensor(rows.to_vec(), self.weight.dims()[0]).matmul(self.weight.clone()))
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn there(&self) -> Option<&TiledWeights> {
+        let tiled = || TiledWeights::new(&tensors::to_vec(self.weight.clone()), self.bias.len());
+        self.there.get_or_init(tiled).as_ref()
+    }
+
+    /// Sums that are as near to zero as they may be wrong are computed again in f32, as in the crossing of the genes
+    /// (`bridge.rs`): a slope jumps at zero, and must not depend on the processor.
+    #[cfg(target_arch = "x86_64")]
+    fn settle(&self, rows: &[f32], sums: &mut [f32]) {
+        let [inputs, outputs] = self.weight.dims();
+        let exact = self.exact.get_or_init(|| {
+            let rows = |part| tensors::to_vec(self.weight.clone().slice([part, 0..outputs]));
+            PackedWeights::transposed(outputs, inputs, rows)
+        });
+        for (row, sums) in rows.chunks_exact(inputs).zip(sums.chunks_exact_mut(outputs)) {
+            let slack = HALVES * row.iter().map(|value| value * value).sum::<f32>().sqrt();
+            let weights = self.bias.iter().zip(exact.lengths());
+            for (output, (sum, (bias, length))) in sums.iter_mut().zip(weights).enumerate() {
+                if (*sum + bias).abs() <= slack * length {
+                    *sum = exact.times_gene(row, output);
+                }
+            }
+        }
+    }
+
+    fn tensor(&self, rows: Vec<f32>, width: usize) -> Tensor<2> {
+        tensors::from_rows(rows, width, &self.weight.device())
+    }
+}
+
+/// Sums `[rows, outputs]` to prelu(sums + bias), in place; which were below zero, where there is a slope.
+pub(super) fn activate(sums: &mut [f32], bias: &[f32], slope: Option<f32>) -> Below {
+    for row in sums.chunks_exact_mut(bias.len().max(1)) {
+        row.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
+    }
+    let Some(slope) = slope else { return Below::new() };
+    let below = sums.iter().map(|sum| *sum < 0.0).collect();
+    sums.iter_mut().for_each(|sum| *sum = if *sum < 0.0 { *sum * slope } else { *sum });
+    below
+}
+
+/// Gradients by what [`activate`] made to gradients by the sums, in place.
+pub(super) fn derive(gradient: &mut [f32], below: &Below, slope: Option<f32>) {
+    let slope = slope.unwrap_or(1.0);
+    let both = gradient.iter_mut().zip(below);
+    both.for_each(|(gradient, below)| *gradient = if *below { *gradient * slope } else { *gradient });
+}
