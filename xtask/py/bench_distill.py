@@ -22,7 +22,7 @@ THREADS = 2
 GENES, LATENT, CLASSES, REAL = 28_231, 128, 44, 256
 WIDTHS, EMBEDDING = [512, 512, 256, 128], 64
 EPOCHS, HEAD_STEPS, HEAD_RATE = 5, 10, 0.01
-TURNS = 2
+TURNS = 3
 MAKE_MODEL = Path(__file__).parents[2] / "tests/goldens/scimilarity.py"
 
 

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::bridge_kernel::{Kernel, Lanes, REGISTERS, block_rows, cross_any, keep, near_zero, rectify};
+use super::bridge_kernel::{GENES, Kernel, Lanes, REGISTERS, block_rows, cross_any, keep, near_zero, rectify};
 #[cfg(target_arch = "x86_64")]
 use super::bridge_kernel::{cross_avx2, cross_avx512};
 #[cfg(target_arch = "x86_64")]
@@ -20,7 +20,7 @@ use super::packed_kernel::COLUMNS;
 #[cfg(target_arch = "x86_64")]
 use super::tiles::{HALVES, has_tiles};
 
-/// Parts of the genes that threads take. Their sums are added in order, so that results don't depend on the number of
+/// Parts of the genes that threads take, about. Their sums are added in order, so that results don't depend on the number of
 /// threads.
 const PARTS: usize = 16;
 
@@ -123,9 +123,9 @@ impl Bridge<'_> {
         self.encoder.genes()
     }
 
-    /// Genes of a part, and how many numbers of bits they have.
+    /// Genes of a part, whole blocks of them, and how many numbers of bits they have.
     fn part(&self, blocks: usize) -> (usize, usize) {
-        let part = self.genes().div_ceil(PARTS).max(1);
+        let part = self.genes().div_ceil(PARTS).next_multiple_of(GENES).max(GENES);
         (part, (part * blocks).max(1))
     }
 

@@ -14,8 +14,8 @@ use super::sparse_kernel::fused;
 
 /// Registers of a block of rows.
 pub(super) const REGISTERS: usize = 3;
-/// Genes of a block: 128 rows of a column tile are 32 KB.
-const GENES: usize = 128;
+/// Genes of a block: 128 rows of a column tile are 32 KB, all of them at 1,024 units half a megabyte.
+pub(super) const GENES: usize = 128;
 
 /// What the rows of a block have of one unit or gene.
 pub(super) type Lanes<const WIDTH: usize> = [[f32; WIDTH]; REGISTERS];

@@ -1,29 +1,23 @@
 //! A crossing (`bridge_kernel.rs`) on processors that multiply tiles of bfloat16 (`tiles.rs`).
 //!
-//! Of 128 genes all weights are split at once and stay in the second cache while every block of rows is taken over them.
+//! All weights of 128 genes stay in the second cache while every block of rows is taken over them.
 
-use std::arch::x86_64::*;
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::bridge_kernel::{Lanes, REGISTERS};
+use super::bridge_kernel::{GENES, Lanes, REGISTERS};
 use super::packed::PackedWeights;
-use super::packed_kernel::{COLUMNS, Row};
+use super::packed_kernel::COLUMNS;
+use super::split_weights::DEPTHS;
+use super::tile_products::{genes_of_units, units_of_genes};
 use super::tiles::*;
-
-/// Multiplications over a column tile's units.
-const DEPTHS: usize = COLUMNS / DEPTH;
-
-/// Genes whose weights are split at once: half a megabyte at 1,024 units.
-const GENES: usize = 128;
 
 /// What a thread uses in each crossing: memory that the system would have to clear anew is dear.
 #[derive(Default)]
 struct Scratch {
     /// [block][register][part of the units] of pairs of units, [pair][row].
     units: Vec<Split>,
-    /// To the genes: [gene tile][part of the units] of [gene][unit]. Away from them: [unit tile][part of the genes] of pairs of
-    /// genes, [pair][unit].
+    /// To the genes: [gene tile][part of the units] of [gene][unit].
     weights: Vec<Split>,
     /// What genes have of one block of rows.
     values: Vec<Lanes<TILE>>,
@@ -33,7 +27,7 @@ struct Scratch {
     sums: Vec<Tile>,
 }
 
-/// The crossing, for processors that have tiles.
+/// The crossing, for processors that have tiles; the first gene is the first of a block.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub(super) fn cross_tiles(
     to: &PackedWeights,
@@ -64,12 +58,12 @@ fn cross(
     if blocks == 0 || outs == 0 {
         return;
     }
-    let (inner, unit_tiles) = (ins * DEPTHS, outs * COLUMNS / TILE);
+    let (inner, unit_tiles) = (ins * COLUMNS / DEPTH, outs * COLUMNS / TILE);
     let empty = [Tile::ZERO; 2];
     scratch.units.resize(blocks * REGISTERS * inner, empty);
-    scratch.weights.resize(GENES / TILE * inner.max(outs * DEPTHS), empty);
+    scratch.weights.resize(GENES / TILE * inner, empty);
     scratch.values.resize(GENES, [[0.0; TILE]; REGISTERS]);
-    scratch.values_split.resize(blocks * REGISTERS * GENES / DEPTH, empty);
+    scratch.values_split.resize(blocks * REGISTERS * DEPTHS, empty);
     scratch.sums.clear();
     scratch.sums.resize(blocks * unit_tiles * REGISTERS, Tile::ZERO);
     for (block, units) in units.chunks_exact(ins * COLUMNS).enumerate() {
@@ -81,59 +75,42 @@ fn cross(
         }
     }
     configure();
-    let mut start = genes.start;
-    while start < genes.end {
+    let (to, from) = (to.split(), from.split());
+    let last = genes.end.div_ceil(GENES).saturating_sub(1);
+    for block_of_genes in genes.start / GENES..genes.end.div_ceil(GENES) {
+        let start = block_of_genes * GENES;
         let end = (start + GENES).min(genes.end);
-        let depths = (end - start).div_ceil(DEPTH);
-        for number in 0..ins {
-            let next = if number + 1 < ins { to.tile(number + 1) } else { from.tile(0) };
-            for (gene, row) in to.tile(number)[start..end].iter().enumerate() {
-                ask(&next[start + gene]);
-                for (part, units) in row.as_chunks::<DEPTH>().0.iter().enumerate() {
-                    let place = gene / TILE * inner + number * DEPTHS + part;
-                    split_row(units, gene % TILE, &mut scratch.weights[place]);
-                }
-            }
-        }
+        to.to_genes(block_of_genes, &mut scratch.weights);
         for block in 0..blocks {
             let units = &scratch.units[block * REGISTERS * inner..][..REGISTERS * inner];
-            for (pair, values) in scratch.values[..depths * DEPTH].as_chunks_mut::<DEPTH>().0.iter_mut().enumerate() {
+            for (pair, values) in scratch.values.as_chunks_mut::<DEPTH>().0.iter_mut().enumerate() {
                 let weights = &scratch.weights[pair * 2 * inner..][..2 * inner];
+                let ahead = (block + 1 == blocks).then(|| share(from.block(block_of_genes), pair, DEPTHS));
                 // SAFETY: there are two tiles of genes and three of rows, of `inner` parts each.
-                unsafe { genes_of_units(weights, units, inner, values) };
+                unsafe { genes_of_units(weights, units, inner, ahead, values) };
             }
-            let (values, beyond) = scratch.values[..depths * DEPTH].split_at_mut(end - start);
-            for (place, value) in values.iter_mut().enumerate() {
+            for (place, value) in scratch.values[..end - start].iter_mut().enumerate() {
                 at_gene(start + place, block, value);
             }
-            beyond.fill([[0.0; TILE]; REGISTERS]);
-            for (depth, values) in scratch.values[..depths * DEPTH].chunks_exact(DEPTH).enumerate() {
+            for (depth, values) in scratch.values.chunks_exact(DEPTH).enumerate() {
                 for register in 0..REGISTERS {
-                    let split = &mut scratch.values_split[(block * REGISTERS + register) * depths + depth];
+                    let split = &mut scratch.values_split[(block * REGISTERS + register) * DEPTHS + depth];
                     split_pairs(values, |gene| &gene[register], split);
                     split.iter_mut().for_each(|tile| transpose(tile));
                 }
             }
         }
-        for number in 0..outs {
-            let (next, later) = if number + 1 < outs { (from.tile(number + 1), start) } else { (to.tile(0), end) };
-            for (depth, rows) in from.tile(number)[start..end].chunks(DEPTH).enumerate() {
-                next.iter().skip(later + depth * DEPTH).take(DEPTH).for_each(ask);
-                for part in 0..COLUMNS / TILE {
-                    let place = (number * COLUMNS / TILE + part) * depths + depth;
-                    split_pairs(rows, |row: &Row| &row.as_chunks::<TILE>().0[part], &mut scratch.weights[place]);
-                }
+        let weights = from.block(block_of_genes);
+        let values = scratch.values_split.chunks_exact(REGISTERS * DEPTHS);
+        for (block, (values, sums)) in values.zip(scratch.sums.chunks_exact_mut(unit_tiles * REGISTERS)).enumerate() {
+            let both = weights.chunks_exact(2 * DEPTHS).zip(sums.chunks_exact_mut(2 * REGISTERS));
+            for (pair, (weights, sums)) in both.enumerate() {
+                let next = to.block((block_of_genes + 1).min(last));
+                let ahead = (block + 1 == blocks).then(|| share(next, pair, unit_tiles / 2));
+                // SAFETY: there are two tiles of units and three of rows, of `DEPTHS` parts each.
+                unsafe { units_of_genes(values, weights, DEPTHS, ahead, sums) };
             }
         }
-        let values = scratch.values_split.chunks_exact(REGISTERS * depths);
-        for (values, sums) in values.zip(scratch.sums.chunks_exact_mut(unit_tiles * REGISTERS)) {
-            for (pair, sums) in sums.chunks_exact_mut(2 * REGISTERS).enumerate() {
-                let weights = &scratch.weights[pair * 2 * depths..][..2 * depths];
-                // SAFETY: there are two tiles of units and three of rows, of `depths` parts each.
-                unsafe { units_of_genes(values, weights, depths, sums) };
-            }
-        }
-        start = end;
     }
     release();
     for (place, tile) in scratch.sums.iter_mut().enumerate() {
@@ -145,11 +122,7 @@ fn cross(
     }
 }
 
-/// Asks memory for a row, as far as the second cache.
-#[inline(always)]
-fn ask(row: &Row) {
-    for line in row.as_chunks::<TILE>().0 {
-        // SAFETY: it reads nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
-    }
+/// One of equal shares of weights that are needed next, and what comes behind it.
+fn share(weights: &[Split], number: usize, of: usize) -> &[Split] {
+    &weights[number * (weights.len() / of)..]
 }

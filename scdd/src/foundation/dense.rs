@@ -136,3 +136,70 @@ pub(super) fn derive(gradient: &mut [f32], below: &Below, slope: Option<f32>) {
     let both = gradient.iter_mut().zip(below);
     both.for_each(|(gradient, below)| *gradient = if *below { *gradient * slope } else { *gradient });
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, activation::prelu};
+
+    use super::*;
+    use crate::seed;
+
+    fn assert_near(found: &[f32], expected: &[f32], what: &str) {
+        let length = expected.iter().map(|value| value * value).sum::<f32>().sqrt();
+        let apart = found.iter().zip(expected).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+        assert!(found.len() == expected.len() && apart <= 1e-5 * length, "{what}: {apart} of {length}");
+    }
+
+    #[test]
+    fn a_layer_there_and_back_is_what_burn_makes_of_it_with_and_without_tiles() {
+        let device = Device::flex();
+        let mut rng = seed::stream(3, "test");
+        for (count, inputs, outputs, slope) in [(44, 130, 70, Some(0.25)), (3, 5, 4, Some(-0.5)), (50, 64, 33, None)] {
+            let mut draw = |rows, width| tensors::normal(rows, width, &mut rng, &device);
+            let (rows, weight, bias) = (draw(count, inputs), draw(inputs, outputs), draw(1, outputs));
+            let gradient = draw(count, outputs);
+            let leaf = rows.clone().autodiff().require_grad();
+            let sums = leaf.clone().matmul(weight.clone()) + bias.clone();
+            let made = match slope {
+                Some(slope) => prelu(sums, Tensor::full([1], slope, &device)),
+                None => sums,
+            };
+            let expected = leaf.grad(&(made.clone() * gradient.clone()).sum().backward()).unwrap();
+
+            let layer = || DenseLayer::new(weight.clone(), tensors::to_vec(bias.clone()), slope);
+            let without_tiles = DenseLayer {
+                #[cfg(target_arch = "x86_64")]
+                there: OnceLock::from(None),
+                #[cfg(target_arch = "x86_64")]
+                back: OnceLock::from(None),
+                ..layer()
+            };
+            for layer in [layer(), without_tiles] {
+                let (found, below) = layer.forward(&tensors::to_vec(rows.clone()));
+                assert_near(&found, &tensors::to_vec(made.clone()), "there");
+                let found = layer.backward(&below, tensors::to_vec(gradient.clone()));
+                assert_near(&found, &tensors::to_vec(expected.clone()), "back");
+            }
+        }
+    }
+
+    #[test]
+    fn sums_that_are_nearly_zero_have_the_sign_of_f32() {
+        let mut rng = seed::stream(5, "test");
+        let (rows, inputs, outputs) = (40, 64, 300);
+        let mut draw = |rows, width| tensors::normal(rows, width, &mut rng, &Device::flex());
+        let (values, weight) = (tensors::to_vec(draw(rows, inputs)), draw(inputs, outputs));
+        let row = |number: usize| &values[number * inputs..][..inputs];
+        let part = |part| tensors::to_vec(weight.clone().slice([part, 0..outputs]));
+        let exact = PackedWeights::transposed(outputs, inputs, part);
+        // Of each output one row has next to nothing.
+        let bias: Vec<f32> = (0..outputs).map(|output| 3e-7 - exact.times_gene(row(output % rows), output)).collect();
+        let (_, below) = DenseLayer::new(weight.clone(), bias.clone(), Some(0.25)).forward(&values);
+        for number in 0..rows {
+            for (output, bias) in bias.iter().enumerate() {
+                let sum = exact.times_gene(row(number), output) + bias;
+                assert_eq!(below[number * outputs + output], sum < 0.0, "row {number}, output {output}: {sum}");
+            }
+        }
+    }
+}

@@ -8,7 +8,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::bridge_kernel::REGISTERS;
-use super::tiles::{DEPTH, Split, TILE, Tile, configure, has_tiles, release, split_pairs, split_row, units_of_genes};
+use super::tile_products::units_of_genes;
+use super::tiles::{DEPTH, Split, TILE, Tile, configure, has_tiles, release, split_pairs, split_row};
 
 /// Rows that are multiplied together.
 const ROWS: usize = REGISTERS * TILE;
@@ -106,7 +107,7 @@ impl TiledWeights {
             for (block, rows) in split.chunks_exact(REGISTERS * parts).enumerate() {
                 let mut sums = [Tile::ZERO; 2 * REGISTERS];
                 // SAFETY: there are three tiles of rows and two of outputs, of `parts` parts each.
-                unsafe { units_of_genes(rows, weights, parts, &mut sums) };
+                unsafe { units_of_genes(rows, weights, parts, None, &mut sums) };
                 for (place, tile) in sums.iter().enumerate() {
                     let column = strip * OUTPUTS + place / REGISTERS * TILE;
                     let columns = column.min(width)..(column + TILE).min(width);

@@ -40,6 +40,10 @@ mod seen;
 mod sparse;
 mod sparse_kernel;
 #[cfg(target_arch = "x86_64")]
+mod split_weights;
+#[cfg(target_arch = "x86_64")]
+mod tile_products;
+#[cfg(target_arch = "x86_64")]
 mod tiles;
 mod weights;
 

@@ -12,6 +12,8 @@ use rayon::prelude::*;
 use super::packed_kernel::{COLUMNS, Row, products};
 use super::sparse::Aligned;
 use super::sparse_kernel::Rows;
+#[cfg(target_arch = "x86_64")]
+use super::split_weights::SplitWeights;
 use crate::cells::Expression;
 
 /// Most rows of a task: each task reads all weights once, and its sums of a column tile (256 KB) stay in the second cache.
@@ -27,6 +29,9 @@ pub(crate) struct PackedWeights {
     width: usize,
     /// Of each gene's weights, once they are asked for.
     lengths: OnceLock<Vec<f32>>,
+    /// The same weights, once they are asked for.
+    #[cfg(target_arch = "x86_64")]
+    split: OnceLock<SplitWeights>,
 }
 
 impl PackedWeights {
@@ -50,7 +55,7 @@ impl PackedWeights {
                 }
             }
         }
-        Self { tiles, genes, width, lengths: OnceLock::new() }
+        Self::of(tiles, genes, width)
     }
 
     /// Those of some genes, in the given order.
@@ -66,7 +71,18 @@ impl PackedWeights {
                 row[..columns.len()].copy_from_slice(part(gene, columns.clone()));
             }
         }
-        Self { tiles, genes, width, lengths: OnceLock::new() }
+        Self::of(tiles, genes, width)
+    }
+
+    fn of(tiles: Aligned, genes: usize, width: usize) -> Self {
+        Self {
+            tiles,
+            genes,
+            width,
+            lengths: OnceLock::new(),
+            #[cfg(target_arch = "x86_64")]
+            split: OnceLock::new(),
+        }
     }
 
     /// Columns of one tile, of one gene.
@@ -107,6 +123,12 @@ impl PackedWeights {
             };
             (0..self.genes).into_par_iter().map(|gene| squares(gene).sqrt()).collect()
         })
+    }
+
+    /// In halves, for tiles: as many bytes once more. Only where the processor has tiles.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn split(&self) -> &SplitWeights {
+        self.split.get_or_init(|| SplitWeights::new(self))
     }
 
     /// A row `[width]` times the weights of one gene.
