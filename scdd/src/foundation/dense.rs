@@ -4,12 +4,14 @@
 //! on the way back, are put in order anew each time. Weights that change no more are put in order once, where the processor
 //! multiplies tiles of bfloat16 (`dense_tiles.rs`). Elsewhere Burn multiplies.
 
+#[cfg(target_arch = "x86_64")]
 use std::sync::OnceLock;
 
 use burn::tensor::Tensor;
 
 #[cfg(target_arch = "x86_64")]
 use super::dense_tiles::TiledWeights;
+#[cfg(target_arch = "x86_64")]
 use super::packed::PackedWeights;
 #[cfg(target_arch = "x86_64")]
 use super::tiles::HALVES;
@@ -23,10 +25,17 @@ pub(super) struct DenseLayer {
     bias: Vec<f32>,
     slope: Option<f32>,
     #[cfg(target_arch = "x86_64")]
+    tiled: Tiled,
+}
+
+/// The weights in the orders in which they are read, each made when it is asked for.
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug, Default)]
+struct Tiled {
     there: OnceLock<Option<TiledWeights>>,
-    #[cfg(target_arch = "x86_64")]
+    /// `[outputs, inputs]`.
     back: OnceLock<Option<TiledWeights>>,
-    /// `[outputs, inputs]`, to look again at sums near zero.
+    /// `[outputs, inputs]` in f32, to look again at sums near zero.
     exact: OnceLock<PackedWeights>,
 }
 
@@ -40,10 +49,7 @@ impl DenseLayer {
             bias,
             slope,
             #[cfg(target_arch = "x86_64")]
-            there: OnceLock::new(),
-            #[cfg(target_arch = "x86_64")]
-            back: OnceLock::new(),
-            exact: OnceLock::new(),
+            tiled: Tiled::default(),
         }
     }
 
@@ -58,7 +64,7 @@ impl DenseLayer {
     pub(super) fn backward(&self, below: &Below, mut gradient: Vec<f32>) -> Vec<f32> {
         derive(&mut gradient, below, self.slope);
         #[cfg(target_arch = "x86_64")]
-        if let Some(back) = self.back.get_or_init(|| {
+        if let Some(back) = self.tiled.back.get_or_init(|| {
             let [inputs, _] = self.weight.dims();
             TiledWeights::new(&tensors::to_vec(self.weight.clone().transpose()), inputs)
         }) {
@@ -91,7 +97,7 @@ impl DenseLayer {
     #[cfg(target_arch = "x86_64")]
     fn there(&self) -> Option<&TiledWeights> {
         let tiled = || TiledWeights::new(&tensors::to_vec(self.weight.clone()), self.bias.len());
-        self.there.get_or_init(tiled).as_ref()
+        self.tiled.there.get_or_init(tiled).as_ref()
     }
 
     /// Sums that are as near to zero as they may be wrong are computed again in f32, as in the crossing of the genes
@@ -99,7 +105,7 @@ impl DenseLayer {
     #[cfg(target_arch = "x86_64")]
     fn settle(&self, rows: &[f32], sums: &mut [f32]) {
         let [inputs, outputs] = self.weight.dims();
-        let exact = self.exact.get_or_init(|| {
+        let exact = self.tiled.exact.get_or_init(|| {
             let rows = |part| tensors::to_vec(self.weight.clone().slice([part, 0..outputs]));
             PackedWeights::transposed(outputs, inputs, rows)
         });
@@ -169,9 +175,7 @@ mod tests {
             let layer = || DenseLayer::new(weight.clone(), tensors::to_vec(bias.clone()), slope);
             let without_tiles = DenseLayer {
                 #[cfg(target_arch = "x86_64")]
-                there: OnceLock::from(None),
-                #[cfg(target_arch = "x86_64")]
-                back: OnceLock::from(None),
+                tiled: Tiled { there: OnceLock::from(None), back: OnceLock::from(None), exact: OnceLock::new() },
                 ..layer()
             };
             for layer in [layer(), without_tiles] {
@@ -183,6 +187,7 @@ mod tests {
         }
     }
 
+    #[cfg(target_arch = "x86_64")]
     #[test]
     fn sums_that_are_nearly_zero_have_the_sign_of_f32() {
         let mut rng = seed::stream(5, "test");

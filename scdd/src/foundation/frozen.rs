@@ -10,6 +10,8 @@ use super::EncoderLayer;
 use super::dense::{self, Below, DenseLayer};
 use super::network::{Block, Stack};
 use super::packed::PackedWeights;
+#[cfg(target_arch = "x86_64")]
+use super::tiles::has_tiles;
 use crate::tensors;
 
 /// A layer on the host: `prelu(x W + b)`, or `x W + b` in the last one.
@@ -234,7 +236,7 @@ impl FrozenStack {
     /// device.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn after_first_layer_in_tiles(&self, sums: &[f32]) -> Option<Vec<f32>> {
-        if self.device() != Device::flex() {
+        if self.device() != Device::flex() || !has_tiles() {
             return None;
         }
         let (first, _) = self.first_activated(sums.to_vec());
