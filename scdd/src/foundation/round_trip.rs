@@ -42,7 +42,7 @@ impl RoundTrip {
     /// Latents `[rows, latent]` that a decoder is given to what the encoder makes of their cells, before it is brought to length
     /// one `[rows, latent]`; what is given has no graph.
     pub(crate) fn forward(&self, latents: Tensor<2>) -> (Tensor<2>, Crossed) {
-        let device = latents.device();
+        let ([rows, _], device) = (latents.dims(), latents.device());
         let (mut decoder, mut encoder) = (Vec::new(), Vec::new());
         let hidden = (0..self.decoder.len() - 1).fold(tensors::to_vec(latents), |rows, layer| {
             let (rows, below) = self.decoder.dense(layer).forward(&rows);
@@ -57,7 +57,7 @@ impl RoundTrip {
             encoder.push(below);
             rows
         });
-        let width = self.encoder.bias(self.encoder.len() - 1).len();
+        let width = made.len() / rows.max(1);
         (tensors::from_rows(made, width, &device), Crossed { decoder, genes, encoder })
     }
 

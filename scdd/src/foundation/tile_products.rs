@@ -34,58 +34,61 @@ macro_rules! nothing {
     };
 }
 
-/// What [`genes_of_units`] does for each part, with or without asking.
-macro_rules! genes_of_units {
-    ($ask:ident, $ahead:expr, $weights:expr, $units:expr, $values:expr, $parts:expr) => {
+/// Adds products of two tiles of weights with three of rows, part by part, to six tiles; both products do it, and differ in which
+/// factor comes first, in where sums come from and in where they go. With or without asking.
+macro_rules! products {
+    (
+        $ask:ident, $ahead:expr, $weights:expr, $rows:expr, $out:expr, $parts:expr,
+        $weight:literal, $row:literal, [$($before:literal),*], [$($after:literal),*] $(, $operand:ident = $value:expr)*
+    ) => {
         asm!(
-            "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", "tilezero tmm4", "tilezero tmm5",
+            $($before,)*
             "2:",
-            "tileloadd tmm6, [{a} + {stride}]",
-            "tileloadd tmm7, [{b} + {stride}]", "tdpbf16ps tmm0, tmm6, tmm7", $ask!("0"),
-            "tileloadd tmm7, [{c} + {stride}]", "tdpbf16ps tmm1, tmm6, tmm7", $ask!("1"),
-            "tileloadd tmm7, [{d} + {stride}]", "tdpbf16ps tmm2, tmm6, tmm7", $ask!("2"),
-            "tileloadd tmm7, [{b} + {stride} + 1024]", "tdpbf16ps tmm0, tmm6, tmm7", $ask!("3"),
-            "tileloadd tmm7, [{c} + {stride} + 1024]", "tdpbf16ps tmm1, tmm6, tmm7", $ask!("4"),
-            "tileloadd tmm7, [{d} + {stride} + 1024]", "tdpbf16ps tmm2, tmm6, tmm7", $ask!("5"),
-            "tileloadd tmm6, [{e} + {stride}]",
-            "tileloadd tmm7, [{b} + {stride}]", "tdpbf16ps tmm3, tmm6, tmm7", $ask!("6"),
-            "tileloadd tmm7, [{c} + {stride}]", "tdpbf16ps tmm4, tmm6, tmm7", $ask!("7"),
-            "tileloadd tmm7, [{d} + {stride}]", "tdpbf16ps tmm5, tmm6, tmm7", $ask!("8"),
-            "tileloadd tmm7, [{b} + {stride} + 1024]", "tdpbf16ps tmm3, tmm6, tmm7", $ask!("9"),
-            "tileloadd tmm7, [{c} + {stride} + 1024]", "tdpbf16ps tmm4, tmm6, tmm7", $ask!("10"),
-            "tileloadd tmm7, [{d} + {stride} + 1024]", "tdpbf16ps tmm5, tmm6, tmm7", $ask!("11"),
-            "tileloadd tmm6, [{a} + {stride} + 1024]",
-            "tileloadd tmm7, [{b} + {stride}]", "tdpbf16ps tmm0, tmm6, tmm7", $ask!("12"),
-            "tileloadd tmm7, [{c} + {stride}]", "tdpbf16ps tmm1, tmm6, tmm7", $ask!("13"),
-            "tileloadd tmm7, [{d} + {stride}]", "tdpbf16ps tmm2, tmm6, tmm7", $ask!("14"),
-            "tileloadd tmm6, [{e} + {stride} + 1024]",
-            "tileloadd tmm7, [{b} + {stride}]", "tdpbf16ps tmm3, tmm6, tmm7", $ask!("15"),
-            "tileloadd tmm7, [{c} + {stride}]", "tdpbf16ps tmm4, tmm6, tmm7",
-            "tileloadd tmm7, [{d} + {stride}]", "tdpbf16ps tmm5, tmm6, tmm7",
+            concat!("tileloadd ", $weight, ", [{a} + {stride}]"),
+            products!($row, "b", "", "tmm0"), $ask!("0"),
+            products!($row, "c", "", "tmm1"), $ask!("1"),
+            products!($row, "d", "", "tmm2"), $ask!("2"),
+            products!($row, "b", " + 1024", "tmm0"), $ask!("3"),
+            products!($row, "c", " + 1024", "tmm1"), $ask!("4"),
+            products!($row, "d", " + 1024", "tmm2"), $ask!("5"),
+            concat!("tileloadd ", $weight, ", [{e} + {stride}]"),
+            products!($row, "b", "", "tmm3"), $ask!("6"),
+            products!($row, "c", "", "tmm4"), $ask!("7"),
+            products!($row, "d", "", "tmm5"), $ask!("8"),
+            products!($row, "b", " + 1024", "tmm3"), $ask!("9"),
+            products!($row, "c", " + 1024", "tmm4"), $ask!("10"),
+            products!($row, "d", " + 1024", "tmm5"), $ask!("11"),
+            concat!("tileloadd ", $weight, ", [{a} + {stride} + 1024]"),
+            products!($row, "b", "", "tmm0"), $ask!("12"),
+            products!($row, "c", "", "tmm1"), $ask!("13"),
+            products!($row, "d", "", "tmm2"), $ask!("14"),
+            concat!("tileloadd ", $weight, ", [{e} + {stride} + 1024]"),
+            products!($row, "b", "", "tmm3"), $ask!("15"),
+            products!($row, "c", "", "tmm4"),
+            products!($row, "d", "", "tmm5"),
             "add {a}, 2048", "add {b}, 2048", "add {c}, 2048", "add {d}, 2048", "add {e}, 2048",
             "add {ahead}, 4096",
             "dec {parts}",
             "jnz 2b",
-            "tilestored [{out} + {wide}], tmm0",
-            "tilestored [{out} + {wide} + 64], tmm1",
-            "tilestored [{out} + {wide} + 128], tmm2",
-            "tilestored [{out} + {wide} + 3072], tmm3",
-            "tilestored [{out} + {wide} + 3136], tmm4",
-            "tilestored [{out} + {wide} + 3200], tmm5",
+            $($after,)*
             a = inout(reg) $weights.as_ptr() => _,
             e = inout(reg) $weights.as_ptr().byte_add($parts * size_of::<Split>()) => _,
-            b = inout(reg) $units.as_ptr() => _,
-            c = inout(reg) $units.as_ptr().byte_add($parts * size_of::<Split>()) => _,
-            d = inout(reg) $units.as_ptr().byte_add(2 * $parts * size_of::<Split>()) => _,
+            b = inout(reg) $rows.as_ptr() => _,
+            c = inout(reg) $rows.as_ptr().byte_add($parts * size_of::<Split>()) => _,
+            d = inout(reg) $rows.as_ptr().byte_add(2 * $parts * size_of::<Split>()) => _,
             ahead = inout(reg) $ahead.as_ptr() => _,
             parts = inout(reg) $parts => _,
             stride = in(reg) 64_usize,
-            out = in(reg) $values.as_mut_ptr(),
-            wide = in(reg) size_of::<Lanes<TILE>>(),
+            out = in(reg) $out.as_mut_ptr(),
+            $($operand = in(reg) $value,)*
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
         )
+    };
+    // A tile of rows, and its product with the weights that were loaded.
+    ($row:literal, $from:literal, $half:literal, $sum:literal) => {
+        concat!("tileloadd ", $row, ", [{", $from, "} + {stride}", $half, "]\ntdpbf16ps ", $sum, ", tmm6, tmm7")
     };
 }
 
@@ -98,72 +101,37 @@ pub(super) unsafe fn genes_of_units(
     ahead: Option<&[Split]>,
     values: &mut [Lanes<TILE>],
 ) {
+    macro_rules! made {
+        ($ask:ident, $ahead:expr) => {
+            products!(
+                $ask,
+                $ahead,
+                weights,
+                units,
+                values,
+                parts,
+                "tmm6",
+                "tmm7",
+                ["tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", "tilezero tmm4", "tilezero tmm5"],
+                [
+                    "tilestored [{out} + {wide}], tmm0",
+                    "tilestored [{out} + {wide} + 64], tmm1",
+                    "tilestored [{out} + {wide} + 128], tmm2",
+                    "tilestored [{out} + {wide} + 3072], tmm3",
+                    "tilestored [{out} + {wide} + 3136], tmm4",
+                    "tilestored [{out} + {wide} + 3200], tmm5"
+                ],
+                wide = size_of::<Lanes<TILE>>()
+            )
+        };
+    }
     // SAFETY: the caller's; memory may be asked for anything.
     unsafe {
         match ahead {
-            Some(ahead) => genes_of_units!(ask, ahead, weights, units, values, parts),
-            None => genes_of_units!(nothing, weights, weights, units, values, parts),
+            Some(ahead) => made!(ask, ahead),
+            None => made!(nothing, weights),
         }
     }
-}
-
-/// What [`units_of_genes`] does for each part, with or without asking.
-macro_rules! units_of_genes {
-    ($ask:ident, $ahead:expr, $values:expr, $weights:expr, $sums:expr, $parts:expr) => {
-        asm!(
-            "tileloadd tmm0, [{out} + {stride}]",
-            "tileloadd tmm1, [{out} + {stride} + 1024]",
-            "tileloadd tmm2, [{out} + {stride} + 2048]",
-            "tileloadd tmm3, [{out} + {stride} + 3072]",
-            "tileloadd tmm4, [{out} + {stride} + 4096]",
-            "tileloadd tmm5, [{out} + {stride} + 5120]",
-            "2:",
-            "tileloadd tmm7, [{a} + {stride}]",
-            "tileloadd tmm6, [{b} + {stride}]", "tdpbf16ps tmm0, tmm6, tmm7", $ask!("0"),
-            "tileloadd tmm6, [{c} + {stride}]", "tdpbf16ps tmm1, tmm6, tmm7", $ask!("1"),
-            "tileloadd tmm6, [{d} + {stride}]", "tdpbf16ps tmm2, tmm6, tmm7", $ask!("2"),
-            "tileloadd tmm6, [{b} + {stride} + 1024]", "tdpbf16ps tmm0, tmm6, tmm7", $ask!("3"),
-            "tileloadd tmm6, [{c} + {stride} + 1024]", "tdpbf16ps tmm1, tmm6, tmm7", $ask!("4"),
-            "tileloadd tmm6, [{d} + {stride} + 1024]", "tdpbf16ps tmm2, tmm6, tmm7", $ask!("5"),
-            "tileloadd tmm7, [{e} + {stride}]",
-            "tileloadd tmm6, [{b} + {stride}]", "tdpbf16ps tmm3, tmm6, tmm7", $ask!("6"),
-            "tileloadd tmm6, [{c} + {stride}]", "tdpbf16ps tmm4, tmm6, tmm7", $ask!("7"),
-            "tileloadd tmm6, [{d} + {stride}]", "tdpbf16ps tmm5, tmm6, tmm7", $ask!("8"),
-            "tileloadd tmm6, [{b} + {stride} + 1024]", "tdpbf16ps tmm3, tmm6, tmm7", $ask!("9"),
-            "tileloadd tmm6, [{c} + {stride} + 1024]", "tdpbf16ps tmm4, tmm6, tmm7", $ask!("10"),
-            "tileloadd tmm6, [{d} + {stride} + 1024]", "tdpbf16ps tmm5, tmm6, tmm7", $ask!("11"),
-            "tileloadd tmm7, [{a} + {stride} + 1024]",
-            "tileloadd tmm6, [{b} + {stride}]", "tdpbf16ps tmm0, tmm6, tmm7", $ask!("12"),
-            "tileloadd tmm6, [{c} + {stride}]", "tdpbf16ps tmm1, tmm6, tmm7", $ask!("13"),
-            "tileloadd tmm6, [{d} + {stride}]", "tdpbf16ps tmm2, tmm6, tmm7", $ask!("14"),
-            "tileloadd tmm7, [{e} + {stride} + 1024]",
-            "tileloadd tmm6, [{b} + {stride}]", "tdpbf16ps tmm3, tmm6, tmm7", $ask!("15"),
-            "tileloadd tmm6, [{c} + {stride}]", "tdpbf16ps tmm4, tmm6, tmm7",
-            "tileloadd tmm6, [{d} + {stride}]", "tdpbf16ps tmm5, tmm6, tmm7",
-            "add {a}, 2048", "add {b}, 2048", "add {c}, 2048", "add {d}, 2048", "add {e}, 2048",
-            "add {ahead}, 4096",
-            "dec {parts}",
-            "jnz 2b",
-            "tilestored [{out} + {stride}], tmm0",
-            "tilestored [{out} + {stride} + 1024], tmm1",
-            "tilestored [{out} + {stride} + 2048], tmm2",
-            "tilestored [{out} + {stride} + 3072], tmm3",
-            "tilestored [{out} + {stride} + 4096], tmm4",
-            "tilestored [{out} + {stride} + 5120], tmm5",
-            a = inout(reg) $weights.as_ptr() => _,
-            e = inout(reg) $weights.as_ptr().byte_add($parts * size_of::<Split>()) => _,
-            b = inout(reg) $values.as_ptr() => _,
-            c = inout(reg) $values.as_ptr().byte_add($parts * size_of::<Split>()) => _,
-            d = inout(reg) $values.as_ptr().byte_add(2 * $parts * size_of::<Split>()) => _,
-            ahead = inout(reg) $ahead.as_ptr() => _,
-            parts = inout(reg) $parts => _,
-            stride = in(reg) 64_usize,
-            out = in(reg) $sums.as_mut_ptr(),
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        )
-    };
 }
 
 /// Adds to sums [unit tile][register] of [row][unit], of 32 units and three tiles of rows, what all genes give: `values` are
@@ -175,11 +143,41 @@ pub(super) unsafe fn units_of_genes(
     ahead: Option<&[Split]>,
     sums: &mut [Tile],
 ) {
+    macro_rules! added {
+        ($ask:ident, $ahead:expr) => {
+            products!(
+                $ask,
+                $ahead,
+                weights,
+                values,
+                sums,
+                parts,
+                "tmm7",
+                "tmm6",
+                [
+                    "tileloadd tmm0, [{out} + {stride}]",
+                    "tileloadd tmm1, [{out} + {stride} + 1024]",
+                    "tileloadd tmm2, [{out} + {stride} + 2048]",
+                    "tileloadd tmm3, [{out} + {stride} + 3072]",
+                    "tileloadd tmm4, [{out} + {stride} + 4096]",
+                    "tileloadd tmm5, [{out} + {stride} + 5120]"
+                ],
+                [
+                    "tilestored [{out} + {stride}], tmm0",
+                    "tilestored [{out} + {stride} + 1024], tmm1",
+                    "tilestored [{out} + {stride} + 2048], tmm2",
+                    "tilestored [{out} + {stride} + 3072], tmm3",
+                    "tilestored [{out} + {stride} + 4096], tmm4",
+                    "tilestored [{out} + {stride} + 5120], tmm5"
+                ]
+            )
+        };
+    }
     // SAFETY: the caller's; memory may be asked for anything.
     unsafe {
         match ahead {
-            Some(ahead) => units_of_genes!(ask, ahead, values, weights, sums, parts),
-            None => units_of_genes!(nothing, weights, values, weights, sums, parts),
+            Some(ahead) => added!(ask, ahead),
+            None => added!(nothing, weights),
         }
     }
 }
