@@ -3,8 +3,8 @@
 //!     cargo run --example ablations -- ROWS.jsonl SEED,.. FILE.h5ad=LABEL,.. [FILE.h5ad=LABEL,..]
 //!
 //! One cell per class. Rows go to the file one by one, and a run that was killed goes on from there. Prints a page of results
-//! in Markdown: a line a choice, mean and deviation over seeds. Each seed is a split, a foundation model and a generator of
-//! its own. docs/ablations.md has what it printed.
+//! in Markdown: a line a choice, mean and deviation over seeds, and what the default is above each. Each seed is a split, a
+//! foundation model and a generator of its own. docs/ablations.md has what it printed.
 
 use scdd::distill::{DistillBuilder, ValidationModels};
 use scdd::prelude::*;
@@ -12,6 +12,8 @@ use scdd::study::DecoderBuilder;
 
 /// Fresh networks of each judge.
 const NETWORKS: usize = 2;
+/// What every other choice is compared with.
+const DEFAULT: &str = "scDD+Metacells, ridge: the default";
 
 type Opened = DistillBuilder<Distilled>;
 type Shared = scdd::benchmark::Shared;
@@ -76,7 +78,7 @@ fn choices() -> Result<Vec<Method>> {
         Method::named("random cells")?,
         Method::named("class mean")?,
         Method::named("k-means pseudobulks")?,
-        mixture("scDD+Metacells, ridge: the default", |opened| opened),
+        mixture(DEFAULT, |opened| opened),
         mixture("start alone, no step", |opened| opened.steps(0)),
         mixture("start: class mean", |opened| opened.start(Start::ClassMean)),
         mixture("start: medoid", |opened| opened.start(Start::Medoid)),
@@ -171,5 +173,6 @@ fn main() -> Result<()> {
     eprintln!("{}", grid.plan()?);
     let results = grid.run()?;
     println!("{}", results.page(&format!("cargo run --example ablations -- {}", arguments.join(" "))));
+    println!("\n## Beside the default\n\n{}", results.beside(DEFAULT));
     Ok(())
 }

@@ -185,6 +185,9 @@ pub struct Report {
     /// Compares two methods, paired over seeds.
     #[arg(long, num_args = 2, value_names = ["METHOD", "OTHER"])]
     compare: Option<Vec<String>>,
+    /// One method beside every other one, as a table of Markdown: what each choice is worth.
+    #[arg(long, value_name = "METHOD", conflicts_with_all = ["compare", "out", "markdown", "json"])]
+    beside: Option<String>,
     /// Compares macro-F1 in the place of accuracy.
     #[arg(long, requires = "compare")]
     macro_f1: bool,
@@ -198,6 +201,14 @@ impl Report {
         let results = BenchmarkResults::read(&self.file)?;
         if let Some([method, other]) = self.compare.as_deref() {
             return self.compared(&results, method, other);
+        }
+        if let Some(method) = &self.beside {
+            let table = results.beside(method);
+            if table.is_empty() {
+                return Err(format!("no rows to compare '{method}' with; {}", methods_of(&results)).into());
+            }
+            print!("{table}");
+            return Ok(());
         }
         if let Some(path) = &self.out {
             results.write_html(path, self.plotly.as_deref())?;
@@ -221,12 +232,7 @@ impl Report {
         let measure = if self.macro_f1 { Measure::MacroF1 } else { Measure::Accuracy };
         let pairs = results.paired(method, other, measure);
         if pairs.is_empty() {
-            let mut names: Vec<&str> = results.rows().iter().map(|row| row.method.as_str()).collect();
-            names.sort_unstable();
-            names.dedup();
-            return Err(
-                format!("no seed has scores of '{method}' and '{other}'; methods are {}", names.join("; ")).into()
-            );
+            return Err(format!("no seed has scores of '{method}' and '{other}'; {}", methods_of(results)).into());
         }
         for paired in pairs {
             if self.json {
@@ -249,4 +255,12 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// The names that can be asked for.
+fn methods_of(results: &BenchmarkResults) -> String {
+    let mut names: Vec<&str> = results.rows().iter().map(|row| row.method.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    format!("methods are {}", names.join("; "))
 }

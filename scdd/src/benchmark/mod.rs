@@ -8,7 +8,9 @@
 //! What a row gives depends on nothing but its data set, label, seed, method, budget, model and settings, never on which other
 //! rows run, where, or in which order. A row that can't be is kept and says why in its `status`.
 
+mod beside;
 mod claims;
+mod contest;
 mod curves;
 mod error;
 mod frames;

@@ -1,43 +1,46 @@
-//! What the tables of several data sets say together: means over data sets, and the contest before models that distillation
-//! never saw: what was published before scDD, scDD, the best control, mixtures of metacells, and all training cells.
+//! What the tables of several data sets say together: means over data sets, those of each model, and the data sets beside one
+//! another.
 
-use super::method::{all_methods, paper_methods};
-use super::row::ALL_CELLS;
 use super::sheet::{SEEN, UNSEEN};
 use super::{BenchmarkResults, Measure, Sheet};
 use crate::evaluate::mean;
 
-/// Ours.
-const MIXTURES: &str = "scDD+Metacells, ridge";
-/// How the names of the paper's own pipelines begin.
-const OF_PAPER: &str = "scDD";
-
-/// A method's accuracy and macro-F1 before unseen models, means over seeds.
-type Score = (String, f64, f64);
-
 /// Tables of one data set and label: accuracy and macro-F1.
-struct Pair {
-    accuracy: Sheet,
-    f1: Sheet,
+pub(super) struct Pair {
+    pub(super) accuracy: Sheet,
+    pub(super) f1: Sheet,
 }
 
 impl Pair {
-    fn of(&self, method: &str, per_class: Option<usize>, column: &str) -> Option<(f64, f64)> {
+    pub(super) fn of(&self, method: &str, per_class: Option<usize>, column: &str) -> Option<(f64, f64)> {
         Some((self.accuracy.mean(method, per_class, column)?, self.f1.mean(method, per_class, column)?))
-    }
-
-    /// The method of the highest accuracy.
-    fn best(&self, methods: &[String], per_class: usize) -> Option<Score> {
-        let scores = methods.iter().filter_map(|method| {
-            let (accuracy, f1) = self.of(method, Some(per_class), UNSEEN)?;
-            Some((method.clone(), accuracy, f1))
-        });
-        scores.max_by(|one, other| one.1.total_cmp(&other.1))
     }
 }
 
+/// Means of a method over data sets that all have it: accuracy and macro-F1.
+fn over(pairs: &[Pair], method: &str, per_class: Option<usize>, column: &str) -> Option<(f64, f64)> {
+    let scores: Option<Vec<(f64, f64)>> = pairs.iter().map(|pair| pair.of(method, per_class, column)).collect();
+    let (accuracy, f1): (Vec<f64>, Vec<f64>) = scores?.into_iter().unzip();
+    Some((mean(&accuracy)?, mean(&f1)?))
+}
+
+/// Methods by columns, in Markdown; a method without values has no line.
+fn table(first: &Pair, head: &[String], values: impl Fn(&str, Option<usize>) -> Vec<Option<String>>) -> String {
+    let mut text =
+        format!("| training set | per class | {} |\n|---|---|{}\n", head.join(" | "), "---|".repeat(head.len()));
+    for (method, per_class) in first.accuracy.methods() {
+        let values = values(method, per_class);
+        if values.iter().any(Option::is_some) {
+            let shown: Vec<String> = values.into_iter().map(|value| value.unwrap_or("–".to_owned())).collect();
+            let budget = per_class.map_or("all".to_owned(), |count| count.to_string());
+            text += &format!("| {method} | {budget} | {} |\n", shown.join(" | "));
+        }
+    }
+    text
+}
+
 impl BenchmarkResults {
-    fn pairs(&self) -> Vec<Pair> {
+    pub(super) fn pairs(&self) -> Vec<Pair> {
         let sheets = self.sheets(Measure::Accuracy).into_iter().zip(self.sheets(Measure::MacroF1));
         sheets.map(|(accuracy, f1)| Pair { accuracy, f1 }).collect()
     }
@@ -46,103 +49,28 @@ impl BenchmarkResults {
     pub(super) fn overview(&self) -> String {
         let pairs = self.pairs();
         let Some(first) = pairs.first().filter(|_| pairs.len() > 1) else { return String::new() };
-        let over = |method: &str, per_class, column: &str| -> Option<(f64, f64)> {
-            let scores: Option<Vec<(f64, f64)>> = pairs.iter().map(|pair| pair.of(method, per_class, column)).collect();
-            let (accuracy, f1): (Vec<f64>, Vec<f64>) = scores?.into_iter().unzip();
-            Some((mean(&accuracy)?, mean(&f1)?))
+        let accuracy_of = |method: &str, per_class: Option<usize>, column: &str| {
+            over(&pairs, method, per_class, column).map(|(accuracy, _)| format!("{accuracy:.3}"))
         };
-        let mut text =
-            format!("| training set | per class | {SEEN}: accuracy | macro-F1 | {UNSEEN}: accuracy | macro-F1 |\n");
-        text += "|---|---|---|---|---|---|\n";
-        for (method, per_class) in first.accuracy.methods() {
-            let (head, unseen) = (over(method, per_class, SEEN), over(method, per_class, UNSEEN));
-            if head.is_none() && unseen.is_none() {
-                continue;
-            }
-            let shown = |scores: Option<(f64, f64)>| {
-                scores.map_or("– | –".to_owned(), |(accuracy, f1)| format!("{accuracy:.3} | {f1:.3}"))
-            };
-            let budget = per_class.map_or("all".to_owned(), |count| count.to_string());
-            text += &format!("| {method} | {budget} | {} | {} |\n", shown(head), shown(unseen));
-        }
-        let columns = first.accuracy.columns();
-        text += &format!(
-            "\nAccuracy by model, the same means.\n\n| training set | per class | {} |\n",
-            columns.join(" | ")
-        );
-        text += &format!("|---|---|{}\n", "---|".repeat(columns.len()));
-        for (method, per_class) in first.accuracy.methods() {
-            let of = |column: &String| {
-                over(method, per_class, column).map_or("–".to_owned(), |(accuracy, _)| format!("{accuracy:.3}"))
-            };
-            let budget = per_class.map_or("all".to_owned(), |count| count.to_string());
-            text += &format!("| {method} | {budget} | {} |\n", columns.iter().map(of).collect::<Vec<_>>().join(" | "));
-        }
-        text
-    }
-
-    /// The contest, in Markdown: the best of each group before unseen models. Empty without mixtures of metacells.
-    pub(super) fn contest(&self) -> String {
-        let names = |methods: Vec<super::Method>| methods.into_iter().map(|method| method.name().to_owned());
-        let paper: Vec<String> = names(paper_methods()).collect();
-        let controls: Vec<String> =
-            names(all_methods().into_iter().filter(|method| !method.is_recipe()).collect()).collect();
-        let controls: Vec<String> = controls.into_iter().filter(|name| name != ALL_CELLS).collect();
-        let (scdd, before): (Vec<String>, Vec<String>) =
-            names(all_methods().into_iter().filter(super::Method::is_recipe).collect())
-                .filter(|name| name != MIXTURES)
-                .partition(|name| name.starts_with(OF_PAPER) && paper.contains(name));
-        let mut text = format!(
-            "| data set | per class | best published before | best of {OF_PAPER} | best control | {MIXTURES} | {ALL_CELLS} |\n\
-             |---|---|---|---|---|---|---|\n"
-        );
-        let (mut ahead, mut above, mut closed, mut below) = (Vec::new(), Vec::new(), Vec::new(), 0);
-        for pair in self.pairs() {
-            for per_class in pair.accuracy.budgets() {
-                let Some((accuracy, f1)) = pair.of(MIXTURES, Some(per_class), UNSEEN) else { continue };
-                let groups = [&before, &scdd, &controls].map(|group| pair.best(group, per_class));
-                let all = pair.of(ALL_CELLS, None, UNSEEN);
-                if let Some((_, other, _)) = &groups[0] {
-                    ahead.push(accuracy - other);
-                }
-                if let Some((_, other, _)) = &groups[2] {
-                    above.push(accuracy - other);
-                    below += usize::from(accuracy < *other);
-                    closed
-                        .extend(all.filter(|(all, _)| all > other).map(|(all, _)| (accuracy - other) / (all - other)));
-                }
-                let shown = |score: &Option<Score>| match score {
-                    Some((name, accuracy, f1)) => format!("{accuracy:.3} / {f1:.3} ({name})"),
-                    None => "–".to_owned(),
-                };
-                text += &format!(
-                    "| {} | {per_class} | {} | {accuracy:.3} / {f1:.3} | {} |\n",
-                    pair.accuracy.of_what(),
-                    groups.iter().map(shown).collect::<Vec<_>>().join(" | "),
-                    all.map_or("–".to_owned(), |(accuracy, f1)| format!("{accuracy:.3} / {f1:.3}")),
-                );
-            }
-        }
-        if ahead.is_empty() && above.is_empty() {
-            return String::new();
-        }
-        let points = |values: &[f64]| mean(values).map_or("–".to_owned(), |value| format!("{:+.1}", 100.0 * value));
-        text += &format!(
-            "\nOn average {MIXTURES} is {} points of accuracy from the best pipeline published before scDD, and {} from the best \
-             control of each row, below which it is in {below} of {}. ",
-            points(&ahead),
-            points(&above),
-            above.len()
-        );
-        match mean(&closed) {
-            Some(share) => {
-                text += &format!(
-                    "Where all training cells are better than that control ({} rows), it closes {:.0} % of the gap on average.\n",
-                    closed.len(),
-                    100.0 * share
-                );
-            }
-            None => text += "Nowhere are all training cells better than that control.\n",
+        let f1_of = |method: &str, per_class: Option<usize>, column: &str| {
+            over(&pairs, method, per_class, column).map(|(_, f1)| format!("{f1:.3}"))
+        };
+        let names = [SEEN, UNSEEN].map(|column| [format!("{column}: accuracy"), "macro-F1".to_owned()]);
+        let mut text = table(first, &names.concat(), |method, per_class| {
+            let columns = [SEEN, UNSEEN].into_iter();
+            columns.flat_map(|name| [accuracy_of(method, per_class, name), f1_of(method, per_class, name)]).collect()
+        });
+        text += "\nAccuracy by model, the same means.\n\n";
+        text += &table(first, first.accuracy.columns(), |method, per_class| {
+            first.accuracy.columns().iter().map(|column| accuracy_of(method, per_class, column)).collect()
+        });
+        if first.accuracy.columns().iter().any(|column| column == UNSEEN) {
+            text += &format!("\nAccuracy by data set: the {UNSEEN}, mean ± deviation over seeds.\n\n");
+            let head: Vec<String> = pairs.iter().map(|pair| pair.accuracy.of_what().to_owned()).collect();
+            text += &table(first, &head, |method, per_class| {
+                let of = |pair: &Pair| pair.accuracy.spread(method, per_class, UNSEEN).map(|spread| spread.to_string());
+                pairs.iter().map(of).collect()
+            });
         }
         text
     }
@@ -150,41 +78,17 @@ impl BenchmarkResults {
 
 #[cfg(test)]
 mod tests {
-    use super::super::BenchmarkRow;
-    use super::super::journal::tests::row;
+    use super::super::contest::tests::results;
     use super::*;
 
-    fn results() -> BenchmarkResults {
-        let mut rows = Vec::new();
-        for (file, offset) in [("a", 0.0), ("b", 0.1)] {
-            for model in ["linear head", "MLP", "CellTypist"] {
-                let of = |method: &str, accuracy: f64| BenchmarkRow {
-                    file: file.into(),
-                    per_class: (method != ALL_CELLS).then_some(1),
-                    ..row(method, model, 1, accuracy + offset)
-                };
-                rows.extend([of("DC", 0.5), of("scDD+SCDG, DC", 0.55), of("class mean", 0.6)]);
-                rows.extend([of("medoid", 0.4), of(MIXTURES, 0.7), of(ALL_CELLS, 0.8)]);
-            }
-        }
-        BenchmarkResults::new(rows)
-    }
-
     #[test]
-    fn the_overview_is_the_mean_over_data_sets() {
+    fn the_overview_is_the_mean_over_data_sets_and_then_each_of_them() {
         let text = results().overview();
         assert!(text.contains("| DC | 1 | 0.550 |"), "{text}");
         assert!(text.contains("| training set | per class | linear head | MLP |"), "{text}");
         assert!(text.contains("| DC | 1 | 0.550 | 0.550 |"), "{text}");
+        assert!(text.contains("| training set | per class | a, cell_type | b, cell_type |"), "{text}");
+        assert!(text.contains("| DC | 1 | 0.500 | 0.600 |\n"), "{text}");
         assert_eq!(BenchmarkResults::new(results().rows()[..18].to_vec()).overview(), "");
-    }
-
-    #[test]
-    fn the_contest_names_the_best_of_each_group_and_how_far_the_mixtures_are_from_them() {
-        let text = results().contest();
-        assert!(text.contains("0.500 / ") && text.contains("(DC)") && text.contains("(class mean)"), "{text}");
-        assert!(text.contains("is +20.0 points of accuracy from the best pipeline published before scDD"), "{text}");
-        assert!(text.contains("and +10.0 from the best control of each row, below which it is in 0 of 2"), "{text}");
-        assert!(text.contains("(2 rows), it closes 50 % of the gap"), "{text}");
     }
 }

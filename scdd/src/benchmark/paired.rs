@@ -69,8 +69,8 @@ fn quantile(freedom: f64) -> Option<f64> {
     StudentsT::new(0.0, 1.0, freedom).ok().map(|t| t.inverse_cdf(0.5 + CONFIDENCE / 2.0))
 }
 
-/// Where a comparison is made.
-type Place<'a> = (&'a str, &'a str, Option<usize>);
+/// Where a comparison is made: data set, label and budget.
+pub(super) type Place<'a> = (&'a str, &'a str, Option<usize>);
 
 impl BenchmarkResults {
     /// Compares a method with another one over the seeds that both have, for each data set, label, budget and model.
@@ -100,22 +100,14 @@ impl BenchmarkResults {
         models: &[&str],
         name: &str,
     ) -> Vec<Paired> {
-        let values = |wanted: &str| self.means(wanted, measure, models);
-        let (first, second) = (values(method), values(other));
-        let mut pairs = Vec::new();
-        for (place @ (file, label, per_class), seeds) in &first {
-            // All training cells have no budget and are compared with any.
-            let Some(others) = second.get(place).or_else(|| second.get(&(*file, *label, None))) else { continue };
-            let differences: Vec<f64> =
-                seeds.iter().filter_map(|(seed, value)| Some(value - others.get(seed)?)).collect();
-            if differences.is_empty() {
-                continue;
-            }
-            let (difference, interval, corrected) = Paired::intervals(&differences, self.test_share(*place, method));
-            pairs.push(Paired {
-                file: (*file).to_owned(),
-                label: (*label).to_owned(),
-                per_class: *per_class,
+        let pair = |(place, seeds): (Place<'_>, BTreeMap<u64, f64>)| {
+            let differences: Vec<f64> = seeds.into_values().collect();
+            let (difference, interval, corrected) = Paired::intervals(&differences, self.test_share(place, method));
+            let (file, label, per_class) = place;
+            Paired {
+                file: file.to_owned(),
+                label: label.to_owned(),
+                per_class,
                 model: name.to_owned(),
                 method: method.to_owned(),
                 other: other.to_owned(),
@@ -123,9 +115,31 @@ impl BenchmarkResults {
                 difference,
                 interval,
                 corrected,
-            });
+            }
+        };
+        self.differences(method, other, measure, models).into_iter().map(pair).collect()
+    }
+
+    /// A method minus another one in each place where both have a seed, seed by seed, for the mean over the models.
+    pub(super) fn differences(
+        &self,
+        method: &str,
+        other: &str,
+        measure: Measure,
+        models: &[&str],
+    ) -> BTreeMap<Place<'_>, BTreeMap<u64, f64>> {
+        let [first, second] = [method, other].map(|wanted| self.means(wanted, measure, models));
+        let mut differences = BTreeMap::new();
+        for (place, seeds) in first {
+            // All training cells have no budget and are compared with any.
+            let Some(others) = second.get(&place).or_else(|| second.get(&(place.0, place.1, None))) else { continue };
+            let seeds = seeds.into_iter().filter_map(|(seed, value)| Some((seed, value - others.get(&seed)?)));
+            let seeds: BTreeMap<u64, f64> = seeds.collect();
+            if !seeds.is_empty() {
+                differences.insert(place, seeds);
+            }
         }
-        pairs
+        differences
     }
 
     /// Of each place, a method's value of each seed: the mean over the models, of seeds that have all of them.

@@ -102,11 +102,16 @@ impl Sheet {
         budgets
     }
 
-    /// A method's mean over seeds in a column.
-    pub(super) fn mean(&self, method: &str, per_class: Option<usize>, column: &str) -> Option<f64> {
+    /// A method's mean and deviation over seeds in a column.
+    pub(super) fn spread(&self, method: &str, per_class: Option<usize>, column: &str) -> Option<Spread> {
         let column = self.columns.iter().position(|name| name == column)?;
         let line = self.lines.iter().find(|line| line.method == method && line.per_class == per_class)?;
-        line.cells[column].map(|spread| spread.mean)
+        line.cells[column]
+    }
+
+    /// A method's mean over seeds in a column.
+    pub(super) fn mean(&self, method: &str, per_class: Option<usize>, column: &str) -> Option<f64> {
+        self.spread(method, per_class, column).map(|spread| spread.mean)
     }
 
     /// What the table is of.
