@@ -17,8 +17,6 @@ use super::tiles::*;
 struct Scratch {
     /// [block][register][part of the units] of pairs of units, [pair][row].
     units: Vec<Split>,
-    /// To the genes: [gene tile][part of the units] of [gene][unit].
-    weights: Vec<Split>,
     /// What genes have of one block of rows.
     values: Vec<Lanes<TILE>>,
     /// [block][register][part of the genes] of [row][gene].
@@ -61,7 +59,6 @@ fn cross(
     let (inner, unit_tiles) = (ins * COLUMNS / DEPTH, outs * COLUMNS / TILE);
     let empty = [Tile::ZERO; 2];
     scratch.units.resize(blocks * REGISTERS * inner, empty);
-    scratch.weights.resize(GENES / TILE * inner, empty);
     scratch.values.resize(GENES, [[0.0; TILE]; REGISTERS]);
     scratch.values_split.resize(blocks * REGISTERS * DEPTHS, empty);
     scratch.sums.clear();
@@ -80,14 +77,13 @@ fn cross(
     for block_of_genes in genes.start / GENES..genes.end.div_ceil(GENES) {
         let start = block_of_genes * GENES;
         let end = (start + GENES).min(genes.end);
-        to.to_genes(block_of_genes, &mut scratch.weights);
+        let weights = to.block(block_of_genes);
         for block in 0..blocks {
             let units = &scratch.units[block * REGISTERS * inner..][..REGISTERS * inner];
             for (pair, values) in scratch.values.as_chunks_mut::<DEPTH>().0.iter_mut().enumerate() {
-                let weights = &scratch.weights[pair * 2 * inner..][..2 * inner];
                 let ahead = (block + 1 == blocks).then(|| share(from.block(block_of_genes), pair, DEPTHS));
-                // SAFETY: there are two tiles of genes and three of rows, of `inner` parts each.
-                unsafe { genes_of_units(weights, units, inner, ahead, values) };
+                // SAFETY: there are `inner` parts of two tiles of genes, and of three of rows.
+                unsafe { genes_of_units(&weights[pair..], units, inner, ahead, values) };
             }
             for (place, value) in scratch.values[..end - start].iter_mut().enumerate() {
                 at_gene(start + place, block, value);
