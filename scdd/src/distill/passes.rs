@@ -11,7 +11,7 @@ use ndarray::Array2;
 
 use super::config::DistillConfig;
 use super::error::DistillError;
-use super::path::GeneratorPath;
+use super::path::{GeneratorPath, Latents};
 use crate::foundation::{Crossed, RoundTrip, unit_length};
 use crate::tensors;
 
@@ -33,26 +33,24 @@ pub(super) struct Seen {
     pub(super) graph: Option<Graph>,
 }
 
-/// A chunk's codes, and the features of what was made of them, with gradients.
+/// The features of what was made of a chunk's codes, with gradients.
 pub(super) struct Graph {
-    codes: Tensor<2>,
     features: Tensor<2>,
     between: Between,
 }
 
 /// What is between codes and features.
 enum Between {
-    /// What was made, in one graph with both.
-    Made(Box<Tensor<2>>),
+    /// What was made of the codes, in one graph with both.
+    Made(Box<[Tensor<2>; 2]>),
     /// Decoder and encoder, gone through without a graph and without expression.
     Crossed(Box<Crossing>),
 }
 
-/// Where a graph was cut: the codes' graph ends at the latents that a decoder is given, the features' graph begins at what
-/// the encoder makes of the cells.
+/// The features' graph begins at what the encoder makes of the cells; from there back to the codes there is none.
 struct Crossing {
     trip: RoundTrip,
-    given: Tensor<2>,
+    latents: Latents,
     made: Tensor<2>,
     crossed: Crossed,
 }
@@ -94,7 +92,7 @@ impl Passes<'_> {
         if graph && rows <= self.config.chunk {
             let graph = self.graph(codes, noise, (0, rows), expression)?;
             let made = match &graph.between {
-                Between::Made(made) if expression => Some((**made).clone().inner()),
+                Between::Made(codes_and_made) if expression => Some(codes_and_made[1].clone().inner()),
                 _ => None,
             };
             return Ok(Seen { features: graph.features.clone().inner(), expression: made, graph: Some(graph) });
@@ -115,7 +113,7 @@ impl Passes<'_> {
         for (first, count) in chunks(first, count, self.config.chunk) {
             let codes = codes.clone().narrow(0, first, count);
             if let Some((trip, latents)) = self.crossing(&codes, first, noise, expression) {
-                features.push(unit_length(trip.forward(latents).0));
+                features.push(unit_length(trip.forward(latents.values).0));
                 continue;
             }
             let made = self.part(codes, first, noise)?;
@@ -167,19 +165,22 @@ impl Passes<'_> {
                 gradient.as_ref().map(|gradient| (made * gradient.clone().narrow(0, first, count)).sum())
             };
             let of_features = product(graph.features, &upstream.features);
-            let sum = match graph.between {
-                Between::Made(made) => match (of_features, product(*made, &upstream.expression)) {
-                    (Some(features), Some(expression)) => Some(features + expression),
-                    (features, expression) => features.or(expression),
-                },
+            let gradient = match graph.between {
+                Between::Made(codes_and_made) => {
+                    let [codes, made] = *codes_and_made;
+                    let sum = match (of_features, product(made, &upstream.expression)) {
+                        (Some(features), Some(expression)) => Some(features + expression),
+                        (features, expression) => features.or(expression),
+                    };
+                    sum.and_then(|sum| codes.grad(&sum.backward()))
+                }
                 Between::Crossed(crossing) => {
-                    let Crossing { trip, given, made, crossed } = *crossing;
+                    let Crossing { trip, latents, made, crossed } = *crossing;
                     let of_made = of_features.and_then(|features| made.grad(&features.backward()));
-                    of_made.map(|gradient| (given * trip.backward(&crossed, gradient)).sum())
+                    of_made.map(|gradient| latents.back(trip.backward(&crossed, gradient)))
                 }
             };
-            let gradient = sum.and_then(|sum| graph.codes.grad(&sum.backward()));
-            Ok(gradient.unwrap_or_else(|| graph.codes.inner().zeros_like()))
+            Ok(gradient.unwrap_or_else(|| codes.clone().narrow(0, first, count).zeros_like()))
         });
         Ok(Tensor::cat(parts.collect::<Result<_, DistillError>>()?, 0))
     }
@@ -191,17 +192,18 @@ impl Passes<'_> {
         (first, count): (usize, usize),
         expression: bool,
     ) -> Result<Graph, DistillError> {
-        let codes = codes.clone().narrow(0, first, count).autodiff().require_grad();
-        if let Some((trip, given)) = self.crossing(&codes, first, noise, expression) {
-            let (made, crossed) = trip.forward(given.clone().inner());
+        let codes = codes.clone().narrow(0, first, count);
+        if let Some((trip, latents)) = self.crossing(&codes, first, noise, expression) {
+            let (made, crossed) = trip.forward(latents.values.clone());
             let made = made.autodiff().require_grad();
             let features = unit_length(made.clone());
-            let between = Between::Crossed(Box::new(Crossing { trip, given, made, crossed }));
-            return Ok(Graph { codes, features, between });
+            let between = Between::Crossed(Box::new(Crossing { trip, latents, made, crossed }));
+            return Ok(Graph { features, between });
         }
+        let codes = codes.autodiff().require_grad();
         let made = self.part(codes.clone(), first, noise)?;
         let features = self.path.features(made.clone())?;
-        Ok(Graph { codes, features, between: Between::Made(Box::new(made)) })
+        Ok(Graph { features, between: Between::Made(Box::new([codes, made])) })
     }
 
     /// The latents that a decoder is given where codes of the rows from `first` on are latents, for paths and models that can
@@ -212,7 +214,7 @@ impl Passes<'_> {
         first: usize,
         noise: Option<&Tensor<2>>,
         expression: bool,
-    ) -> Option<(RoundTrip, Tensor<2>)> {
+    ) -> Option<(RoundTrip, Latents)> {
         let trip = self.path.study().foundation().round_trip().filter(|_| !expression)?;
         let (classes, noise) = self.inputs(codes.dims()[0], first, noise);
         let latents = self.path.latents(codes, classes, noise, self.config)?;

@@ -1,6 +1,6 @@
 //! Using the generator: G(z, c) = ReLU(De(D_theta(noised(z), t, tau(c)))).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::conditions::Condition;
 use super::config::ScdgConfig;
 use super::denoiser::{Denoiser, time_embedding};
+use super::frozen::FrozenDenoiser;
 use crate::foundation::Foundation;
 use crate::study::Study;
 use crate::{seed, tensors};
@@ -27,11 +28,15 @@ pub enum Noise {
 #[derive(Clone)]
 pub struct Generator {
     denoiser: Arc<Denoiser>,
+    /// The same without a graph, made when it is asked for.
+    frozen: Arc<OnceLock<FrozenDenoiser>>,
     foundation: Foundation,
     alpha_bars: Arc<Vec<f64>>,
     embedding: usize,
     /// tau(c) of each class alone `[classes, embedding]`, with its most frequent value of each further condition.
     tau_of_classes: Tensor<2>,
+    /// Of each further condition the most frequent value of each class.
+    usual: Arc<Vec<Vec<usize>>>,
     guidance: f64,
 }
 
@@ -42,10 +47,12 @@ impl Generator {
         let tau_of_classes = denoiser.tau(tensors::indices(0..study.classes().len(), device), usual.collect());
         Self {
             denoiser: Arc::new(denoiser),
+            frozen: Arc::default(),
             foundation: study.foundation().clone(),
             alpha_bars: Arc::new(config.schedule.alpha_bars()),
             embedding: config.denoiser.embedding,
             tau_of_classes,
+            usual: Arc::new(conditions.iter().map(|condition| condition.usual.clone()).collect()),
             guidance: 0.0,
         }
     }
@@ -110,6 +117,36 @@ impl Generator {
         let latent = codes.dims()[1];
         let tau = self.tau_of_classes(classes);
         self.predict(self.noised(codes, noise, step), tau, step) / (latent as f64).sqrt()
+    }
+
+    /// What [`denoise`](Self::denoise) makes, without a graph, and the way from gradients by it back to those by the codes; None
+    /// with guidance, which goes through the network twice, and on other devices than the processor.
+    pub(crate) fn denoise_and_back(
+        &self,
+        codes: Tensor<2>,
+        classes: Tensor<1, Int>,
+        step: usize,
+        noise: Tensor<2>,
+    ) -> Option<(Tensor<2>, impl FnOnce(Tensor<2>) -> Tensor<2> + use<>)> {
+        let ([_, latent], device) = (codes.dims(), codes.device());
+        if device != Device::flex() || (self.guidance != 0.0 && self.can_be_guided()) {
+            return None;
+        }
+        let classes = tensors::numbers(classes);
+        let usual = self.usual.iter().map(|usual| classes.iter().map(|&class| usual[class]).collect());
+        let numbers: Vec<Vec<usize>> = std::iter::once(classes.clone()).chain(usual).collect();
+        let (frozen, network) = (self.frozen.clone(), self.denoiser.clone());
+        let noised = tensors::to_vec(self.noised(codes, noise, step));
+        let (clean, traces) = frozen.get_or_init(|| FrozenDenoiser::new(&network)).forward(&noised, step, &numbers);
+        let scale = (latent as f64).sqrt();
+        let kept = self.alpha_bars[step.min(self.alpha_bars.len() - 1)].sqrt();
+        let clean = tensors::from_rows(clean, latent, &device) / scale;
+        let back = move |gradient: Tensor<2>| {
+            let frozen = frozen.get_or_init(|| FrozenDenoiser::new(&network));
+            let by_noised = frozen.backward(traces, &tensors::to_vec(gradient / scale));
+            tensors::from_rows(by_noised, latent, &device) * kept
+        };
+        Some((clean, back))
     }
 
     /// Expression `[rows, genes]` of latents `[rows, latent]` of length about one.

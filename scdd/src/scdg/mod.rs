@@ -16,6 +16,7 @@ mod draw;
 mod elementwise;
 mod error;
 mod flat;
+mod frozen;
 mod generate;
 mod generator;
 mod gradient;

@@ -119,6 +119,19 @@ impl Trace {
 
     /// From the gradient by predicted latents to those by the sums of each layer.
     pub(super) fn backward(&mut self, layout: &Layout, weights: &[f32]) {
+        self.through_blocks(layout, weights, To::Conditions);
+        self.by_sum.iter_mut().zip(&self.by_condition).for_each(|(slope, gradient)| *slope *= gradient);
+        through(&layout.time[1], weights, &self.by_sum, &mut self.by_condition, Put::Anew);
+        self.by_time.iter_mut().zip(&self.by_condition).for_each(|(slope, gradient)| *slope *= gradient);
+    }
+
+    /// From the gradient by predicted latents to that by the noised ones `[rows, latent]`.
+    pub(super) fn backward_to_latents(&mut self, layout: &Layout, weights: &[f32]) -> &[f32] {
+        self.through_blocks(layout, weights, To::Latents);
+        &self.by_inputs[0]
+    }
+
+    fn through_blocks(&mut self, layout: &Layout, weights: &[f32], to: To) {
         let last = layout.blocks.len();
         let mut begun = vec![false; last + 1];
         through(&layout.output, weights, &self.predicted, &mut self.by_inputs[last], Put::Anew);
@@ -129,17 +142,24 @@ impl Trace {
                 begun[skip + 1] = true;
             }
             between.backward(&weights[block.gamma.clone()], &upstream[0]);
-            let put = if place + 1 == last { Put::Anew } else { Put::Added };
-            through(&block.modulation, weights, &between.modulation, &mut self.by_condition, put);
-            if place > 0 {
+            if to == To::Conditions {
+                let put = if place + 1 == last { Put::Anew } else { Put::Added };
+                through(&block.modulation, weights, &between.modulation, &mut self.by_condition, put);
+            }
+            if place > 0 || to == To::Latents {
                 let put = if begun[place] { Put::Added } else { Put::Anew };
                 through(&block.linear, weights, &between.sums, &mut earlier[place], put);
             }
         }
-        self.by_sum.iter_mut().zip(&self.by_condition).for_each(|(slope, gradient)| *slope *= gradient);
-        through(&layout.time[1], weights, &self.by_sum, &mut self.by_condition, Put::Anew);
-        self.by_time.iter_mut().zip(&self.by_condition).for_each(|(slope, gradient)| *slope *= gradient);
     }
+}
+
+/// Where a gradient ends beside the sums of blocks: at what they are conditioned on, which weights learn from, or at the latents
+/// that the first one is given.
+#[derive(Clone, Copy, PartialEq)]
+enum To {
+    Conditions,
+    Latents,
 }
 
 /// The embeddings whose sum is tau of a row.

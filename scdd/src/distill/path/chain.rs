@@ -8,7 +8,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::scdg::ScdgPath;
-use super::{GeneratorPath, Pipeline, Space};
+use super::{GeneratorPath, Latents, Pipeline, Space};
 use crate::distill::{DistillBuilder, DistillConfig};
 use crate::distill::{DistillError, Distilled, MatchingObjective};
 use crate::scdg::Scdg;
@@ -111,8 +111,8 @@ impl GeneratorPath for ChainPath {
         classes: Tensor<1, Int>,
         noise: Option<Tensor<2>>,
         config: &DistillConfig,
-    ) -> Option<Tensor<2>> {
-        Some(self.denoised(codes.clone(), classes, noise, config))
+    ) -> Option<Latents> {
+        Some(Latents::in_graph(codes, |codes| self.denoised(codes, classes, noise, config)))
     }
 
     fn noise_step(&self, config: &DistillConfig) -> Option<usize> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Int, Tensor};
 
-use super::{GeneratorPath, Pipeline, Space, check_decoder, check_encoder, decode, unscaled};
+use super::{GeneratorPath, Latents, Pipeline, Space, check_decoder, check_encoder, decode, unscaled};
 use crate::distill::{DistillBuilder, DistillConfig};
 use crate::distill::{DistillError, Distilled, MatchingObjective};
 use crate::study::Study;
@@ -65,7 +65,7 @@ impl GeneratorPath for DecoderPath {
         _classes: Tensor<1, Int>,
         _noise: Option<Tensor<2>>,
         _config: &DistillConfig,
-    ) -> Option<Tensor<2>> {
-        Some(unscaled(codes.clone()))
+    ) -> Option<Latents> {
+        Some(Latents::new(unscaled(codes.clone()), unscaled))
     }
 }

@@ -121,15 +121,15 @@ pub(super) trait GeneratorPath: Send + Sync {
         config: &DistillConfig,
     ) -> Result<Tensor<2>, DistillError>;
 
-    /// Latents of length about one whose decoding is what the path makes, and which the model's encoder looks at; None
-    /// where something else is made.
+    /// Latents of length about one whose decoding is what the path makes, and which the model's encoder looks at, of codes
+    /// without a graph; None where something else is made.
     fn latents(
         &self,
         _codes: &Tensor<2>,
         _classes: Tensor<1, Int>,
         _noise: Option<Tensor<2>>,
         _config: &DistillConfig,
-    ) -> Option<Tensor<2>> {
+    ) -> Option<Latents> {
         None
     }
 
@@ -157,6 +157,33 @@ pub(super) trait GeneratorPath: Send + Sync {
     /// Codes that a trained generator draws for these classes.
     fn generated(&self, _labels: &[u32], _seed: u64) -> Option<Array2<f32>> {
         None
+    }
+}
+
+/// Latents `[rows, latent]` that a decoder is given, without a graph, and the way back to the codes that they were made of.
+pub(super) struct Latents {
+    pub(super) values: Tensor<2>,
+    back: Box<dyn FnOnce(Tensor<2>) -> Tensor<2>>,
+}
+
+impl Latents {
+    fn new(values: Tensor<2>, back: impl FnOnce(Tensor<2>) -> Tensor<2> + 'static) -> Self {
+        Self { values, back: Box::new(back) }
+    }
+
+    /// Made in tensors, with a graph from the codes to the latents.
+    fn in_graph(codes: &Tensor<2>, make: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {
+        let codes = codes.clone().autodiff().require_grad();
+        let made = make(codes.clone());
+        Self::new(made.clone().inner(), move |gradient| {
+            let by_codes = codes.grad(&(made * gradient).sum().backward());
+            by_codes.unwrap_or_else(|| codes.inner().zeros_like())
+        })
+    }
+
+    /// Gradients by the latents to gradients by the codes.
+    pub(super) fn back(self, gradient: Tensor<2>) -> Tensor<2> {
+        (self.back)(gradient)
     }
 }
 

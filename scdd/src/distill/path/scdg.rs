@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::{Int, Tensor};
 use ndarray::Array2;
 
-use super::{GeneratorPath, Pipeline, Space, check_encoder};
+use super::{GeneratorPath, Latents, Pipeline, Space, check_encoder};
 use crate::distill::{DistillBuilder, DistillConfig};
 use crate::distill::{DistillError, Distilled, MatchingObjective};
 use crate::scdg::{Generator, Scdg, usual_step};
@@ -98,8 +98,14 @@ impl GeneratorPath for ScdgPath {
         classes: Tensor<1, Int>,
         noise: Option<Tensor<2>>,
         config: &DistillConfig,
-    ) -> Option<Tensor<2>> {
-        Some(self.denoised(codes.clone(), classes, noise, config))
+    ) -> Option<Latents> {
+        let given = noise.clone().unwrap_or_else(|| codes.zeros_like());
+        let generator = self.generator(config);
+        let written_out = generator.denoise_and_back(codes.clone(), classes.clone(), self.step(config), given);
+        Some(match written_out {
+            Some((latents, back)) => Latents::new(latents, back),
+            None => Latents::in_graph(codes, |codes| self.denoised(codes, classes, noise, config)),
+        })
     }
 
     fn noise_step(&self, config: &DistillConfig) -> Option<usize> {
