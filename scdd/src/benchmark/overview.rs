@@ -66,10 +66,10 @@ impl BenchmarkResults {
         });
         if first.accuracy.columns().iter().any(|column| column == UNSEEN) {
             text += &format!("\nAccuracy by data set: the {UNSEEN}, mean ± deviation over seeds.\n\n");
-            let head: Vec<String> = pairs.iter().map(|pair| pair.accuracy.of_what().to_owned()).collect();
-            text += &table(first, &head, |method, per_class| {
+            let head = pairs.iter().map(|pair| pair.accuracy.of_what().to_owned()).chain(["mean".to_owned()]);
+            text += &table(first, &head.collect::<Vec<_>>(), |method, per_class| {
                 let of = |pair: &Pair| pair.accuracy.spread(method, per_class, UNSEEN).map(|spread| spread.to_string());
-                pairs.iter().map(of).collect()
+                pairs.iter().map(of).chain([accuracy_of(method, per_class, UNSEEN)]).collect()
             });
         }
         text
@@ -87,8 +87,8 @@ mod tests {
         assert!(text.contains("| DC | 1 | 0.550 |"), "{text}");
         assert!(text.contains("| training set | per class | linear head | MLP |"), "{text}");
         assert!(text.contains("| DC | 1 | 0.550 | 0.550 |"), "{text}");
-        assert!(text.contains("| training set | per class | a, cell_type | b, cell_type |"), "{text}");
-        assert!(text.contains("| DC | 1 | 0.500 | 0.600 |\n"), "{text}");
+        assert!(text.contains("| training set | per class | a, cell_type | b, cell_type | mean |"), "{text}");
+        assert!(text.contains("| DC | 1 | 0.500 | 0.600 | 0.550 |\n"), "{text}");
         assert_eq!(BenchmarkResults::new(results().rows()[..18].to_vec()).overview(), "");
     }
 }

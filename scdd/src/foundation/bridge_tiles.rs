@@ -9,7 +9,7 @@ use super::bridge_kernel::{GENES, Lanes, REGISTERS};
 use super::packed::PackedWeights;
 use super::packed_kernel::COLUMNS;
 use super::split_weights::DEPTHS;
-use super::tile_products::{genes_of_units, units_of_genes};
+use super::tile_products::{Apart, GeneWeights, genes_of_units, take_apart, units_of_genes};
 use super::tiles::*;
 
 /// What a thread uses in each crossing: memory that the system would have to clear anew is dear.
@@ -17,6 +17,8 @@ use super::tiles::*;
 struct Scratch {
     /// [block][register][part of the units] of pairs of units, [pair][row].
     units: Vec<Split>,
+    /// Of a block of genes taken apart, where several blocks of rows are taken over them: [pair of gene tiles][part of the units].
+    apart: Vec<Apart>,
     /// What genes have of one block of rows.
     values: Vec<Lanes<TILE>>,
     /// [block][register][part of the genes] of [row][gene].
@@ -59,6 +61,8 @@ fn cross(
     let (inner, unit_tiles) = (ins * COLUMNS / DEPTH, outs * COLUMNS / TILE);
     let empty = [Tile::ZERO; 2];
     scratch.units.resize(blocks * REGISTERS * inner, empty);
+    let kept = if blocks > 1 { DEPTHS * inner } else { 0 };
+    scratch.apart.resize(kept, [empty; 2]);
     scratch.values.resize(GENES, [[0.0; TILE]; REGISTERS]);
     scratch.values_split.resize(blocks * REGISTERS * DEPTHS, empty);
     scratch.sums.clear();
@@ -78,12 +82,20 @@ fn cross(
         let start = block_of_genes * GENES;
         let end = (start + GENES).min(genes.end);
         let weights = to.block(block_of_genes);
+        for (place, apart) in scratch.apart.iter_mut().enumerate() {
+            let (pair, part) = (place / inner, place % inner);
+            take_apart(&weights[2 * part * DEPTHS + pair..], apart);
+        }
         for block in 0..blocks {
             let units = &scratch.units[block * REGISTERS * inner..][..REGISTERS * inner];
             for (pair, values) in scratch.values.as_chunks_mut::<DEPTH>().0.iter_mut().enumerate() {
                 let ahead = (block + 1 == blocks).then(|| share(from.block(block_of_genes), pair, DEPTHS));
+                let weights = match blocks {
+                    1 => GeneWeights::Lying(&weights[pair..]),
+                    _ => GeneWeights::Apart(&scratch.apart[pair * inner..][..inner]),
+                };
                 // SAFETY: there are `inner` parts of two tiles of genes, and of three of rows.
-                unsafe { genes_of_units(&weights[pair..], units, inner, ahead, values) };
+                unsafe { genes_of_units(weights, units, inner, ahead, values) };
             }
             for (place, value) in scratch.values[..end - start].iter_mut().enumerate() {
                 at_gene(start + place, block, value);

@@ -114,35 +114,55 @@ macro_rules! part {
     };
 }
 
-/// Sums of 32 genes over all units, for three tiles of rows: `weights` begin with these genes of a block
-/// ([`SplitWeights::block`](super::split_weights::SplitWeights::block)), `units` are [register][part] of pairs [unit pair][row].
+/// Weights of 32 genes, from a block ([`SplitWeights::block`](super::split_weights::SplitWeights::block)).
+#[derive(Clone, Copy)]
+pub(super) enum GeneWeights<'a> {
+    /// As they lie from the first of these genes on; each part is taken apart while the one before is multiplied.
+    Lying(&'a [Split]),
+    /// Each part as [`take_apart`] makes it, for those who take several blocks of rows over them.
+    Apart(&'a [Apart]),
+}
+
+/// Takes a part's weights of 32 genes apart: `weights` begin with them.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn take_apart(weights: &[Split], apart: &mut Apart) {
+    assert!(weights.len() > DEPTHS, "two tiles of units");
+    let (even, odd): (__m512i, __m512i) = even_and_odd();
+    // SAFETY: two tiles are read, one behind the other by a block's parts, and two are written.
+    unsafe {
+        asm!(
+            take_apart!("0"), take_apart!("1"), take_apart!("2"), take_apart!("3"),
+            take_apart!("4"), take_apart!("5"), take_apart!("6"), take_apart!("7"),
+            take_apart!("8"), take_apart!("9"), take_apart!("10"), take_apart!("11"),
+            take_apart!("12"), take_apart!("13"), take_apart!("14"), take_apart!("15"),
+            from = in(reg) weights.as_ptr(),
+            to = in(reg) apart,
+            tile = const DEPTHS * size_of::<Split>(),
+            even = in(zmm_reg) even,
+            odd = in(zmm_reg) odd,
+            out("zmm0") _, out("zmm1") _, out("zmm2") _,
+            options(nostack),
+        );
+    }
+}
+
+/// Sums of 32 genes over all units, for three tiles of rows; `units` are [register][part] of pairs [unit pair][row].
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(super) unsafe fn genes_of_units(
-    weights: &[Split],
+    weights: GeneWeights,
     units: &[Split],
     parts: usize,
     ahead: Option<&[Split]>,
     values: &mut [Lanes<TILE>],
 ) {
-    let mut apart = [[[Tile::ZERO; 2]; 2]; 2];
-    let [this, next] = &mut apart;
-    let (this, next): (*mut Apart, *mut Apart) = (this, next);
-    let (even, odd): (__m512i, __m512i) = even_and_odd();
     macro_rules! made {
-        ($each:ident, $ahead:expr) => {
+        ($each:ident, $weights:expr, $ahead:expr, [$($before:literal),*], [$($after:literal),*] $(, $operand:ident = $($kind:tt)*)?) => {
             asm!(
                 "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", "tilezero tmm4", "tilezero tmm5",
-                take_apart!("0"), take_apart!("1"), take_apart!("2"), take_apart!("3"),
-                take_apart!("4"), take_apart!("5"), take_apart!("6"), take_apart!("7"),
-                take_apart!("8"), take_apart!("9"), take_apart!("10"), take_apart!("11"),
-                take_apart!("12"), take_apart!("13"), take_apart!("14"), take_apart!("15"),
                 "2:",
-                "xchg {a}, {to}",
-                // The last part takes itself apart again: behind it there may be nothing.
-                "lea {behind}, [{from} + 2 * {tile}]",
-                "cmp {parts}, 1",
-                "cmovne {from}, {behind}",
+                $($before,)*
                 part!($each, "tmm6", "tmm7", "{a} + 2048"),
+                $($after,)*
                 "add {b}, 2048", "add {c}, 2048", "add {d}, 2048",
                 "add {ahead}, 4096",
                 "dec {parts}",
@@ -153,22 +173,16 @@ pub(super) unsafe fn genes_of_units(
                 "tilestored [{out} + {wide} + 3072], tmm3",
                 "tilestored [{out} + {wide} + 3136], tmm4",
                 "tilestored [{out} + {wide} + 3200], tmm5",
-                from = inout(reg) weights.as_ptr() => _,
-                to = inout(reg) this => _,
-                a = inout(reg) next => _,
+                a = inout(reg) $weights => _,
                 b = inout(reg) units.as_ptr() => _,
                 c = inout(reg) units.as_ptr().add(parts) => _,
                 d = inout(reg) units.as_ptr().add(2 * parts) => _,
                 ahead = inout(reg) $ahead.as_ptr() => _,
                 parts = inout(reg) parts => _,
-                behind = out(reg) _,
                 stride = in(reg) 64_usize,
                 wide = in(reg) size_of::<Lanes<TILE>>(),
                 out = in(reg) values.as_mut_ptr(),
-                tile = const DEPTHS * size_of::<Split>(),
-                even = in(zmm_reg) even,
-                odd = in(zmm_reg) odd,
-                out("zmm0") _, out("zmm1") _, out("zmm2") _,
+                $($operand = $($kind)*)?
                 out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                 out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                 options(nostack),
@@ -177,9 +191,30 @@ pub(super) unsafe fn genes_of_units(
     }
     // SAFETY: the caller's; memory may be asked for anything.
     unsafe {
-        match ahead {
-            Some(ahead) => made!(ask_and_take_apart, ahead),
-            None => made!(take_apart, weights),
+        match (weights, ahead) {
+            (GeneWeights::Lying(weights), ahead) => {
+                let mut both = [[[Tile::ZERO; 2]; 2]; 2];
+                take_apart(weights, &mut both[0]);
+                let [this, next] = both.each_mut().map(std::ptr::from_mut::<Apart>);
+                let (even, odd): (__m512i, __m512i) = even_and_odd();
+                made!(
+                    ask_and_take_apart,
+                    this,
+                    ahead.unwrap_or(weights),
+                    // The last part takes itself apart again: behind it there may be nothing.
+                    ["lea {behind}, [{from} + 2 * {tile}]", "cmp {parts}, 1", "cmovne {from}, {behind}"],
+                    ["xchg {a}, {to}"],
+                    from = inout(reg) weights.as_ptr() => _,
+                    to = inout(reg) next => _,
+                    behind = out(reg) _,
+                    tile = const DEPTHS * size_of::<Split>(),
+                    even = in(zmm_reg) even,
+                    odd = in(zmm_reg) odd,
+                    out("zmm0") _, out("zmm1") _, out("zmm2") _,
+                )
+            }
+            (GeneWeights::Apart(apart), Some(ahead)) => made!(ask, apart.as_ptr(), ahead, [], ["add {a}, 4096"]),
+            (GeneWeights::Apart(apart), None) => made!(nothing, apart.as_ptr(), apart, [], ["add {a}, 4096"]),
         }
     }
 }
