@@ -113,7 +113,7 @@ impl Passes<'_> {
         for (first, count) in chunks(first, count, self.config.chunk) {
             let codes = codes.clone().narrow(0, first, count);
             if let Some((trip, latents)) = self.crossing(&codes, first, noise, expression) {
-                features.push(unit_length(trip.forward(latents.values).0));
+                features.push(unit_length(trip.forward(latents.only()).0));
                 continue;
             }
             let made = self.part(codes, first, noise)?;

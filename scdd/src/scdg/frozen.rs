@@ -41,6 +41,7 @@ impl FrozenDenoiser {
                 ..Seen::default()
             };
             trace.forward(layout, &self.weights);
+            trace.keep_way_to_latents();
             trace
         });
         let traces: Vec<Trace> = parts.collect();
@@ -48,13 +49,13 @@ impl FrozenDenoiser {
     }
 
     /// Gradients by clean latents `[rows, latent]` to those by noised ones.
-    pub(super) fn backward(&self, mut traces: Vec<Trace>, gradient: &[f32]) -> Vec<f32> {
+    pub(super) fn backward(&self, traces: Vec<Trace>, gradient: &[f32]) -> Vec<f32> {
         let parts = gradient.par_chunks((ROWS * self.layout.output.outputs).max(1));
-        let back = |(trace, gradient): (&mut Trace, &[f32])| {
+        let back = |(mut trace, gradient): (Trace, &[f32])| {
             trace.predicted.copy_from_slice(gradient);
-            trace.backward_to_latents(&self.layout, &self.weights).to_vec()
+            trace.backward_to_latents(&self.layout, &self.weights)
         };
-        let back: Vec<Vec<f32>> = traces.par_iter_mut().zip(parts).map(back).collect();
+        let back: Vec<Vec<f32>> = traces.into_par_iter().zip(parts).map(back).collect();
         back.concat()
     }
 }

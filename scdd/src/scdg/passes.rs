@@ -55,8 +55,7 @@ impl Trace {
     /// Room for so many rows.
     pub(super) fn sized(layout: &Layout, rows: usize) -> Self {
         let embedded = vec![0.0; rows * layout.embedding];
-        let inputs = layout.blocks.iter().map(|block| block.linear.inputs).chain([layout.output.inputs]);
-        let inputs: Vec<Vec<f32>> = inputs.map(|width| vec![0.0; rows * width]).collect();
+        let inputs = zero_inputs(layout, rows);
         let between = layout.blocks.iter().map(|block| Between::sized(rows, block.linear.outputs));
         Self {
             seen: Seen::default(),
@@ -125,10 +124,16 @@ impl Trace {
         self.by_time.iter_mut().zip(&self.by_condition).for_each(|(slope, gradient)| *slope *= gradient);
     }
 
+    /// Drops what only gradients by weights need.
+    pub(super) fn keep_way_to_latents(&mut self) {
+        (self.inputs, self.by_inputs, self.seen) = (Vec::new(), Vec::new(), Seen::default());
+    }
+
     /// From the gradient by predicted latents to that by the noised ones `[rows, latent]`.
-    pub(super) fn backward_to_latents(&mut self, layout: &Layout, weights: &[f32]) -> &[f32] {
+    pub(super) fn backward_to_latents(mut self, layout: &Layout, weights: &[f32]) -> Vec<f32> {
+        self.by_inputs = zero_inputs(layout, self.predicted.len() / layout.output.outputs.max(1));
         self.through_blocks(layout, weights, To::Latents);
-        &self.by_inputs[0]
+        self.by_inputs.swap_remove(0)
     }
 
     fn through_blocks(&mut self, layout: &Layout, weights: &[f32], to: To) {
@@ -152,6 +157,12 @@ impl Trace {
             }
         }
     }
+}
+
+/// Room for the inputs of each block and of the output layer.
+fn zero_inputs(layout: &Layout, rows: usize) -> Vec<Vec<f32>> {
+    let widths = layout.blocks.iter().map(|block| block.linear.inputs).chain([layout.output.inputs]);
+    widths.map(|width| vec![0.0; rows * width]).collect()
 }
 
 /// Where a gradient ends beside the sums of blocks: at what they are conditioned on, which weights learn from, or at the latents

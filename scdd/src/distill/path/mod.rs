@@ -181,6 +181,11 @@ impl Latents {
         })
     }
 
+    /// The latents, where nobody goes back.
+    pub(super) fn only(self) -> Tensor<2> {
+        self.values
+    }
+
     /// Gradients by the latents to gradients by the codes.
     pub(super) fn back(self, gradient: Tensor<2>) -> Tensor<2> {
         (self.back)(gradient)
