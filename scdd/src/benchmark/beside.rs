@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use itertools::Itertools;
 
-use super::sheet::SEEN;
+use super::claims::{OverDataSets, over_data_sets};
+use super::sheet::{SEEN, budget};
 use super::{BenchmarkResults, Measure, Paired};
 use crate::evaluate::mean;
 
@@ -42,33 +43,17 @@ impl BenchmarkResults {
     fn lines_beside(&self, method: &str, other: &str, models: &[&str]) -> Vec<String> {
         let by_place = self.differences(method, other, Measure::Accuracy, models);
         let of = |measure| self.paired_under(method, other, measure, models, "unseen");
-        let (accuracy, f1) = (of(Measure::Accuracy), of(Measure::MacroF1));
-        let line = |per_class: Option<usize>| {
-            let [accuracy, f1] = [&accuracy, &f1]
-                .map(|pairs| pairs.iter().filter(|pair| pair.per_class == per_class).collect::<Vec<&Paired>>());
-            let points = |pairs: &[&Paired]| {
-                let values: Vec<f64> = pairs.iter().map(|pair| pair.difference).collect();
-                mean(&values).map_or("–".to_owned(), |mean| format!("{:+.1}", 100.0 * mean))
-            };
-            let sure = |better: bool| {
-                accuracy.iter().filter(|pair| pair.more_than_chance() && (pair.difference > 0.0) == better).count()
-            };
+        let pairs: Vec<(Paired, Paired)> = of(Measure::Accuracy).into_iter().zip(of(Measure::MacroF1)).collect();
+        let line = |OverDataSets { per_class, accuracy, f1, data_sets, better, worse }: OverDataSets| {
             let here = by_place.iter().filter(|((_, _, budget), _)| *budget == per_class).map(|(_, seeds)| seeds);
             let seeds = seed_means(here);
             let of_sign = |above: bool| seeds.iter().filter(|&&seed| seed != 0.0 && (seed > 0.0) == above).count();
-            let budget = per_class.map_or("all".to_owned(), |count| count.to_string());
+            let (budget, above, below) = (budget(per_class), of_sign(true), of_sign(false));
             format!(
-                "| {other} | {budget} | {} | {} | {} | {} | {} | {} | {} |\n",
-                points(&accuracy),
-                points(&f1),
-                of_sign(true),
-                of_sign(false),
-                accuracy.len(),
-                sure(true),
-                sure(false)
+                "| {other} | {budget} | {accuracy} | {f1} | {above} | {below} | {data_sets} | {better} | {worse} |\n"
             )
         };
-        accuracy.iter().map(|pair| pair.per_class).unique().map(line).collect()
+        over_data_sets(&pairs).into_iter().map(line).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 //! sharing their training cells leaves out zero.
 
 use super::row::ALL_CELLS;
-use super::sheet::SEEN;
+use super::sheet::{SEEN, budget};
 use super::{BenchmarkResults, Measure, Paired};
 use crate::evaluate::mean;
 
@@ -140,8 +140,15 @@ impl BenchmarkResults {
                     );
                     says = "";
                 }
-                for line in over_data_sets(&pairs) {
-                    over += &format!("| {says_over} | {method} - {other} | {name} | {line} |\n");
+                for OverDataSets { per_class, accuracy, f1, data_sets, better, worse } in over_data_sets(&pairs) {
+                    if data_sets < 2 {
+                        continue;
+                    }
+                    let budget = budget(per_class);
+                    over += &format!(
+                        "| {says_over} | {method} - {other} | {name} | {budget} | {accuracy} | {f1} | {data_sets} | {better} | \
+                         {worse} |\n"
+                    );
                     says_over = "";
                 }
             }
@@ -161,12 +168,24 @@ impl BenchmarkResults {
     }
 }
 
-/// The part of a line on what pairs say together, budget by budget; nothing for one data set.
-fn over_data_sets(pairs: &[(Paired, Paired)]) -> Vec<String> {
+/// What pairs of several data sets say together, of one budget.
+pub(super) struct OverDataSets {
+    pub(super) per_class: Option<usize>,
+    /// Mean differences, in points.
+    pub(super) accuracy: String,
+    pub(super) f1: String,
+    pub(super) data_sets: usize,
+    /// Data sets on which the first method is better, and worse, by more than chance.
+    pub(super) better: usize,
+    pub(super) worse: usize,
+}
+
+/// Accuracy and macro-F1 of pairs, put together budget by budget.
+pub(super) fn over_data_sets(pairs: &[(Paired, Paired)]) -> Vec<OverDataSets> {
     let mut budgets: Vec<Option<usize>> = pairs.iter().map(|(accuracy, _)| accuracy.per_class).collect();
     budgets.sort_unstable();
     budgets.dedup();
-    let line = |per_class: Option<usize>| {
+    let of_budget = |per_class: Option<usize>| {
         let here: Vec<&(Paired, Paired)> = pairs.iter().filter(|(pair, _)| pair.per_class == per_class).collect();
         let points = |of: fn(&(Paired, Paired)) -> f64| {
             let values: Vec<f64> = here.iter().map(|pair| of(pair)).collect();
@@ -176,17 +195,16 @@ fn over_data_sets(pairs: &[(Paired, Paired)]) -> Vec<String> {
             let pairs = here.iter().map(|(accuracy, _)| accuracy);
             pairs.filter(|pair| pair.more_than_chance() && (pair.difference > 0.0) == better).count()
         };
-        (here.len() > 1).then(|| {
-            let (accuracy, f1) = (points(|(accuracy, _)| accuracy.difference), points(|(_, f1)| f1.difference));
-            let budget = budget(per_class);
-            format!("{budget} | {accuracy} | {f1} | {} | {} | {}", here.len(), sure(true), sure(false))
-        })
+        OverDataSets {
+            per_class,
+            accuracy: points(|(accuracy, _)| accuracy.difference),
+            f1: points(|(_, f1)| f1.difference),
+            data_sets: here.len(),
+            better: sure(true),
+            worse: sure(false),
+        }
     };
-    budgets.into_iter().filter_map(line).collect()
-}
-
-fn budget(per_class: Option<usize>) -> String {
-    per_class.map_or("all".to_owned(), |count| count.to_string())
+    budgets.into_iter().map(of_budget).collect()
 }
 
 /// "+3.1 (1.0 to 5.2)".

@@ -1,7 +1,7 @@
 //! What the tables of several data sets say together: means over data sets, those of each model, and the data sets beside one
 //! another.
 
-use super::sheet::{SEEN, UNSEEN};
+use super::sheet::{SEEN, UNSEEN, budget};
 use super::{BenchmarkResults, Measure, Sheet};
 use crate::evaluate::mean;
 
@@ -32,8 +32,7 @@ fn table(first: &Pair, head: &[String], values: impl Fn(&str, Option<usize>) -> 
         let values = values(method, per_class);
         if values.iter().any(Option::is_some) {
             let shown: Vec<String> = values.into_iter().map(|value| value.unwrap_or("–".to_owned())).collect();
-            let budget = per_class.map_or("all".to_owned(), |count| count.to_string());
-            text += &format!("| {method} | {budget} | {} |\n", shown.join(" | "));
+            text += &format!("| {method} | {} | {} |\n", budget(per_class), shown.join(" | "));
         }
     }
     text

@@ -112,7 +112,7 @@ impl BenchmarkResults {
             let peak = self.rows().iter().filter(here).filter_map(|row| row.peak_mb).max();
             text += &format!(
                 "| {method} | {} | {} | {} | {} |\n",
-                per_class.map_or("all".to_owned(), |count| count.to_string()),
+                super::sheet::budget(per_class),
                 shown(&of(|row| row.seconds)),
                 shown(&of(|row| row.judge_seconds)),
                 peak.map_or("–".to_owned(), |peak| peak.to_string()),

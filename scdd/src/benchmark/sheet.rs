@@ -128,7 +128,7 @@ impl Sheet {
             "---|".repeat(self.columns.len())
         );
         for line in &self.lines {
-            let _ = write!(text, "| {} | {} |", plain(&line.method), line.budget());
+            let _ = write!(text, "| {} | {} |", plain(&line.method), budget(line.per_class));
             for (cell, place) in line.cells.iter().zip(&line.places) {
                 let _ = match (cell, place) {
                     (None, _) => write!(text, " – |"),
@@ -166,7 +166,7 @@ impl Sheet {
             html += &format!(
                 "<tr>{}{}{}",
                 cell(&escape(&line.method), "left"),
-                cell(&line.budget(), "right"),
+                cell(&budget(line.per_class), "right"),
                 cell(&permille, "right")
             );
             for (spread, place) in line.cells.iter().zip(&line.places) {
@@ -184,12 +184,6 @@ impl Sheet {
     }
 }
 
-impl Line {
-    fn budget(&self) -> String {
-        self.per_class.map_or("all".to_owned(), |count| count.to_string())
-    }
-}
-
 impl Spread {
     pub(super) fn of(values: &[f64]) -> Option<Self> {
         Some(Self { mean: mean(values)?, deviation: sample_deviation(values) })
@@ -203,6 +197,11 @@ impl std::fmt::Display for Spread {
             None => write!(f, "{:.3}", self.mean),
         }
     }
+}
+
+/// What tables call a budget.
+pub(super) fn budget(per_class: Option<usize>) -> String {
+    per_class.map_or("all".to_owned(), |count| count.to_string())
 }
 
 fn values(of_seeds: &[(u64, f64)]) -> Vec<f64> {

@@ -29,7 +29,7 @@ pub enum Noise {
 pub struct Generator {
     denoiser: Arc<Denoiser>,
     /// The same without a graph, made when it is asked for.
-    frozen: Arc<OnceLock<FrozenDenoiser>>,
+    frozen: Arc<OnceLock<Arc<FrozenDenoiser>>>,
     foundation: Foundation,
     alpha_bars: Arc<Vec<f64>>,
     embedding: usize,
@@ -84,6 +84,11 @@ impl Generator {
         &self.alpha_bars
     }
 
+    /// That of one step, and of the last one for those behind it.
+    fn alpha_bar(&self, step: usize) -> f64 {
+        self.alpha_bars[step.min(self.alpha_bars.len() - 1)]
+    }
+
     /// Latents `[rows, latent]` at step t = 0 as the network predicts them from those at step t, both at scale
     /// sqrt(latent), for conditions' embeddings `[rows, embedding]`.
     pub(crate) fn predict(&self, noised: Tensor<2>, tau: Tensor<2>, step: usize) -> Tensor<2> {
@@ -102,7 +107,7 @@ impl Generator {
 
     /// The codes `[rows, latent]` at scale sqrt(latent), noised to a step of the schedule (equation 1).
     pub(crate) fn noised(&self, codes: Tensor<2>, noise: Tensor<2>, step: usize) -> Tensor<2> {
-        let alpha_bar = self.alpha_bars[step.min(self.alpha_bars.len() - 1)];
+        let alpha_bar = self.alpha_bar(step);
         codes * alpha_bar.sqrt() + noise * (1.0 - alpha_bar).sqrt()
     }
 
@@ -135,14 +140,12 @@ impl Generator {
         let classes = tensors::numbers(classes);
         let usual = self.usual.iter().map(|usual| classes.iter().map(|&class| usual[class]).collect());
         let numbers: Vec<Vec<usize>> = std::iter::once(classes.clone()).chain(usual).collect();
-        let (frozen, network) = (self.frozen.clone(), self.denoiser.clone());
+        let frozen = self.frozen.get_or_init(|| Arc::new(FrozenDenoiser::new(&self.denoiser))).clone();
         let noised = tensors::to_vec(self.noised(codes, noise, step));
-        let (clean, traces) = frozen.get_or_init(|| FrozenDenoiser::new(&network)).forward(&noised, step, &numbers);
-        let scale = (latent as f64).sqrt();
-        let kept = self.alpha_bars[step.min(self.alpha_bars.len() - 1)].sqrt();
+        let (clean, traces) = frozen.forward(&noised, step, &numbers);
+        let (scale, kept) = ((latent as f64).sqrt(), self.alpha_bar(step).sqrt());
         let clean = tensors::from_rows(clean, latent, &device) / scale;
         let back = move |gradient: Tensor<2>| {
-            let frozen = frozen.get_or_init(|| FrozenDenoiser::new(&network));
             let by_noised = frozen.backward(traces, &tensors::to_vec(gradient / scale));
             tensors::from_rows(by_noised, latent, &device) * kept
         };
