@@ -147,6 +147,8 @@ pub(super) fn derive(gradient: &mut [f32], below: &Below, slope: Option<f32>) {
 mod tests {
     use burn::tensor::{Device, activation::prelu};
 
+    #[cfg(target_arch = "x86_64")]
+    use super::super::tiles::has_tiles;
     use super::*;
     use crate::seed;
 
@@ -190,6 +192,10 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn sums_that_are_nearly_zero_have_the_sign_of_f32() {
+        if !has_tiles() {
+            println!("skipped: this processor has no tiles, and sums are those of f32 in the order of Burn's products");
+            return;
+        }
         let mut rng = seed::stream(5, "test");
         let (rows, inputs, outputs) = (40, 64, 300);
         let mut draw = |rows, width| tensors::normal(rows, width, &mut rng, &Device::flex());
