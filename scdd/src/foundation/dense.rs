@@ -101,7 +101,7 @@ impl DenseLayer {
     }
 
     /// Sums that are as near to zero as they may be wrong are computed again in f32, as in the crossing of the genes
-    /// (`bridge.rs`): a slope jumps at zero, and must not depend on the processor.
+    /// (`bridge.rs`): a slope jumps at zero, and must be one that sums of f32 have.
     #[cfg(target_arch = "x86_64")]
     fn settle(&self, rows: &[f32], sums: &mut [f32]) {
         let [inputs, outputs] = self.weight.dims();
