@@ -1,20 +1,16 @@
 //! A frozen dense layer on the processor, there and back, written out: h = prelu(x W + b) and dL/dx = (dL/dh prelu'(x W + b)) W^T.
 //!
 //! At 44 rows a layer of 1,024 units is mostly what multiplying matrices does before it multiplies: weights, and their transpose
-//! on the way back, are put in order anew each time. Weights that change no more are put in order once, where the processor
-//! multiplies tiles of bfloat16 (`dense_tiles.rs`). Elsewhere Burn multiplies.
+//! on the way back, are put in order anew each time. Weights that change no more are put in order once (`packed.rs`).
 
-#[cfg(target_arch = "x86_64")]
 use std::sync::OnceLock;
 
 use burn::tensor::Tensor;
 
-#[cfg(target_arch = "x86_64")]
-use super::dense_tiles::TiledWeights;
-#[cfg(target_arch = "x86_64")]
+use super::gene_sums::GeneSums;
 use super::packed::PackedWeights;
 #[cfg(target_arch = "x86_64")]
-use super::tiles::HALVES;
+use super::tiles::has_tiles;
 use crate::tensors;
 
 /// A layer; the last one of a stack has no slope, and leaves sums as they are.
@@ -24,19 +20,10 @@ pub(super) struct DenseLayer {
     weight: Tensor<2>,
     bias: Vec<f32>,
     slope: Option<f32>,
-    #[cfg(target_arch = "x86_64")]
-    tiled: Tiled,
-}
-
-/// The weights in the orders in which they are read, each made when it is asked for.
-#[cfg(target_arch = "x86_64")]
-#[derive(Debug, Default)]
-struct Tiled {
-    there: OnceLock<Option<TiledWeights>>,
-    /// `[outputs, inputs]`.
-    back: OnceLock<Option<TiledWeights>>,
-    /// `[outputs, inputs]` in f32, to look again at sums near zero.
-    exact: OnceLock<PackedWeights>,
+    /// `[outputs, inputs]`, once a row went there.
+    there: OnceLock<PackedWeights>,
+    /// `[inputs, outputs]`, once a gradient came back.
+    back: OnceLock<PackedWeights>,
 }
 
 /// Which sums of a layer were below zero.
@@ -44,18 +31,17 @@ pub(super) type Below = Vec<bool>;
 
 impl DenseLayer {
     pub(super) fn new(weight: Tensor<2>, bias: Vec<f32>, slope: Option<f32>) -> Self {
-        Self {
-            weight,
-            bias,
-            slope,
-            #[cfg(target_arch = "x86_64")]
-            tiled: Tiled::default(),
-        }
+        Self { weight, bias, slope, there: OnceLock::new(), back: OnceLock::new() }
     }
 
     /// Rows `[rows, inputs]` to `[rows, outputs]`, and what the way back needs.
     pub(super) fn forward(&self, rows: &[f32]) -> (Vec<f32>, Below) {
-        let mut sums = self.times(rows);
+        let (there, [inputs, outputs]) = (self.there(), self.weight.dims());
+        let products = GeneSums::new(there, rows);
+        let mut sums = products.to_rows(rows.len() / inputs.max(1), outputs);
+        if self.slope.is_some() && products.slack() > 0.0 {
+            self.settle(rows, &mut sums, products.slack());
+        }
         let below = activate(&mut sums, &self.bias, self.slope);
         (sums, below)
     }
@@ -63,65 +49,40 @@ impl DenseLayer {
     /// Gradients by what was made `[rows, outputs]` to gradients by the rows `[rows, inputs]`.
     pub(super) fn backward(&self, below: &Below, mut gradient: Vec<f32>) -> Vec<f32> {
         derive(&mut gradient, below, self.slope);
-        #[cfg(target_arch = "x86_64")]
-        if let Some(back) = self.tiled.back.get_or_init(|| {
-            let [inputs, _] = self.weight.dims();
-            TiledWeights::new(&tensors::to_vec(self.weight.clone().transpose()), inputs)
-        }) {
-            return back.times_in_threads(&gradient);
-        }
-        tensors::to_vec(self.tensor(gradient, self.bias.len()).matmul(self.weight.clone().transpose()))
+        let [inputs, outputs] = self.weight.dims();
+        let back = self.back.get_or_init(|| PackedWeights::new(&tensors::to_vec(self.weight.clone()), outputs));
+        GeneSums::new(back, &gradient).to_rows(gradient.len() / outputs.max(1), inputs)
     }
 
     /// What [`forward`](Self::forward) makes, on this thread, for many rows; None where the processor multiplies no tiles.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn forward_in_tiles(&self, rows: &[f32]) -> Option<Vec<f32>> {
-        let mut sums = self.there()?.times(rows);
+        let mut sums = has_tiles().then(|| self.there().tiled().times(rows))?;
         activate(&mut sums, &self.bias, self.slope);
         Some(sums)
     }
 
-    /// x W, with the signs that f32 has once the bias is added.
-    fn times(&self, rows: &[f32]) -> Vec<f32> {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(there) = self.there() {
-            let mut sums = there.times_in_threads(rows);
-            if self.slope.is_some() {
-                self.settle(rows, &mut sums);
-            }
-            return sums;
-        }
-        tensors::to_vec(self.tensor(rows.to_vec(), self.weight.dims()[0]).matmul(self.weight.clone()))
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    fn there(&self) -> Option<&TiledWeights> {
-        let tiled = || TiledWeights::new(&tensors::to_vec(self.weight.clone()), self.bias.len());
-        self.tiled.there.get_or_init(tiled).as_ref()
+    fn there(&self) -> &PackedWeights {
+        self.there.get_or_init(|| {
+            let [inputs, outputs] = self.weight.dims();
+            let rows = |part| tensors::to_vec(self.weight.clone().slice([part, 0..outputs]));
+            PackedWeights::transposed(outputs, inputs, rows)
+        })
     }
 
     /// Sums that are as near to zero as they may be wrong are computed again in f32, as in the crossing of the genes
     /// (`bridge.rs`): a slope jumps at zero, and must be one that sums of f32 have.
-    #[cfg(target_arch = "x86_64")]
-    fn settle(&self, rows: &[f32], sums: &mut [f32]) {
-        let [inputs, outputs] = self.weight.dims();
-        let exact = self.tiled.exact.get_or_init(|| {
-            let rows = |part| tensors::to_vec(self.weight.clone().slice([part, 0..outputs]));
-            PackedWeights::transposed(outputs, inputs, rows)
-        });
-        for (row, sums) in rows.chunks_exact(inputs).zip(sums.chunks_exact_mut(outputs)) {
-            let slack = HALVES * row.iter().map(|value| value * value).sum::<f32>().sqrt();
-            let weights = self.bias.iter().zip(exact.lengths());
+    fn settle(&self, rows: &[f32], sums: &mut [f32], slack: f32) {
+        let (there, [inputs, outputs]) = (self.there(), self.weight.dims());
+        for (row, sums) in rows.chunks_exact(inputs.max(1)).zip(sums.chunks_exact_mut(outputs.max(1))) {
+            let slack = slack * row.iter().map(|value| value * value).sum::<f32>().sqrt();
+            let weights = self.bias.iter().zip(there.lengths());
             for (output, (sum, (bias, length))) in sums.iter_mut().zip(weights).enumerate() {
                 if (*sum + bias).abs() <= slack * length {
-                    *sum = exact.times_gene(row, output);
+                    *sum = there.times_gene(row, output);
                 }
             }
         }
-    }
-
-    fn tensor(&self, rows: Vec<f32>, width: usize) -> Tensor<2> {
-        tensors::from_rows(rows, width, &self.weight.device())
     }
 }
 
@@ -147,8 +108,6 @@ pub(super) fn derive(gradient: &mut [f32], below: &Below, slope: Option<f32>) {
 mod tests {
     use burn::tensor::{Device, activation::prelu};
 
-    #[cfg(target_arch = "x86_64")]
-    use super::super::tiles::has_tiles;
     use super::*;
     use crate::seed;
 
@@ -159,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_there_and_back_is_what_burn_makes_of_it_with_and_without_tiles() {
+    fn a_layer_there_and_back_is_what_burn_makes_of_it() {
         let device = Device::flex();
         let mut rng = seed::stream(3, "test");
         for (count, inputs, outputs, slope) in [(44, 130, 70, Some(0.25)), (3, 5, 4, Some(-0.5)), (50, 64, 33, None)] {
@@ -174,18 +133,11 @@ mod tests {
             };
             let expected = leaf.grad(&(made.clone() * gradient.clone()).sum().backward()).unwrap();
 
-            let layer = || DenseLayer::new(weight.clone(), tensors::to_vec(bias.clone()), slope);
-            let without_tiles = DenseLayer {
-                #[cfg(target_arch = "x86_64")]
-                tiled: Tiled { there: OnceLock::from(None), back: OnceLock::from(None), exact: OnceLock::new() },
-                ..layer()
-            };
-            for layer in [layer(), without_tiles] {
-                let (found, below) = layer.forward(&tensors::to_vec(rows.clone()));
-                assert_near(&found, &tensors::to_vec(made.clone()), "there");
-                let found = layer.backward(&below, tensors::to_vec(gradient.clone()));
-                assert_near(&found, &tensors::to_vec(expected.clone()), "back");
-            }
+            let layer = DenseLayer::new(weight.clone(), tensors::to_vec(bias.clone()), slope);
+            let (found, below) = layer.forward(&tensors::to_vec(rows.clone()));
+            assert_near(&found, &tensors::to_vec(made.clone()), "there");
+            let found = layer.backward(&below, tensors::to_vec(gradient.clone()));
+            assert_near(&found, &tensors::to_vec(expected.clone()), "back");
         }
     }
 

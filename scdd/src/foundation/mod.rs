@@ -8,9 +8,6 @@
 
 mod annotate;
 mod bridge;
-mod bridge_kernel;
-#[cfg(target_arch = "x86_64")]
-mod bridge_tiles;
 mod cache;
 mod components;
 mod decoder;
@@ -20,7 +17,9 @@ mod dense_tiles;
 mod epochs;
 mod error;
 mod frozen;
+mod gene_kernel;
 mod gene_space;
+mod gene_sums;
 mod handle;
 mod model;
 mod neighbours;
@@ -28,6 +27,7 @@ mod network;
 mod packed;
 mod packed_kernel;
 mod packed_order;
+mod packed_sampled;
 mod pca;
 mod precomputed;
 mod pretrain;
@@ -37,14 +37,14 @@ mod register;
 mod round_trip;
 mod scimilarity;
 mod seen;
+mod sides;
 mod sparse;
 mod sparse_kernel;
-#[cfg(target_arch = "x86_64")]
-mod split_weights;
 #[cfg(target_arch = "x86_64")]
 mod tile_products;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
+mod usual_sides;
 mod weights;
 
 pub use annotate::{Annotate, Annotation};

@@ -9,15 +9,17 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
+#[cfg(target_arch = "x86_64")]
+use super::dense_tiles::TiledWeights;
 use super::packed_kernel::{COLUMNS, Row, products};
 use super::sparse::Aligned;
 use super::sparse_kernel::Rows;
-#[cfg(target_arch = "x86_64")]
-use super::split_weights::SplitWeights;
 use crate::cells::Expression;
 
 /// Most rows of a task: each task reads all weights once, and its sums of a column tile (256 KB) stay in the second cache.
 const TASK: usize = 1024;
+/// Least rows of a task: threads that have fewer share the columns, since reading the weights takes more time than using them.
+const FEW: usize = 256;
 /// Genes that are transposed together: 64 KB.
 const GENES: usize = 256;
 
@@ -31,7 +33,7 @@ pub(crate) struct PackedWeights {
     lengths: OnceLock<Vec<f32>>,
     /// The same weights, once they are asked for.
     #[cfg(target_arch = "x86_64")]
-    split: OnceLock<SplitWeights>,
+    tiled: OnceLock<TiledWeights>,
 }
 
 impl PackedWeights {
@@ -81,7 +83,7 @@ impl PackedWeights {
             width,
             lengths: OnceLock::new(),
             #[cfg(target_arch = "x86_64")]
-            split: OnceLock::new(),
+            tiled: OnceLock::new(),
         }
     }
 
@@ -125,10 +127,15 @@ impl PackedWeights {
         })
     }
 
-    /// In halves, for tiles: as many bytes once more. Only where the processor has tiles.
+    /// In halves, for products `[rows, width]` to `[rows, genes]` in tiles: as many bytes once more. Only where the processor has
+    /// tiles.
     #[cfg(target_arch = "x86_64")]
-    pub(super) fn split(&self) -> &SplitWeights {
-        self.split.get_or_init(|| SplitWeights::new(self))
+    pub(super) fn tiled(&self) -> &TiledWeights {
+        self.tiled.get_or_init(|| {
+            TiledWeights::new(self.width, self.genes, |column, gene| {
+                self.tile(column / COLUMNS)[gene][column % COLUMNS]
+            })
+        })
     }
 
     /// A row `[width]` times the weights of one gene.
@@ -146,8 +153,13 @@ impl PackedWeights {
 
     /// Row by row again.
     pub(crate) fn to_rows(&self) -> Vec<f32> {
-        let mut rows = Vec::with_capacity(self.genes * self.width);
-        for gene in 0..self.genes {
+        self.rows(0..self.genes)
+    }
+
+    /// Of some genes, row by row.
+    pub(super) fn rows(&self, genes: impl ExactSizeIterator<Item = usize>) -> Vec<f32> {
+        let mut rows = Vec::with_capacity(genes.len() * self.width);
+        for gene in genes {
             for column in (0..self.width).step_by(COLUMNS) {
                 rows.extend_from_slice(self.part(gene, column..(column + COLUMNS).min(self.width)));
             }
@@ -164,14 +176,41 @@ impl PackedWeights {
     /// Sparse rows times the weights: `[rows, width]`. A row's sums are the same bits whatever rows are beside it.
     pub(super) fn times(&self, rows: Rows) -> Vec<f32> {
         let count = rows.pointers.len() - 1;
+        let threads = rayon::current_num_threads();
+        let task = count.div_ceil(threads).clamp(FEW, TASK);
+        let strip = self.column_tiles().div_ceil(threads.div_ceil(count.div_ceil(task).max(1))).max(1) * COLUMNS;
         let mut sums = vec![0.0; count * self.width];
-        let task = count.div_ceil(rayon::current_num_threads()).clamp(1, TASK);
         sums.par_chunks_mut((task * self.width).max(1)).enumerate().for_each(|(number, sums)| {
             let first = number * task;
-            let pointers = &rows.pointers[first..=(first + task).min(count)];
-            products(Rows { pointers, ..rows }, &self.tiles, self.genes, self.width, sums);
+            let rows = Rows { pointers: &rows.pointers[first..=(first + task).min(count)], ..rows };
+            let columns = (0..self.width).into_par_iter().step_by(strip);
+            let parts: Vec<_> =
+                columns.map(|column| self.columns_of(rows, column..(column + strip).min(self.width))).collect();
+            put_beside(&parts, sums, self.width);
         });
         sums
+    }
+
+    /// Some columns of the product; the first is the first of a tile.
+    fn columns_of(&self, rows: Rows, columns: Range<usize>) -> Vec<f32> {
+        let mut sums = vec![0.0; (rows.pointers.len() - 1) * columns.len()];
+        let tiles =
+            columns.start / COLUMNS * self.genes * COLUMNS..columns.end.div_ceil(COLUMNS) * self.genes * COLUMNS;
+        products(rows, &self.tiles[tiles], self.genes, columns.len(), &mut sums);
+        sums
+    }
+}
+
+/// Puts matrices of as many rows as there are of `width` beside one another.
+pub(super) fn put_beside(parts: &[Vec<f32>], whole: &mut [f32], width: usize) {
+    let rows = whole.len() / width.max(1);
+    for (number, mut row) in whole.chunks_exact_mut(width.max(1)).enumerate() {
+        for part in parts {
+            let width = part.len() / rows;
+            let (own, others) = row.split_at_mut(width);
+            own.copy_from_slice(&part[number * width..][..width]);
+            row = others;
+        }
     }
 }
 

@@ -43,6 +43,7 @@ pub struct Scimilarity {
 struct Parts {
     weights: Weights,
     checksum: OnceLock<String>,
+    round_trip: OnceLock<Option<RoundTrip>>,
 }
 
 impl std::fmt::Debug for Scimilarity {
@@ -100,7 +101,7 @@ impl Scimilarity {
     }
 
     fn new(weights: Weights) -> Self {
-        Self { parts: Arc::new(Parts { weights, checksum: OnceLock::new() }) }
+        Self { parts: Arc::new(Parts { weights, checksum: OnceLock::new(), round_trip: OnceLock::new() }) }
     }
 
     fn weights(&self) -> &Weights {
@@ -194,8 +195,8 @@ impl FoundationModel for Scimilarity {
     }
 
     fn round_trip(&self) -> Option<RoundTrip> {
-        let parts = self.weights();
-        RoundTrip::new(&parts.encoder, parts.decoder.as_ref()?)
+        let Weights { encoder, decoder, .. } = self.weights();
+        self.parts.round_trip.get_or_init(|| RoundTrip::new(encoder, decoder.as_ref()?)).clone()
     }
 
     fn embed(&self, expression: &Expression) -> Result<Array2<f32>, FoundationError> {
