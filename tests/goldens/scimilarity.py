@@ -1,14 +1,16 @@
 """Writes model directories as SCimilarity publishes them, with random weights, and what PyTorch makes of cells.
 
     python scimilarity.py OUT_DIR [--genes 60 --hidden 16 16 16 --latent 8 --cells 12 --gene-order FILE --seed 7
-                                   --density 0.05 --only-model]
+                                   --density 0.05 --below SHARE --only-model]
     python scimilarity.py --check FILE.safetensors GOLDEN.safetensors
 
 The networks are those of scimilarity 0.4.1 (nn_models.py), written out here; 0.1.0's are the same without residual
 connections, and so are the files' names and keys. Dependencies: xtask/py/torch-requirements.txt.
 
 The committed files: `python scimilarity.py scimilarity --density 0.3`. With 28,231 genes, three layers of 1,024 and latents of 128 the
-directory is as large as the published one: `--genes 28231 --hidden 1024 1024 1024 --latent 128 --cells 64 --only-model`.
+directory is as large as the published one: `--genes 28231 --hidden 1024 1024 1024 --latent 128 --cells 64 --only-model`. With
+random weights half of the genes are below zero in nearly all cells, and half above; `--below 0.2` moves the decoder's last bias so that
+each gene is below zero for a fifth of random latents: a trained decoder makes means of cells, most of them above zero.
 
 OUT_DIR/model_v1.1       encoder.ckpt, decoder.ckpt, gene_order.tsv, layer_sizes.json, hyperparameters.json, label_ints.csv,
                          metadata.json
@@ -101,6 +103,9 @@ def networks(args):
                 module.weight.uniform_(0.05, 0.4)
         for _ in range(20):
             decoder(encoder(log_normalized(generator, 32, args.genes, args.density)))
+        if args.below is not None:
+            latents = nn.functional.normalize(torch.randn(1024, args.latent, generator=generator), dim=1)
+            decoder.network[-1].bias -= torch.quantile(decoder.eval()(latents), args.below, dim=0)
     return encoder.eval(), decoder.eval(), generator
 
 
@@ -218,6 +223,7 @@ def main():
     parser.add_argument("--gene-order", type=Path, help="one symbol a line; replaces --genes")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--density", type=float, default=0.05)
+    parser.add_argument("--below", type=float)
     parser.add_argument("--only-model", action="store_true")
     parser.add_argument("--check", type=Path, nargs=2, metavar=("OURS", "GOLDEN"))
     args = parser.parse_args()
