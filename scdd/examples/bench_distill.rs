@@ -6,6 +6,8 @@
 //! processors, peak memory before and while stepping, and which share of the delivered expression is on the rarer side of zero, gene
 //! by gene: the speed of a step depends on it. `cargo xtask bench distill` runs it beside PyTorch.
 
+mod measure;
+
 use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -17,6 +19,8 @@ use scdd::foundation::Foundation;
 use scdd::polars::prelude::{Column, DataFrame};
 use scdd::prelude::*;
 use serde_json::json;
+
+use measure::{memory, on_rarer_side_of_zero, processor_seconds, reset_peak};
 
 const CLASSES: usize = 44;
 /// Of each class; 256 of the training cells are a step's batch.
@@ -94,9 +98,7 @@ fn seconds<Objective: MatchingObjective + Clone>(
     let asked = asked.lock().expect("nobody panicked with it");
     let between = asked.windows(2).skip(WARM - 1).map(|pair| (pair[1] - pair[0]).as_secs_f64());
     let seconds = [between.fold(f64::INFINITY, f64::min), (long - short) / steps as f64];
-    let zeros = made.expression().columns().into_iter().map(|gene| gene.iter().filter(|value| **value == 0.0).count());
-    let rarer: usize = zeros.map(|zeros| zeros.min(made.expression().nrows() - zeros)).sum();
-    Ok((seconds, Some(rarer as f64 / made.expression().len() as f64)))
+    Ok((seconds, Some(on_rarer_side_of_zero(&made))))
 }
 
 /// Random cells: each class has genes of its own that it expresses more often.
@@ -121,24 +123,4 @@ fn cells(foundation: &Foundation) -> std::result::Result<Cells<LogNormalized>, B
     let var = DataFrame::new(genes, vec![])?;
     let expression = Expression::new(genes, pointers, indices, values)?;
     Ok(Cells::log_normalized(expression, names, foundation.genes().to_vec(), obs, var, Provenance::default())?)
-}
-
-/// Bytes of a line of the process's status (Linux; 0 elsewhere).
-fn memory(line: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':')).unwrap_or_default();
-    found.split_whitespace().next().and_then(|kilobytes| kilobytes.parse::<u64>().ok()).unwrap_or(0) * 1024
-}
-
-/// Lets the peak begin anew, and gives what is in memory now.
-fn reset_peak() -> u64 {
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
-    memory("VmRSS")
-}
-
-/// Seconds that processors have worked for the process, in hundredths (Linux; 0 elsewhere).
-fn processor_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
-    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }

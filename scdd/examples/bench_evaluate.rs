@@ -5,6 +5,8 @@
 //! that sees expression once, on all cells and on five of each class. Prints one JSON object: seconds and accuracies.
 //! `cargo xtask bench evaluate` runs it beside scikit-learn.
 
+mod measure;
+
 use std::error::Error;
 use std::time::Instant;
 
@@ -12,6 +14,8 @@ use safetensors::tensor::SafeTensors;
 use scdd::cells::Expression;
 use scdd::evaluate::{CellTypist, EvaluationModel, ModelInput, Protocol, all_models};
 use serde_json::json;
+
+use measure::processor_seconds;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -82,11 +86,4 @@ fn read(file: &SafeTensors<'_>, part: &str) -> Result<(Expression, Vec<u32>), Bo
     let labels = four("labels")?.iter().map(|&value| u32::from_le_bytes(value)).collect();
     let genes = file.tensor("genes")?.data().first_chunk::<8>().map_or(0, |genes| u64::from_le_bytes(*genes));
     Ok((Expression::new(genes as usize, pointers, indices, values)?, labels))
-}
-
-/// Seconds that processors have worked for the process, in hundredths (Linux; 0 elsewhere).
-fn processor_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
-    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }

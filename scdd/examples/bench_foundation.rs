@@ -4,6 +4,8 @@
 //! seconds, seconds of processor time, peak memory. With a third argument, writes embeddings and reconstructions there.
 //! `cargo xtask bench foundation` runs it beside PyTorch.
 
+mod measure;
+
 use std::error::Error;
 use std::time::Instant;
 
@@ -13,15 +15,17 @@ use scdd::burn::tensor::{Tensor, TensorData};
 use scdd::cells::Expression;
 use serde_json::json;
 
+use measure::{memory, processor_seconds};
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [model, cells, out @ ..] = &arguments[..] else {
         return Err("expected MODEL CELLS.safetensors [OUT.safetensors]".into());
     };
-    let before = peak_memory();
+    let before = memory("VmHWM");
     let began = Instant::now();
     let foundation = Foundation::scimilarity(model)?;
-    let (load, loaded) = (began.elapsed().as_secs_f64(), peak_memory());
+    let (load, loaded) = (began.elapsed().as_secs_f64(), memory("VmHWM"));
     let expression = read(cells, foundation.genes().len())?;
     let mut embed = Vec::new();
     for _ in 0..2 {
@@ -30,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         embed.push((began.elapsed().as_secs_f64(), processor_seconds() - busy));
         assert_eq!(embeddings.nrows(), expression.cells());
     }
-    let at_all = peak_memory();
+    let at_all = memory("VmHWM");
     if let [out, ..] = out {
         write(out, &foundation, &expression)?;
     }
@@ -66,18 +70,4 @@ fn write(path: &str, foundation: &Foundation, expression: &Expression) -> Result
     ];
     std::fs::write(path, safetensors::serialize(tensors, None)?)?;
     Ok(())
-}
-
-/// Most bytes that the process has had in memory (Linux; 0 elsewhere).
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    line.split_whitespace().next().and_then(|kilobytes| kilobytes.parse::<u64>().ok()).unwrap_or(0) * 1024
-}
-
-/// Seconds that processors have worked for the process, in hundredths (Linux; 0 elsewhere).
-fn processor_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
-    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }

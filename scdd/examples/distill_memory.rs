@@ -4,8 +4,12 @@
 //! and ends. Prints one JSON object: rows, seconds of a step, memory before and its peak while distilling by scDD+SCDG.
 //! Linux only.
 
+mod measure;
+
 use scdd::distill::DistillConfig;
 use scdd::prelude::*;
+
+use measure::{memory, reset_peak};
 
 const STEPS: usize = 3;
 
@@ -26,8 +30,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     }
     let study = opened.foundation(Foundation::read(model)?).run()?;
     let scdg = study.train_scdg().steps(20).run()?;
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
-    let (before, per_class) = (memory("VmRSS"), per_class.parse()?);
+    let (before, per_class) = (reset_peak() as f64, per_class.parse()?);
     let (dm, dc) = (DistributionMatching::default(), GradientMatching::default());
     let builder = if objective == "dm" { scdg.distill(dm) } else { scdg.distill(dc) };
     let usual = DistillConfig::default();
@@ -38,16 +41,9 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let found = serde_json::json!({
         "objective": objective, "per_class": per_class, "chunk": chunk, "rows": distilled.labels().len(),
         "genes": distilled.expression().ncols(), "seconds_per_step": distilled.history().seconds / STEPS as f64,
-        "before_mb": before / 1e6, "peak_mb": memory("VmHWM") / 1e6,
+        "before_mb": before / 1e6, "peak_mb": memory("VmHWM") as f64 / 1e6,
         "set_mb": distilled.expression().len() as f64 * 4.0 / 1e6,
     });
     println!("{found}");
     Ok(())
-}
-
-/// Bytes of a line of the process's status.
-fn memory(line: &str) -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':')).unwrap_or_default();
-    found.split_whitespace().next().and_then(|kilobytes| kilobytes.parse::<f64>().ok()).unwrap_or(0.0) * 1024.0
 }

@@ -3,7 +3,11 @@
 //! Reads counts, trains, distils one and five cells per class by both objectives, and prints the scores on the test
 //! cells. Without arguments it takes the demo's data set. With a fourth, it writes the UMAP of the last set there.
 
+mod measure;
+
 use scdd::prelude::*;
+
+use measure::on_rarer_side_of_zero;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -31,17 +35,10 @@ fn main() -> Result<()> {
     }
     let evaluation = sets[1..].iter().fold(sets[0].evaluate(), |evaluation, set| evaluation.beside(set));
     println!("{}", evaluation.run()?.table()?);
-    let shares = sets.iter().map(rarer).collect::<Vec<_>>();
+    let shares = sets.iter().map(on_rarer_side_of_zero).collect::<Vec<_>>();
     println!("expression on the rarer side of zero, gene by gene, in each set: {shares:.3?}");
     if let (Some(path), Some(set)) = (arguments.next(), sets.get(2)) {
         set.umap()?.write_svg(path)?;
     }
     Ok(())
-}
-
-/// How many values are zero where most of their gene are not, or the other way round: what a step's speed depends on.
-fn rarer(set: &Distilled) -> f64 {
-    let (expression, cells) = (set.expression(), set.expression().nrows());
-    let zeros = expression.columns().into_iter().map(|gene| gene.iter().filter(|value| **value == 0.0).count());
-    zeros.map(|zeros| zeros.min(cells - zeros)).sum::<usize>() as f64 / expression.len() as f64
 }
