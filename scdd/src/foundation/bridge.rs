@@ -26,7 +26,6 @@ use super::usual_sides::UsualSides;
 const PARTS: usize = 16;
 
 /// A decoder's last weights `[genes, hidden]`, what it adds at each gene, and an encoder's first weights `[genes, units]`.
-#[derive(Clone, Copy)]
 pub(crate) struct Bridge<'a> {
     pub(crate) decoder: &'a PackedWeights,
     pub(crate) bias: &'a [f32],

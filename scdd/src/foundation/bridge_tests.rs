@@ -20,10 +20,12 @@ fn decoder(weights: &[f32], genes: usize, hidden: usize) -> PackedWeights {
     PackedWeights::transposed(genes, hidden, |part| weights[part.start * genes..part.end * genes].to_vec())
 }
 
-fn assert_near(found: &[f32], expected: &[f64], what: &str) {
+/// In tiles what is usual and what is taken from it don't cancel out to the last bit, where nothing should be left.
+fn assert_near(found: &[f32], expected: &[f64], in_tiles: bool, what: &str) {
     let length = expected.iter().map(|value| value * value).sum::<f64>().sqrt();
     let apart = found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum::<f64>().sqrt();
-    assert!(found.len() == expected.len() && apart <= 1e-5 * length + 1e-6, "{what}: {apart} of {length}");
+    let least = if in_tiles { 1e-6 } else { 1e-9 };
+    assert!(found.len() == expected.len() && apart <= 1e-5 * length + least, "{what}: {apart} of {length}");
 }
 
 #[test]
@@ -49,10 +51,11 @@ fn both_ways_equal_plain_products_at_any_shape_whatever_is_usual() {
             ("all above", other(vec![true; genes])),
             ("none above", other(vec![false; genes])),
         ];
+        let in_tiles = GeneSums::new(&decoder, &h).slack() > 0.0;
         for (what, usual) in sides {
             let (found, unusual) = bridge.forward(&usual, &h);
-            assert_near(&found, &s, what);
-            assert_near(&bridge.backward(&usual, &unusual, gs.clone()), &gh, what);
+            assert_near(&found, &s, in_tiles, what);
+            assert_near(&bridge.backward(&usual, &unusual, gs.clone()), &gh, in_tiles, what);
         }
     }
 }

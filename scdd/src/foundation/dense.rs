@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn sums_that_are_nearly_zero_have_the_sign_of_f32() {
         if !has_tiles() {
-            println!("skipped: this processor has no tiles, and sums are those of f32 in the order of Burn's products");
+            println!("skipped: this processor has no tiles, and sums are those of f32 in the order of its kernel");
             return;
         }
         let mut rng = seed::stream(5, "test");

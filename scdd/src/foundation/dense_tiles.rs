@@ -1,4 +1,4 @@
-//! Rows times the weights of a dense layer on processors that multiply tiles of bfloat16 (`tiles.rs`).
+//! Rows times frozen weights (`gene_sums.rs`) on processors that multiply tiles of bfloat16 (`tiles.rs`).
 //!
 //! Weights are split once. A strip of 32 outputs stays in the second cache while all rows are taken over it, and a row's sums
 //! are the same bits whatever rows are beside it and whatever the number of threads.

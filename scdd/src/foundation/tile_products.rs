@@ -30,52 +30,52 @@ macro_rules! nothing {
 /// Adds products of two tiles of weights with three of rows to six tiles, for one part. The sums of each tile are added in one
 /// order: nearest with nearest, with what is left of rows, and what is left of weights.
 macro_rules! part {
-    ($each:ident, $weight:literal, $row:literal, $second:literal) => {
+    ($each:ident) => {
         concat!(
-            concat!("tileloadd ", $weight, ", [{a} + {stride}]\n"),
-            part!($row, "b", "", "tmm0"),
+            "tileloadd tmm7, [{a} + {stride}]\n",
+            part!("b", "", "tmm0"),
             $each!("0"),
-            part!($row, "c", "", "tmm1"),
+            part!("c", "", "tmm1"),
             $each!("1"),
-            part!($row, "d", "", "tmm2"),
+            part!("d", "", "tmm2"),
             $each!("2"),
-            concat!("tileloadd ", $weight, ", [", $second, " + {stride}]\n"),
+            "tileloadd tmm7, [{e} + {stride}]\n",
             "tdpbf16ps tmm5, tmm6, tmm7\n",
             $each!("3"),
-            part!($row, "c", "", "tmm4"),
+            part!("c", "", "tmm4"),
             $each!("4"),
-            part!($row, "b", "", "tmm3"),
+            part!("b", "", "tmm3"),
             $each!("5"),
-            part!($row, "d", " + 1024", "tmm5"),
+            part!("d", " + 1024", "tmm5"),
             $each!("6"),
-            part!($row, "c", " + 1024", "tmm4"),
+            part!("c", " + 1024", "tmm4"),
             $each!("7"),
-            part!($row, "b", " + 1024", "tmm3"),
+            part!("b", " + 1024", "tmm3"),
             $each!("8"),
-            concat!("tileloadd ", $weight, ", [{a} + {stride}]\n"),
+            "tileloadd tmm7, [{a} + {stride}]\n",
             "tdpbf16ps tmm0, tmm6, tmm7\n",
             $each!("9"),
-            part!($row, "c", " + 1024", "tmm1"),
+            part!("c", " + 1024", "tmm1"),
             $each!("10"),
-            part!($row, "d", " + 1024", "tmm2"),
+            part!("d", " + 1024", "tmm2"),
             $each!("11"),
-            concat!("tileloadd ", $weight, ", [{a} + {stride} + 1024]\n"),
-            part!($row, "b", "", "tmm0"),
+            "tileloadd tmm7, [{a} + {stride} + 1024]\n",
+            part!("b", "", "tmm0"),
             $each!("12"),
-            part!($row, "c", "", "tmm1"),
+            part!("c", "", "tmm1"),
             $each!("13"),
-            part!($row, "d", "", "tmm2"),
+            part!("d", "", "tmm2"),
             $each!("14"),
-            concat!("tileloadd ", $weight, ", [", $second, " + {stride} + 1024]\n"),
+            "tileloadd tmm7, [{e} + {stride} + 1024]\n",
             "tdpbf16ps tmm5, tmm6, tmm7\n",
             $each!("15"),
-            part!($row, "c", "", "tmm4"),
-            part!($row, "b", "", "tmm3"),
+            part!("c", "", "tmm4"),
+            part!("b", "", "tmm3"),
         )
     };
     // A tile of rows, and its product with the weights that were loaded.
-    ($row:literal, $from:literal, $half:literal, $sum:literal) => {
-        concat!("tileloadd ", $row, ", [{", $from, "} + {stride}", $half, "]\ntdpbf16ps ", $sum, ", tmm6, tmm7\n")
+    ($from:literal, $half:literal, $sum:literal) => {
+        concat!("tileloadd tmm6, [{", $from, "} + {stride}", $half, "]\ntdpbf16ps ", $sum, ", tmm6, tmm7\n")
     };
 }
 
@@ -98,7 +98,7 @@ pub(super) unsafe fn add_products(
                 "tileloadd tmm4, [{out} + {stride} + 4096]",
                 "tileloadd tmm5, [{out} + {stride} + 5120]",
                 "2:",
-                part!($each, "tmm7", "tmm6", "{e}"),
+                part!($each),
                 "add {a}, 2048", "add {e}, 2048", "add {b}, 2048", "add {c}, 2048", "add {d}, 2048",
                 "add {ahead}, 4096",
                 "dec {parts}",
