@@ -10,7 +10,6 @@ use itertools::izip;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::codes::Codes;
 use super::config::{DistillConfig, DistillHistory};
 use super::engine::{Movable, Run, State};
 use super::error::DistillError;
@@ -38,8 +37,8 @@ pub(super) struct Of {
 }
 
 impl Of {
-    pub(super) fn new(run: &Run, start: &Codes) -> Result<Self, DistillError> {
-        let path = run.passes.path;
+    pub(super) fn new(run: &Run) -> Result<Self, DistillError> {
+        let (path, start) = (run.passes.path, run.passes.start);
         let (study, training) = (path.study(), path.study().training_cells());
         let mut hash = Sha256::new();
         for values in [&study.embeddings_of(training.train()), &start.values] {
@@ -58,7 +57,7 @@ impl Of {
             foundation: study.foundation().name(),
             cells_sha256: hexadecimal(hash),
             generator: path.scdg().map(Scdg::config).and_then(|config| serde_json::to_value(config).ok()),
-            loss_at_start: format!("{:.3e}", run.loss_at(start)?),
+            loss_at_start: format!("{:.3e}", run.loss_at_start()?),
         })
     }
 }
@@ -129,8 +128,8 @@ impl Done {
 pub(super) type Checkpoints = checkpoints::Checkpoints<Of, Done>;
 
 /// Opens the folder for this run.
-pub(super) fn open(folder: &Path, run: &Run, start: &Codes) -> Result<Checkpoints, DistillError> {
-    Ok(Checkpoints::open(folder, Of::new(run, start)?)?)
+pub(super) fn open(folder: &Path, run: &Run) -> Result<Checkpoints, DistillError> {
+    Ok(Checkpoints::open(folder, Of::new(run)?)?)
 }
 
 impl State {

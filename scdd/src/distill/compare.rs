@@ -43,7 +43,7 @@ impl Run<'_> {
                 None => all,
             }),
             expression_asked: Cell::new(false),
-            synthetic_labels: self.passes.labels,
+            synthetic_labels: self.passes.labels(),
             real_features: LazyCell::new(Box::new(|| {
                 tensors::tensor(&study.embeddings_of(&cells), &self.passes.device)
             })),

@@ -88,15 +88,15 @@ impl<'a> Run<'a> {
         objective: &'a dyn MatchingObjective,
         config: &'a DistillConfig,
         rate: f64,
-        labels: &'a [u32],
+        start: &'a Codes,
         validation: Option<&'a Validation>,
     ) -> Self {
         let members = path.study().training_cells().train_per_class();
         let groups = match config.step_order {
-            Steps::Joint => vec![(0, labels.len())],
-            Steps::PerClass => class_rows(labels).into_iter().map(|(_, first, count)| (first, count)).collect(),
+            Steps::Joint => vec![(0, start.labels.len())],
+            Steps::PerClass => class_rows(&start.labels).into_iter().map(|(_, first, count)| (first, count)).collect(),
         };
-        let passes = Passes { path, config, labels, device: path.study().device().clone() };
+        let passes = Passes::new(path, config, start);
         let markers = config.silences_genes().then(|| Markers::new(path.study()));
         Self { passes, objective, rate, members, groups, validation, markers }
     }
@@ -104,11 +104,10 @@ impl<'a> Run<'a> {
     /// What was made of the codes when they were moved, and what happened on the way.
     pub(super) fn descend(
         &self,
-        start: &Codes,
         checkpoints: Option<&Checkpoints>,
         interrupt: &Interrupt,
     ) -> crate::Result<(Made, DistillHistory)> {
-        let mut state = self.fresh(start);
+        let mut state = self.fresh();
         if let Some(checkpoints) = checkpoints {
             state = state.resume(checkpoints, &self.device())?;
         }
@@ -167,8 +166,8 @@ impl<'a> Run<'a> {
         Ok((Made { values, markers }, history))
     }
 
-    fn fresh(&self, start: &Codes) -> State {
-        let codes = tensors::tensor(&start.values, &self.device().autodiff());
+    fn fresh(&self) -> State {
+        let codes = tensors::tensor(&self.passes.start.values, &self.device().autodiff());
         let groups = self.groups.iter().map(|&(first, count)| codes.clone().narrow(0, first, count));
         let error = self.validation.map_or(0.0, |validation| 0.5 / (validation.cells() as f64).sqrt());
         let margin = self.config().start_margin * error;

@@ -55,7 +55,8 @@ fn the_gradient_of_the_codes_equals_finite_differences_through_generator_and_dec
         let config = DistillConfig { chunk: 2, chain, ..DistillConfig::default() };
         let objective = DistributionMatching::default();
         for path in test_paths(scdg.study(), &scdg).into_iter().filter(|path| path.scdg().is_some()) {
-            let passes = Run::new(&*path, &objective, &config, 1.0, &[0, 1, 2], None).passes;
+            let start = Codes { values: tensors::array(codes.clone()), labels: vec![0, 1, 2] };
+            let passes = Run::new(&*path, &objective, &config, 1.0, &start, None).passes;
             let gradient = tensors::to_vec(passes.pull_back(&codes, Some(&noise), (0, 3), &upstream, None).unwrap());
             let share = error_share(&tensors::to_vec(codes.clone()), &gradient, 5e-3, |values| {
                 let made = passes.make(&tensors::from_rows(values, 6, &device), Some(&noise)).unwrap();
@@ -95,7 +96,7 @@ fn the_gradient_of_the_loss_by_the_codes_equals_finite_differences_without_a_gen
             let config =
                 DistillConfig { chunk: 2, start: Start::ClassMean, step_marker_shares, ..DistillConfig::default() };
             let start = crate::distill::start::codes(&*path, &config).unwrap();
-            let run = Run::new(&*path, objective, &config, 1.0, &start.labels, None);
+            let run = Run::new(&*path, objective, &config, 1.0, &start, None);
             let codes = tensors::tensor(&start.values, &Device::flex());
             // Away from the class means, where distribution matching is flat.
             let codes = codes * 1.3 + 0.05;
@@ -151,7 +152,7 @@ fn one_pass_and_two_in_chunks_of_any_size_give_one_gradient() {
                 let config =
                     DistillConfig { chunk, per_class: 2, chain, step_marker_shares, ..DistillConfig::default() };
                 let start = crate::distill::start::codes(&*path, &config).unwrap();
-                let run = Run::new(&*path, objective, &config, 1.0, &start.labels, None);
+                let run = Run::new(&*path, objective, &config, 1.0, &start, None);
                 let codes = tensors::tensor(&start.values, &Device::flex());
                 first_step(&run, &codes, graph)
             };
@@ -180,7 +181,8 @@ fn crossing_the_genes_without_expression_gives_the_gradient_of_the_way_with_it()
     for path in paths {
         let config = DistillConfig { chunk: 3, ..DistillConfig::default() };
         let objective = DistributionMatching::default();
-        let passes = Run::new(&*path, &objective, &config, 1.0, &[0, 0, 1, 1, 2], None).passes;
+        let start = Codes { values: tensors::array(codes.clone()), labels: vec![0, 0, 1, 1, 2] };
+        let passes = Run::new(&*path, &objective, &config, 1.0, &start, None).passes;
         let back = |expression| {
             let upstream = Upstream { features: features.clone(), expression };
             tensors::to_vec(passes.pull_back(&codes, Some(&noise), (0, 5), &upstream, None).unwrap())
@@ -202,8 +204,8 @@ fn moved(path: &dyn GeneratorPath, objective: &dyn MatchingObjective, order: Ste
     let chain = Chain { steps: 2, skips: true };
     let config = DistillConfig { per_class: 2, steps: 4, step_order: order, chain, ..DistillConfig::default() };
     let start = crate::distill::start::codes(path, &config).unwrap();
-    let run = Run::new(path, objective, &config, 0.05, &start.labels, None);
-    let (made, history) = run.descend(&start, None, &Interrupt::default()).unwrap();
+    let run = Run::new(path, objective, &config, 0.05, &start, None);
+    let (made, history) = run.descend(None, &Interrupt::default()).unwrap();
     (made.values, history)
 }
 
@@ -236,7 +238,7 @@ fn a_chain_of_one_call_is_the_single_step_and_skips_lead_the_code_around_the_net
         let config = DistillConfig { chain: Chain { steps, skips }, ..DistillConfig::default() };
         let start = crate::distill::start::codes(path, &config).unwrap();
         let objective = DistributionMatching::default();
-        let passes = Run::new(path, &objective, &config, 1.0, &start.labels, None).passes;
+        let passes = Run::new(path, &objective, &config, 1.0, &start, None).passes;
         let codes = tensors::tensor(&start.values, &Device::flex());
         passes.make(&codes, passes.noise(0).as_ref()).unwrap()
     };

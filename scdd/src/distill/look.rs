@@ -27,7 +27,7 @@ impl Run<'_> {
         shares.dedup();
         if !(validation.sees_expression() && makes_expression) {
             // Linear heads see all genes, so that the first share is as good as any.
-            let score = validation.score(&seen.features, None, self.passes.labels)?;
+            let score = validation.score(&seen.features, None, self.passes.labels())?;
             return Ok(Some(ValidationScore { marker_share: shares[0], ..score }));
         }
         let expression = match &seen.expression {
@@ -41,7 +41,7 @@ impl Run<'_> {
                 None => expression.clone(),
             };
             let silenced = tensors::tensor(&silenced, &self.device());
-            let score = validation.score(&seen.features, Some(&silenced), self.passes.labels)?;
+            let score = validation.score(&seen.features, Some(&silenced), self.passes.labels())?;
             if best.is_none_or(|best| score.is_better_than(&best)) {
                 best = Some(ValidationScore { marker_share, ..score });
             }
@@ -57,7 +57,7 @@ impl Run<'_> {
     /// The best markers of expression `[rows, genes]`; None where all genes count.
     pub(super) fn best_markers(&self, expression: &Array2<f32>, share: f64) -> Option<Vec<bool>> {
         let markers = self.markers.as_ref().filter(|_| share < 1.0)?;
-        Some(markers.best(expression, self.passes.labels, share))
+        Some(markers.best(expression, self.passes.labels(), share))
     }
 
     /// Those that the objective sees, as `[1, genes]` of 1 and 0.
@@ -75,8 +75,8 @@ impl Run<'_> {
     }
 
     /// The objective's loss at the start of the codes.
-    pub(super) fn loss_at(&self, start: &Codes) -> Result<f64, DistillError> {
-        let codes = tensors::tensor(&start.values, &self.device());
+    pub(super) fn loss_at_start(&self) -> Result<f64, DistillError> {
+        let codes = tensors::tensor(&self.passes.start.values, &self.device());
         let seen = self.passes.see(&codes, self.passes.noise(0).as_ref(), self.compares_expression(), false)?;
         Ok(self.compare(&seen, self.step_markers(&seen).as_ref(), 0)?.0)
     }

@@ -4,23 +4,31 @@
 //! dL/dfeatures and dL/dS. The second goes through a chunk again with a graph, and pulls both back in one:
 //! dL/dZ = (dfeatures/dZ)^T dL/dfeatures + (dS/dZ)^T dL/dS. So the graph is that of one chunk whatever the number of
 //! synthetic cells. Where one chunk has all rows, the first pass keeps its graph, and there is no second. Where expression
-//! isn't compared, and path and model allow it, it is not made at all ([`RoundTrip`]).
+//! isn't compared, and path and model allow it, it is not made at all ([`Trip`]).
+
+use std::cell::OnceCell;
 
 use burn::tensor::{Device, Int, Tensor};
 use ndarray::Array2;
 
+use super::codes::Codes;
 use super::config::DistillConfig;
 use super::error::DistillError;
 use super::path::{GeneratorPath, Latents};
-use crate::foundation::{Crossed, RoundTrip, unit_length};
+use crate::foundation::{Crossed, Trip, unit_length};
 use crate::tensors;
 
-/// The way from codes to what the objective sees, for codes of these classes.
+/// Codes on which it is looked where their cells' genes usually are, evenly spread over all.
+const LOOKED_AT: usize = 64;
+
+/// The way from codes to what the objective sees, for codes that begin here.
 pub(super) struct Passes<'a> {
     pub(super) path: &'a dyn GeneratorPath,
     pub(super) config: &'a DistillConfig,
-    pub(super) labels: &'a [u32],
+    pub(super) start: &'a Codes,
     pub(super) device: Device,
+    /// Past the expression, once it is gone; None where path or model can't.
+    trip: OnceCell<Option<Trip>>,
 }
 
 /// What the objective sees of all codes.
@@ -49,7 +57,7 @@ enum Between {
 
 /// The features' graph begins at what the encoder makes of the cells; from there back to the codes there is none.
 struct Crossing {
-    trip: RoundTrip,
+    trip: Trip,
     latents: Latents,
     made: Tensor<2>,
     crossed: Crossed,
@@ -61,9 +69,17 @@ pub(super) struct Upstream {
     pub(super) expression: Option<Tensor<2>>,
 }
 
-impl Passes<'_> {
+impl<'a> Passes<'a> {
+    pub(super) fn new(path: &'a dyn GeneratorPath, config: &'a DistillConfig, start: &'a Codes) -> Self {
+        Self { path, config, start, device: path.study().device().clone(), trip: OnceCell::new() }
+    }
+
+    pub(super) fn labels(&self) -> &'a [u32] {
+        &self.start.labels
+    }
+
     pub(super) fn noise(&self, step: usize) -> Option<Tensor<2>> {
-        self.path.noise(self.labels.len(), step, self.config)
+        self.path.noise(self.labels().len(), step, self.config)
     }
 
     /// Expression `[rows, genes]` or features of all codes, on the host.
@@ -214,11 +230,27 @@ impl Passes<'_> {
         first: usize,
         noise: Option<&Tensor<2>>,
         expression: bool,
-    ) -> Option<(RoundTrip, Latents)> {
-        let trip = self.path.study().foundation().round_trip().filter(|_| !expression)?;
+    ) -> Option<(Trip, Latents)> {
+        if expression {
+            return None;
+        }
+        let trip = self.trip.get_or_init(|| self.trip()).clone()?;
         let (classes, noise) = self.inputs(codes.dims()[0], first, noise);
-        let latents = self.path.latents(codes, classes, noise, self.config)?;
-        Some((trip, latents))
+        Some((trip, self.path.latents(codes, classes, noise, self.config)?))
+    }
+
+    /// For cells like those at the start, of which some are looked at: so a run that goes on takes the steps of one that never
+    /// stopped.
+    fn trip(&self) -> Option<Trip> {
+        let trip = self.path.study().foundation().round_trip()?;
+        let rows = self.labels().len();
+        let looked_at = || (0..rows).step_by(rows.div_ceil(LOOKED_AT).max(1));
+        let some = tensors::indices(looked_at(), &self.device);
+        let codes = tensors::tensor(&self.start.values, &self.device).select(0, some.clone());
+        let classes = looked_at().map(|row| self.labels()[row] as usize);
+        let noise = self.noise(0).map(|noise| noise.select(0, some));
+        let latents = self.path.latents(&codes, tensors::indices(classes, &self.device), noise, self.config)?;
+        Some(trip.of_cells_like(latents.only()))
     }
 
     /// What the path makes of codes of the rows from `first` on.
@@ -229,7 +261,7 @@ impl Passes<'_> {
 
     /// Classes and noise of some rows.
     fn inputs(&self, count: usize, first: usize, noise: Option<&Tensor<2>>) -> (Tensor<1, Int>, Option<Tensor<2>>) {
-        let classes = self.labels[first..first + count].iter().map(|&label| label as usize);
+        let classes = self.labels()[first..first + count].iter().map(|&label| label as usize);
         let noise = noise.map(|noise| noise.clone().narrow(0, first, count));
         (tensors::indices(classes, &self.device), noise)
     }

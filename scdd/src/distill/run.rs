@@ -68,7 +68,7 @@ impl<Set> DistillBuilder<Set> {
         let trials: Vec<Trial> = iproduct!(shares, &rates).map(trial).collect();
         let run = |Trial { rate, step_marker_share }| {
             let config = &DistillConfig { step_marker_shares: vec![step_marker_share], ..config.clone() };
-            let run = Run::new(path, &*self.objective, config, rate, &codes.labels, validation.as_ref());
+            let run = Run::new(path, &*self.objective, config, rate, &codes, validation.as_ref());
             let folder = self.checkpoints.clone().map(|folder| match shares.len() {
                 1 => folder,
                 _ => folder.join(format!("share-{step_marker_share}")),
@@ -77,8 +77,8 @@ impl<Set> DistillBuilder<Set> {
                 Some(_) => folder.join(format!("rate-{rate}")),
                 None => folder,
             });
-            let checkpoints = folder.map(|folder| checkpoint::open(&folder, &run, &codes)).transpose()?;
-            match (run.descend(&codes, checkpoints.as_ref(), &self.interrupt), checkpoints) {
+            let checkpoints = folder.map(|folder| checkpoint::open(&folder, &run)).transpose()?;
+            match (run.descend(checkpoints.as_ref(), &self.interrupt), checkpoints) {
                 // It would diverge again from where it was.
                 (Err(problem), Some(checkpoints)) if diverged(&problem) => {
                     checkpoints.done().map_err(DistillError::from)?;
@@ -97,11 +97,10 @@ impl<Set> DistillBuilder<Set> {
     fn choose_start(&self, codes: &mut Codes, validation: Option<&Validation>) -> crate::Result<Vec<ValidationScore>> {
         let (path, config) = (&*self.path, &self.config);
         let (Some(validation), 2..) = (validation, config.starts) else { return Ok(Vec::new()) };
-        let labels = codes.labels.clone();
-        let run = Run::new(path, &*self.objective, config, self.rate(), &labels, Some(validation));
+        let first = codes.clone();
+        let run = Run::new(path, &*self.objective, config, self.rate(), &first, Some(validation));
         let mut progress = Progress::new("choosing a start", config.starts);
         let (mut scores, mut best): (Vec<ValidationScore>, Option<ValidationScore>) = (Vec::new(), None);
-        let first = codes.clone();
         for draw in 0..config.starts {
             let drawn = if draw == 0 { first.clone() } else { start::drawn(path, config, draw)? };
             if self.interrupt.requested() || (draw == 1 && drawn.values == first.values) {

@@ -59,7 +59,7 @@ impl Bridge<'_> {
         added(gradient, &self.decoder.times(unusual.rows(&at_genes)))
     }
 
-    /// On which side most of some rows of hidden units are, and what then follows from it.
+    /// On which side of zero each gene is in most of some rows of hidden units, and what follows from it.
     pub(crate) fn usual_sides(&self, hidden: &[f32]) -> UsualSides {
         let rows = hidden.len() / self.decoder.width().max(1);
         let sums = GeneSums::new(self.decoder, hidden);
@@ -110,6 +110,11 @@ impl Bridge<'_> {
 }
 
 impl Unusual {
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.genes.len()
+    }
+
     /// With a value for each.
     fn rows<'a>(&'a self, values: &'a [f32]) -> Rows<'a> {
         Rows { pointers: &self.pointers, indices: &self.genes, values }

@@ -71,4 +71,4 @@ pub(crate) use components::{Components, fit as principal_components};
 pub(crate) use decoder::{DecoderTraining, Pairs, Redecoded};
 pub(crate) use neighbours::{Distance, nearest, nearest_itself_first};
 pub(crate) use network::unit_length;
-pub(crate) use round_trip::Crossed;
+pub(crate) use round_trip::{Crossed, Trip};

@@ -177,7 +177,8 @@ impl PackedWeights {
     pub(super) fn times(&self, rows: Rows) -> Vec<f32> {
         let count = rows.pointers.len() - 1;
         let threads = rayon::current_num_threads();
-        let task = count.div_ceil(threads).clamp(FEW, TASK);
+        let tasks = count.div_ceil(TASK).max(threads.min(count.div_ceil(FEW)));
+        let task = count.div_ceil(tasks.max(1)).max(1);
         let strip = self.column_tiles().div_ceil(threads.div_ceil(count.div_ceil(task).max(1))).max(1) * COLUMNS;
         let mut sums = vec![0.0; count * self.width];
         sums.par_chunks_mut((task * self.width).max(1)).enumerate().for_each(|(number, sums)| {

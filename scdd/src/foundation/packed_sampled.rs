@@ -1,32 +1,48 @@
 //! Products of rows with some rows of packed weights, `v_ij = x_i . w_j` at the places `(i, j)` that are asked for: the gradient
 //! of a sparse matrix by which weights were multiplied (`packed_kernel.rs`).
 //!
-//! The weights of 128 genes stay in the second cache while all rows use them, and those of four genes are multiplied at once.
-//! Each product is summed in one order, whatever is asked for beside it.
+//! Weights of 64 genes in a strip of two column tiles stay in the first cache while all rows use them, and a row's numbers in
+//! registers while its genes are multiplied. What the strips before gave each place is loaded and stored, a register of it. Each
+//! product is summed in one order, whatever is asked for beside it.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::packed::PackedWeights;
 use super::packed_kernel::{COLUMNS, Row};
+use super::packed_order::prefetch;
 use super::sparse_kernel::fused;
 
-/// Genes whose weights are used together, 512 KB at a width of 1,024.
-const BLOCK: usize = 128;
+/// Genes whose weights are used together: 32 KB in a strip.
+const BLOCK: usize = 64;
 /// Blocks of a task.
-const BLOCKS: usize = 8;
-/// Genes that are multiplied at once.
-const TOGETHER: usize = 4;
+const BLOCKS: usize = 16;
+/// Column tiles of a strip.
+const STRIP: usize = 2;
 /// Numbers that are summed in one register at most.
 const LANES: usize = 16;
 
-/// Weights, a row that is filled up to whole tiles, genes that rise, and where their products are put.
-type Kernel = unsafe fn(&PackedWeights, &[[f32; COLUMNS]], &[u32], &mut [f32]);
+/// Sums of a place, lane by lane.
+type Sums = [f32; LANES];
+/// Adds what a block's places have in all columns.
+type Kernel = unsafe fn(&Block, &[Row], &mut [Sums]);
 
 /// Places of compressed rows: row `i` has the genes `pointers[i]..pointers[i + 1]`, which rise.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Places<'a> {
     pub(super) pointers: &'a [u64],
     pub(super) genes: &'a [u32],
+}
+
+/// Some genes in a row, and which of them rows ask for.
+struct Block<'a> {
+    weights: &'a PackedWeights,
+    genes: Range<usize>,
+    /// Rows that ask for any, and for how many.
+    runs: Vec<(u32, u32)>,
+    /// Genes of the block, run after run.
+    places: Vec<u32>,
 }
 
 /// Products of rows `[rows, width]` with the weights of each row's genes.
@@ -41,38 +57,35 @@ fn multiply(kernel: Kernel, weights: &PackedWeights, rows: &[f32], places: Place
         .into_par_iter()
         .map(|number| {
             let of_rows: Vec<_> = of_rows(places, number * task, (number + 1) * task).collect();
-            let mut products = vec![0.0; of_rows.iter().map(|places| places.len()).sum()];
-            for block in 0..BLOCKS {
-                let end = (number * BLOCKS + block + 1) * BLOCK;
-                let rows = filled.chunks_exact(weights.column_tiles().max(1));
-                let mut first = 0;
-                for (row, of_row) in rows.zip(&of_rows) {
-                    let genes = &places.genes[of_row.clone()];
-                    let here = genes.partition_point(|gene| (*gene as usize) < end - BLOCK)
-                        ..genes.partition_point(|gene| (*gene as usize) < end);
-                    let products = &mut products[first + here.start..first + here.end];
-                    // SAFETY: the function `kernel` chose what the processor has; the others need nothing.
-                    unsafe { kernel(weights, row, &genes[here], products) };
-                    first += genes.len();
+            let mut products: Vec<_> = of_rows.iter().map(|places| vec![0.0; places.len()]).collect();
+            let mut next = vec![0; of_rows.len()];
+            let (mut block, mut sums) = (Block::new(weights), Vec::new());
+            for number in number * BLOCKS..(number + 1) * BLOCKS {
+                block.ask(number, places, &of_rows, &next);
+                sums.clear();
+                sums.resize(block.places.len(), [0.0; LANES]);
+                // SAFETY: the function `kernel` chose what the processor has; the others need nothing.
+                unsafe { kernel(&block, &filled, &mut sums) };
+                let mut sums = sums.iter().map(total);
+                for &(row, count) in &block.runs {
+                    let next = &mut next[row as usize];
+                    let products = &mut products[row as usize][*next..][..count as usize];
+                    products.iter_mut().zip(&mut sums).for_each(|(product, sum)| *product = sum);
+                    *next += count as usize;
                 }
             }
             (of_rows, products)
         })
         .collect();
     let mut whole = vec![0.0; places.genes.len()];
-    for (of_rows, products) in parts {
-        let mut products = &products[..];
-        for of_row in of_rows {
-            let (own, others) = products.split_at(of_row.len());
-            whole[of_row].copy_from_slice(own);
-            products = others;
-        }
+    for (places, products) in parts.into_iter().flat_map(|(places, products)| places.into_iter().zip(products)) {
+        whole[places].copy_from_slice(&products);
     }
     whole
 }
 
 /// Where the places of each row from one gene to another are.
-fn of_rows(places: Places, begin: usize, end: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+fn of_rows(places: Places, begin: usize, end: usize) -> impl Iterator<Item = Range<usize>> {
     places.pointers.windows(2).map(move |pointers| {
         let first = pointers[0] as usize;
         let genes = &places.genes[first..pointers[1] as usize];
@@ -81,14 +94,46 @@ fn of_rows(places: Places, begin: usize, end: usize) -> impl Iterator<Item = std
     })
 }
 
-/// Rows with zeros up to whole tiles.
-fn filled(rows: &[f32], weights: &PackedWeights) -> Vec<[f32; COLUMNS]> {
+/// Rows with zeros up to whole tiles, tile by tile.
+fn filled(rows: &[f32], weights: &PackedWeights) -> Vec<Row> {
     let width = weights.width().max(1);
-    let mut filled = vec![[0.0; COLUMNS]; rows.len() / width * weights.column_tiles()];
-    for (filled, row) in filled.chunks_exact_mut(weights.column_tiles().max(1)).zip(rows.chunks_exact(width)) {
-        filled.as_flattened_mut()[..width].copy_from_slice(row);
+    let count = rows.len() / width;
+    let mut filled = vec![[0.0; COLUMNS]; count * weights.column_tiles()];
+    for (number, row) in rows.chunks_exact(width).enumerate() {
+        for (tile, numbers) in row.chunks(COLUMNS).enumerate() {
+            filled[tile * count + number][..numbers.len()].copy_from_slice(numbers);
+        }
     }
     filled
+}
+
+impl<'a> Block<'a> {
+    fn new(weights: &'a PackedWeights) -> Self {
+        Self { weights, genes: 0..0, runs: Vec::new(), places: Vec::new() }
+    }
+
+    /// Takes the places of a block; each row's before `next` were in the blocks before.
+    fn ask(&mut self, number: usize, places: Places, of_rows: &[Range<usize>], next: &[usize]) {
+        let genes = self.weights.genes();
+        self.genes = (number * BLOCK).min(genes)..((number + 1) * BLOCK).min(genes);
+        self.runs.clear();
+        self.places.clear();
+        for (row, (of_row, next)) in of_rows.iter().zip(next).enumerate() {
+            let before = self.places.len();
+            let rest = places.genes[of_row.clone()][*next..].iter();
+            let here = rest.take_while(|gene| (**gene as usize) < self.genes.end);
+            self.places.extend(here.map(|gene| gene - self.genes.start as u32));
+            let count = self.places.len() - before;
+            if count > 0 {
+                self.runs.push((row as u32, count as u32));
+            }
+        }
+    }
+
+    /// Weights of a column tile.
+    fn tile(&self, number: usize) -> &[Row] {
+        &self.weights.tile(number)[self.genes.clone()]
+    }
 }
 
 /// The fastest kernel that the processor can execute.
@@ -96,73 +141,107 @@ fn kernel() -> Kernel {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") {
-            return row_products_avx512;
+            return add_products_avx512;
         }
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return row_products_avx2;
+            return add_products_avx2;
         }
     }
-    row_products::<{ cfg!(target_arch = "aarch64") }>
+    add_products::<{ cfg!(target_arch = "aarch64") }>
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn row_products_avx512(weights: &PackedWeights, row: &[[f32; COLUMNS]], genes: &[u32], products: &mut [f32]) {
-    row_products::<true>(weights, row, genes, products);
+fn add_products_avx512(block: &Block, rows: &[Row], sums: &mut [Sums]) {
+    add_products::<true>(block, rows, sums);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn row_products_avx2(weights: &PackedWeights, row: &[[f32; COLUMNS]], genes: &[u32], products: &mut [f32]) {
-    row_products::<true>(weights, row, genes, products);
+fn add_products_avx2(block: &Block, rows: &[Row], sums: &mut [Sums]) {
+    add_products::<true>(block, rows, sums);
 }
 
 #[inline(always)]
-fn row_products<const FUSED: bool>(
-    weights: &PackedWeights,
-    row: &[[f32; COLUMNS]],
-    genes: &[u32],
-    products: &mut [f32],
+fn add_products<const FUSED: bool>(block: &Block, rows: &[Row], sums: &mut [Sums]) {
+    let tiles = block.weights.column_tiles();
+    let rows: Vec<&[Row]> = rows.chunks_exact((rows.len() / tiles.max(1)).max(1)).collect();
+    let mut strips = rows.chunks_exact(STRIP);
+    let mut first = 0;
+    for strip in &mut strips {
+        add_strip::<STRIP, FUSED>(block, first, std::array::from_fn(|of| strip[of]), sums);
+        first += STRIP;
+    }
+    for rows in strips.remainder() {
+        add_strip::<1, FUSED>(block, first, [rows], sums);
+        first += 1;
+    }
+}
+
+/// Adds what some column tiles give; the weights of the next ones are asked of memory meanwhile.
+#[inline(always)]
+fn add_strip<const TILES: usize, const FUSED: bool>(
+    block: &Block,
+    first: usize,
+    rows: [&[Row]; TILES],
+    mut sums: &mut [Sums],
 ) {
-    let (groups, singles) = genes.as_chunks::<TOGETHER>();
-    let (of_groups, of_singles) = products.as_chunks_mut::<TOGETHER>();
-    for (genes, products) in groups.iter().zip(of_groups) {
-        *products = gene_products::<TOGETHER, FUSED>(weights, row, genes);
-    }
-    for (gene, product) in singles.iter().zip(of_singles) {
-        [*product] = gene_products::<1, FUSED>(weights, row, &[*gene]);
+    let weights: [&[Row]; TILES] = std::array::from_fn(|of| block.tile(first + of));
+    let mut next = (first + TILES..block.weights.column_tiles()).take(TILES).flat_map(|tile| block.tile(tile));
+    let share = (TILES * block.genes.len()).div_ceil(block.runs.len().max(1));
+    let mut places = &block.places[..];
+    for &(row, count) in &block.runs {
+        for weights in next.by_ref().take(share) {
+            weights.as_chunks::<LANES>().0.iter().for_each(prefetch);
+        }
+        // A copy stays in registers.
+        let mut numbers = [[[0.0; LANES]; COLUMNS / LANES]; TILES];
+        for (numbers, rows) in numbers.iter_mut().zip(rows) {
+            numbers.as_flattened_mut().copy_from_slice(&rows[row as usize]);
+        }
+        let (genes, later) = places.split_at(count as usize);
+        let (of_genes, of_later) = sums.split_at_mut(count as usize);
+        let (pairs, single) = genes.as_chunks::<2>();
+        let (of_pairs, of_single) = of_genes.as_chunks_mut::<2>();
+        for (genes, sums) in pairs.iter().zip(of_pairs) {
+            add_genes::<TILES, 2, FUSED>(&numbers, weights, *genes, sums);
+        }
+        for (gene, sum) in single.iter().zip(of_single) {
+            add_genes::<TILES, 1, FUSED>(&numbers, weights, [*gene], std::array::from_mut(sum));
+        }
+        (places, sums) = (later, of_later);
     }
 }
 
 #[inline(always)]
-fn gene_products<const TOGETHER: usize, const FUSED: bool>(
-    weights: &PackedWeights,
-    row: &[[f32; COLUMNS]],
-    genes: &[u32; TOGETHER],
-) -> [f32; TOGETHER] {
-    let mut sums = [[0.0; LANES]; TOGETHER];
-    for (tile, numbers) in row.iter().enumerate() {
-        let tile = weights.tile(tile);
-        let of_genes: [&Row; TOGETHER] = genes.map(|gene| &tile[gene as usize]);
-        for (part, numbers) in numbers.as_chunks::<LANES>().0.iter().enumerate() {
+fn add_genes<const TILES: usize, const TOGETHER: usize, const FUSED: bool>(
+    numbers: &[[[f32; LANES]; COLUMNS / LANES]; TILES],
+    weights: [&[Row]; TILES],
+    genes: [u32; TOGETHER],
+    sums: &mut [Sums; TOGETHER],
+) {
+    let mut added = *sums;
+    for tile in 0..TILES {
+        let of_genes: [&Row; TOGETHER] = genes.map(|gene| &weights[tile][gene as usize]);
+        for (part, numbers) in numbers[tile].iter().enumerate() {
             for gene in 0..TOGETHER {
-                add::<FUSED>(&mut sums[gene], numbers, &of_genes[gene].as_chunks::<LANES>().0[part]);
+                add::<FUSED>(&mut added[gene], numbers, &of_genes[gene].as_chunks::<LANES>().0[part]);
             }
         }
     }
-    sums.each_ref().map(total)
+    *sums = added;
 }
 
-/// Not in place: the compiler would sum four genes together, number by number, from the start.
+/// Not in place: the compiler would sum several genes together, number by number, from the start.
 #[inline(never)]
-fn total(sums: &[f32; LANES]) -> f32 {
+fn total(sums: &Sums) -> f32 {
     let eight: [f32; 8] = std::array::from_fn(|lane| sums[lane] + sums[lane + 8]);
     let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
     (four[0] + four[2]) + (four[1] + four[3])
 }
 
 #[inline(always)]
-fn add<const FUSED: bool>(sums: &mut [f32; LANES], numbers: &[f32; LANES], weights: &[f32; LANES]) {
+fn add<const FUSED: bool>(sums: &mut Sums, numbers: &[f32; LANES], weights: &[f32; LANES]) {
     for lane in 0..LANES {
         sums[lane] = fused::<FUSED>(numbers[lane], weights[lane], sums[lane]);
     }
@@ -192,7 +271,7 @@ mod tests {
             let packed = PackedWeights::new(&weights, width);
             let made = products_at(&packed, &values, places);
             assert_eq!(made.len(), found.len());
-            let any = multiply(row_products::<false>, &packed, &values, places);
+            let any = multiply(add_products::<false>, &packed, &values, places);
             for row in 0..rows {
                 let own = pointers[row] as usize..pointers[row + 1] as usize;
                 let values = &values[row * width..][..width];
