@@ -12,9 +12,10 @@ use rayon::prelude::*;
 use super::packed::PackedWeights;
 use super::packed_kernel::{COLUMNS, Row};
 use super::packed_order::prefetch;
+use super::sides::places;
 use super::sparse_kernel::fused;
 
-/// Genes whose weights are used together: 32 KB in a strip.
+/// Genes whose weights are used together, as many as bits of a number: 32 KB in a strip.
 const BLOCK: usize = 64;
 /// Blocks of a task.
 const BLOCKS: usize = 16;
@@ -43,6 +44,8 @@ struct Block<'a> {
     runs: Vec<(u32, u32)>,
     /// Genes of the block, run after run.
     places: Vec<u32>,
+    /// A bit for each gene that is asked for.
+    asked: u64,
 }
 
 /// Products of rows `[rows, width]` with the weights of each row's genes.
@@ -109,7 +112,7 @@ fn filled(rows: &[f32], weights: &PackedWeights) -> Vec<Row> {
 
 impl<'a> Block<'a> {
     fn new(weights: &'a PackedWeights) -> Self {
-        Self { weights, genes: 0..0, runs: Vec::new(), places: Vec::new() }
+        Self { weights, genes: 0..0, runs: Vec::new(), places: Vec::new(), asked: 0 }
     }
 
     /// Takes the places of a block; each row's before `next` were in the blocks before.
@@ -118,12 +121,14 @@ impl<'a> Block<'a> {
         self.genes = (number * BLOCK).min(genes)..((number + 1) * BLOCK).min(genes);
         self.runs.clear();
         self.places.clear();
+        self.asked = 0;
         for (row, (of_row, next)) in of_rows.iter().zip(next).enumerate() {
             let before = self.places.len();
             let rest = places.genes[of_row.clone()][*next..].iter();
             let here = rest.take_while(|gene| (**gene as usize) < self.genes.end);
             self.places.extend(here.map(|gene| gene - self.genes.start as u32));
             let count = self.places.len() - before;
+            self.asked = self.places[before..].iter().fold(self.asked, |asked, gene| asked | 1 << gene);
             if count > 0 {
                 self.runs.push((row as u32, count as u32));
             }
@@ -187,9 +192,10 @@ fn add_strip<const TILES: usize, const FUSED: bool>(
     mut sums: &mut [Sums],
 ) {
     let weights: [&[Row]; TILES] = std::array::from_fn(|of| block.tile(first + of));
-    let mut next = (first + TILES..block.weights.column_tiles()).take(TILES).flat_map(|tile| block.tile(tile));
-    let share = (TILES * block.genes.len()).div_ceil(block.runs.len().max(1));
-    let mut places = &block.places[..];
+    let asked = |tile| places(block.asked).map(move |gene| &block.tile(tile)[gene]);
+    let mut next = (first + TILES..block.weights.column_tiles()).take(TILES).flat_map(asked);
+    let share = (TILES * block.asked.count_ones() as usize).div_ceil(block.runs.len().max(1));
+    let mut genes = &block.places[..];
     for &(row, count) in &block.runs {
         for weights in next.by_ref().take(share) {
             weights.as_chunks::<LANES>().0.iter().for_each(prefetch);
@@ -199,17 +205,17 @@ fn add_strip<const TILES: usize, const FUSED: bool>(
         for (numbers, rows) in numbers.iter_mut().zip(rows) {
             numbers.as_flattened_mut().copy_from_slice(&rows[row as usize]);
         }
-        let (genes, later) = places.split_at(count as usize);
-        let (of_genes, of_later) = sums.split_at_mut(count as usize);
-        let (pairs, single) = genes.as_chunks::<2>();
-        let (of_pairs, of_single) = of_genes.as_chunks_mut::<2>();
+        let (here, later) = genes.split_at(count as usize);
+        let (sums_here, sums_later) = sums.split_at_mut(count as usize);
+        let (pairs, single) = here.as_chunks::<2>();
+        let (of_pairs, of_single) = sums_here.as_chunks_mut::<2>();
         for (genes, sums) in pairs.iter().zip(of_pairs) {
             add_genes::<TILES, 2, FUSED>(&numbers, weights, *genes, sums);
         }
         for (gene, sum) in single.iter().zip(of_single) {
             add_genes::<TILES, 1, FUSED>(&numbers, weights, [*gene], std::array::from_mut(sum));
         }
-        (places, sums) = (later, of_later);
+        (genes, sums) = (later, sums_later);
     }
 }
 
