@@ -18,7 +18,7 @@ use crate::cells::Expression;
 
 /// Most rows of a task: each task reads all weights once, and its sums of a column tile (256 KB) stay in the second cache.
 const TASK: usize = 1024;
-/// Least rows of a task: threads that have fewer share the columns, since reading the weights takes more time than using them.
+/// Up to so many rows are one task, and threads share its columns: reading all weights takes more time than using them.
 const FEW: usize = 256;
 /// Genes that are transposed together: 64 KB.
 const GENES: usize = 256;
