@@ -145,7 +145,9 @@ mod tests {
         assert!(crossed_again.genes.count() > 30, "{} genes", crossed_again.genes.count());
         let near = |a: Tensor<2>, b: Tensor<2>| {
             let length = |rows: Tensor<2>| tensors::scalar(rows.powi_scalar(2).sum()).sqrt();
-            assert!(length(a.clone() - b.clone()) < 1e-5 * length(b));
+            let (apart, length) = (length(a.clone() - b.clone()), length(b));
+            // Products of halves are within 1e-5 of the exact ones, and sums of several are compared.
+            assert!(apart < 1e-4 * length, "{apart} of {length}");
         };
         let gradient = made.ones_like();
         near(made, again);
