@@ -15,10 +15,11 @@
 use rayon::prelude::*;
 
 use super::dense::Below;
+use super::doubt::Doubt;
 use super::gene_sums::{GENES, GeneSums};
 use super::packed::PackedWeights;
 use super::packed_sampled::{Places, products_at};
-use super::sides::{above_zero, near_zero, places};
+use super::sides::{above_zero, places};
 use super::sparse_kernel::Rows;
 use super::usual_sides::UsualSides;
 
@@ -74,7 +75,7 @@ impl Bridge<'_> {
     /// both factors.
     fn unusual(&self, sums: &GeneSums, slack: f32, above: &[bool], hidden: &[f32]) -> (Unusual, Vec<f32>) {
         let rows = hidden.len() / self.decoder.width().max(1);
-        let doubt = (slack > 0.0).then(|| Doubt::new(slack, hidden, self.decoder));
+        let doubt = Doubt::new(slack, hidden, self.decoder);
         let part = above.len().div_ceil(PARTS).next_multiple_of(GENES).max(GENES);
         let parts: Vec<_> = (0..above.len().div_ceil(part))
             .into_par_iter()
@@ -82,7 +83,7 @@ impl Bridge<'_> {
                 let mut found = vec![(Vec::new(), Vec::new()); rows];
                 sums.of(number * part..((number + 1) * part).min(above.len()), &mut |gene, first, sums| {
                     if let Some(doubt) = &doubt {
-                        doubt.settle(gene, first, self.bias[gene], sums);
+                        doubt.settle_gene(gene, first, self.bias[gene], sums);
                     }
                     let is_above = above_zero(sums, self.bias[gene]);
                     let of_rows = u64::MAX >> (64 - sums.len().min(rows - first));
@@ -118,32 +119,6 @@ impl Unusual {
     /// With a value for each.
     fn rows<'a>(&'a self, values: &'a [f32]) -> Rows<'a> {
         Rows { pointers: &self.pointers, indices: &self.genes, values }
-    }
-}
-
-/// Sums that are as near to zero as they may be wrong are computed again in f32: a slope of ReLU is one or nothing, and must
-/// not depend on the kernel.
-struct Doubt<'a> {
-    hidden: &'a [f32],
-    weights: &'a PackedWeights,
-    /// How much each row's sums may be wrong, for weights of length one; and zeros for what is behind the last row.
-    slack: Vec<f32>,
-}
-
-impl<'a> Doubt<'a> {
-    fn new(slack: f32, hidden: &'a [f32], weights: &'a PackedWeights) -> Self {
-        let length = |row: &[f32]| row.iter().map(|value| value * value).sum::<f32>().sqrt();
-        let mut slack: Vec<f32> = hidden.chunks_exact(weights.width().max(1)).map(|row| slack * length(row)).collect();
-        slack.resize(slack.len() + u64::BITS as usize, 0.0);
-        Self { hidden, weights, slack }
-    }
-
-    fn settle(&self, gene: usize, first: usize, bias: f32, sums: &mut [f32]) {
-        let slack = &self.slack[first..][..sums.len()];
-        for place in places(near_zero(sums, bias, slack, self.weights.lengths()[gene])) {
-            let hidden = &self.hidden[(first + place) * self.weights.width()..][..self.weights.width()];
-            sums[place] = self.weights.times_gene(hidden, gene);
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use burn::tensor::Tensor;
 
+use super::doubt::Doubt;
 use super::gene_sums::GeneSums;
 use super::packed::PackedWeights;
 #[cfg(target_arch = "x86_64")]
@@ -39,8 +40,10 @@ impl DenseLayer {
         let (there, [inputs, outputs]) = (self.there(), self.weight.dims());
         let products = GeneSums::new(there, rows);
         let mut sums = products.to_rows(rows.len() / inputs.max(1), outputs);
-        if self.slope.is_some() && products.slack() > 0.0 {
-            self.settle(rows, &mut sums, products.slack());
+        if self.slope.is_some()
+            && let Some(doubt) = Doubt::new(products.slack(), rows, there)
+        {
+            doubt.settle_rows(&self.bias, &mut sums);
         }
         let below = activate(&mut sums, &self.bias, self.slope);
         (sums, below)
@@ -68,21 +71,6 @@ impl DenseLayer {
             let rows = |part| tensors::to_vec(self.weight.clone().slice([part, 0..outputs]));
             PackedWeights::transposed(outputs, inputs, rows)
         })
-    }
-
-    /// Sums that are as near to zero as they may be wrong are computed again in f32, as in the crossing of the genes
-    /// (`bridge.rs`): a slope jumps at zero, and must be one that sums of f32 have.
-    fn settle(&self, rows: &[f32], sums: &mut [f32], slack: f32) {
-        let (there, [inputs, outputs]) = (self.there(), self.weight.dims());
-        for (row, sums) in rows.chunks_exact(inputs.max(1)).zip(sums.chunks_exact_mut(outputs.max(1))) {
-            let slack = slack * row.iter().map(|value| value * value).sum::<f32>().sqrt();
-            let weights = self.bias.iter().zip(there.lengths());
-            for (output, (sum, (bias, length))) in sums.iter_mut().zip(weights).enumerate() {
-                if (*sum + bias).abs() <= slack * length {
-                    *sum = there.times_gene(row, output);
-                }
-            }
-        }
     }
 }
 

@@ -14,6 +14,7 @@ mod decoder;
 mod dense;
 #[cfg(target_arch = "x86_64")]
 mod dense_tiles;
+mod doubt;
 mod epochs;
 mod error;
 mod frozen;
