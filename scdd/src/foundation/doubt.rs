@@ -37,7 +37,7 @@ impl<'a> Doubt<'a> {
             for (gene, (sum, (bias, length))) in
                 sums.iter_mut().zip(bias.iter().zip(self.weights.lengths())).enumerate()
             {
-                if (*sum + bias).abs() < slack * length {
+                if (*sum + bias).abs() <= slack * length {
                     *sum = self.again(row, gene);
                 }
             }

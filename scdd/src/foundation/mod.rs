@@ -17,6 +17,7 @@ mod dense_tiles;
 mod doubt;
 mod epochs;
 mod error;
+mod fastest;
 mod frozen;
 mod gene_kernel;
 mod gene_space;

@@ -6,6 +6,7 @@
 //! of memory. Whatever cells are beside it, the terms of a cell are added one after the other in the order of its genes:
 //! its sums are the same bits.
 
+use super::fastest::fastest;
 use super::packed_order::{Entry, Order, Tile, prefetch};
 use super::sparse::Aligned;
 use super::sparse_kernel::{Rows, fused};
@@ -66,31 +67,15 @@ fn multiply(kernel: Kernel, rows: Rows, packed: &[f32], genes: usize, width: usi
 
 /// The fastest kernel that the processor can execute.
 fn kernel() -> Kernel {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            return add_tile_avx512;
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return add_tile_avx2;
-        }
-    }
-    add_tile_any::<1, { cfg!(target_arch = "aarch64") }>
+    fastest!(
+        (tile: Tile, weights: &[Row], sums: &mut [Row], next: [&[Row]; 2]),
+        add_tile_any::<2, true>,
+        add_tile_any::<1, true>,
+        add_tile_any::<1, { cfg!(target_arch = "aarch64") }>
+    )
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn add_tile_avx512(tile: Tile, weights: &[Row], sums: &mut [Row], next: [&[Row]; 2]) {
-    add_tile_any::<2, true>(tile, weights, sums, next);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn add_tile_avx2(tile: Tile, weights: &[Row], sums: &mut [Row], next: [&[Row]; 2]) {
-    add_tile_any::<1, true>(tile, weights, sums, next);
-}
-
-/// The same for any processor. So many runs of one length are added at once as fit its registers; `FUSED` rounds once per
+/// For any processor. So many runs of one length are added at once as fit its registers; `FUSED` rounds once per
 /// multiplication and addition.
 #[inline(always)]
 fn add_tile_any<const TOGETHER: usize, const FUSED: bool>(

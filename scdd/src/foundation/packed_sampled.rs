@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::fastest::fastest;
 use super::packed::PackedWeights;
 use super::packed_kernel::{COLUMNS, Row};
 use super::packed_order::prefetch;
@@ -143,28 +144,12 @@ impl<'a> Block<'a> {
 
 /// The fastest kernel that the processor can execute.
 fn kernel() -> Kernel {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            return add_products_avx512;
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return add_products_avx2;
-        }
-    }
-    add_products::<{ cfg!(target_arch = "aarch64") }>
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn add_products_avx512(block: &Block, rows: &[Row], sums: &mut [Sums]) {
-    add_products::<true>(block, rows, sums);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn add_products_avx2(block: &Block, rows: &[Row], sums: &mut [Sums]) {
-    add_products::<true>(block, rows, sums);
+    fastest!(
+        (block: &Block, rows: &[Row], sums: &mut [Sums]),
+        add_products::<true>,
+        add_products::<true>,
+        add_products::<{ cfg!(target_arch = "aarch64") }>
+    )
 }
 
 #[inline(always)]

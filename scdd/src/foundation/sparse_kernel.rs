@@ -6,6 +6,8 @@
 //! comes, and four rows at a time are added, so that the sums are loaded and stored once for four. Whatever cells are
 //! in a batch, the terms of a cell are added one after the other in the order of its genes: its sums are the same bits.
 
+use super::fastest::fastest;
+
 /// Bytes of weights that stay in the second cache (1.25 to 2 MB in today's servers) while cells use them.
 const BLOCK_BYTES: usize = 1 << 20;
 /// Weight rows that are added together.
@@ -26,30 +28,18 @@ pub(super) fn block_rows(width: usize) -> usize {
 
 /// Adds the products of `rows` with `weights` `[_, width]` to `sums` `[rows, width]`.
 pub(super) fn add_products(rows: Rows, weights: &[f32], width: usize, sums: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor has the feature, as was just asked.
-            return unsafe { add_products_avx512(rows, weights, width, sums) };
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has both features, as was just asked.
-            return unsafe { add_products_avx2(rows, weights, width, sums) };
-        }
-    }
-    add_products_any::<{ cfg!(target_arch = "aarch64") }>(rows, weights, width, sums);
+    // SAFETY: the function `kernel` chose what the processor has; the others need nothing.
+    unsafe { kernel()(rows, weights, width, sums) }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn add_products_avx512(rows: Rows, weights: &[f32], width: usize, sums: &mut [f32]) {
-    add_products_any::<true>(rows, weights, width, sums);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn add_products_avx2(rows: Rows, weights: &[f32], width: usize, sums: &mut [f32]) {
-    add_products_any::<true>(rows, weights, width, sums);
+/// The fastest kernel that the processor can execute.
+fn kernel() -> unsafe fn(Rows, &[f32], usize, &mut [f32]) {
+    fastest!(
+        (rows: Rows, weights: &[f32], width: usize, sums: &mut [f32]),
+        add_products_any::<true>,
+        add_products_any::<true>,
+        add_products_any::<{ cfg!(target_arch = "aarch64") }>
+    )
 }
 
 /// The same for any processor; `FUSED` rounds once per multiplication and addition.
