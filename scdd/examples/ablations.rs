@@ -10,7 +10,7 @@ use scdd::distill::{DistillBuilder, ValidationModels};
 use scdd::prelude::*;
 use scdd::study::DecoderBuilder;
 
-/// Fresh networks of each judge.
+/// Fresh networks of each evaluation model.
 const NETWORKS: usize = 2;
 /// What every other choice is compared with.
 const DEFAULT: &str = "scDD+Metacells, ridge: the default";
@@ -25,15 +25,15 @@ fn choice(name: &str, open: impl Fn(&Shared) -> Result<Opened> + Send + Sync + '
     })
 }
 
-/// Mixtures of metacells, moved by ridge students, with one thing changed.
+/// Mixtures of metacells, moved by ridge surrogates, with one thing changed.
 fn mixture(name: &str, change: impl Fn(Opened) -> Opened + Send + Sync + 'static) -> Method {
-    choice(name, move |shared| Ok(change(shared.metacells()?.distill(RidgeStudents::default()))))
+    choice(name, move |shared| Ok(change(shared.metacells()?.distill(RidgeSurrogates::default()))))
 }
 
 /// The same with other metacells.
 fn metacells(per_class: usize) -> Method {
     choice(&format!("metacells: {per_class} per class"), move |shared| {
-        Ok(shared.study().metacells().per_class(per_class).run()?.distill(RidgeStudents::default()))
+        Ok(shared.study().metacells().per_class(per_class).run()?.distill(RidgeSurrogates::default()))
     })
 }
 
@@ -57,22 +57,22 @@ fn through(name: &str, change: impl Fn(DecoderBuilder) -> DecoderBuilder + Send 
     choice(name, move |shared| Ok(decoder(&change, shared)?.distill_decoder(GradientMatching::default())))
 }
 
-/// Ridge students through such a decoder.
+/// Ridge surrogates through such a decoder.
 fn ridge_through(likelihood: Likelihood) -> Method {
     choice(&format!("ridge through the decoder, trained anew: {}", likelihood.name()), move |shared| {
         let study = decoder(|opened| opened.likelihood(likelihood), shared)?;
-        Ok(chosen(study.distill_decoder(RidgeStudents::default())))
+        Ok(chosen(study.distill_decoder(RidgeSurrogates::default())))
     })
 }
 
-/// Ridge students with the choices of the metacells' pipeline, on another path.
+/// Ridge surrogates with the choices of the metacells' pipeline, on another path.
 fn chosen(opened: Opened) -> Opened {
-    opened.start(Start::KMeans).steps(400).early_stopping(20, 10).validation_models(ValidationModels::Students)
+    opened.init(Init::KMeans).steps(400).early_stopping(20, 10).validation_models(ValidationModels::Surrogates)
 }
 
-/// Every choice by its name, beside controls.
+/// Every choice by its name, beside baselines.
 fn choices() -> Result<Vec<Method>> {
-    let ridge = RidgeStudents::default;
+    let ridge = RidgeSurrogates::default;
     let mut methods = vec![
         Method::all_training_cells(),
         Method::named("random cells")?,
@@ -80,22 +80,22 @@ fn choices() -> Result<Vec<Method>> {
         Method::named("k-means pseudobulks")?,
         mixture(DEFAULT, |opened| opened),
         mixture("start alone, no step", |opened| opened.steps(0)),
-        mixture("start: class mean", |opened| opened.start(Start::ClassMean)),
-        mixture("start: medoid", |opened| opened.start(Start::Medoid)),
-        mixture("start: random cells", |opened| opened.start(Start::RandomReal)),
+        mixture("start: class mean", |opened| opened.init(Init::ClassMean)),
+        mixture("start: medoid", |opened| opened.init(Init::Medoid)),
+        mixture("start: random cells", |opened| opened.init(Init::RandomReal)),
         metacells(16),
         metacells(256),
         mixture("rate 0.03", |opened| opened.learning_rate(0.03)),
         mixture("rate 0.3", |opened| opened.learning_rate(0.3)),
         mixture("50 steps", |opened| opened.steps(50)),
         mixture("200 steps", |opened| opened.steps(200)),
-        mixture("no margin over the start", |opened| opened.start_margin(0.0)),
-        mixture("markers: all genes", |opened| opened.marker_shares(&[1.0])),
-        mixture("markers: a tenth of the genes", |opened| opened.marker_shares(&[0.1])),
-        mixture("markers: chosen, all genes in steps", |opened| opened.step_marker_shares(&[1.0])),
-        mixture("markers: chosen, half of the genes in steps", |opened| opened.step_marker_shares(&[0.5])),
+        mixture("no margin over the start", |opened| opened.min_improvement(0.0)),
+        mixture("markers: all genes", |opened| opened.marker_fractions(&[1.0])),
+        mixture("markers: a tenth of the genes", |opened| opened.marker_fractions(&[0.1])),
+        mixture("markers: chosen, all genes in steps", |opened| opened.step_marker_fractions(&[1.0])),
+        mixture("markers: chosen, half of the genes in steps", |opened| opened.step_marker_fractions(&[0.5])),
         mixture("chosen by the linear head, all genes", |opened| {
-            opened.validation_models(ValidationModels::LinearHead).marker_shares(&[1.0])
+            opened.validation_models(ValidationModels::LinearHead).marker_fractions(&[1.0])
         }),
         objective("classes alike", ridge().weights(ClassWeights::Equal)),
         objective("classes by their cells", ridge().weights(ClassWeights::Frequency)),
@@ -107,18 +107,18 @@ fn choices() -> Result<Vec<Method>> {
             Ok(chosen(shared.metacells()?.distill(both)))
         }),
     ];
-    for student in RidgeStudent::ALL {
-        let mut students = RidgeStudent::MATCHED.to_vec();
-        let change = if students.contains(&student) {
-            students.retain(|other| *other != student);
+    for surrogate in RidgeSurrogate::ALL {
+        let mut surrogates = RidgeSurrogate::MATCHED.to_vec();
+        let change = if surrogates.contains(&surrogate) {
+            surrogates.retain(|other| *other != surrogate);
             "without"
         } else {
-            students.push(student);
+            surrogates.push(surrogate);
             "with"
         };
-        methods.push(objective(&format!("{change} the student: {}", student.name()), ridge().students(&students)));
+        methods.push(objective(&format!("{change} the surrogate: {}", surrogate.name()), ridge().surrogates(&surrogates)));
     }
-    methods.push(objective("with all six students", ridge().students(&RidgeStudent::ALL)));
+    methods.push(objective("with all six surrogates", ridge().surrogates(&RidgeSurrogate::ALL)));
     methods.extend([
         choice("ridge on expression itself", move |shared| {
             Ok(chosen(shared.study().distill_expression(ridge())).learning_rate(0.02))
@@ -127,7 +127,7 @@ fn choices() -> Result<Vec<Method>> {
         choice("ridge through SCDG and the decoder", move |shared| Ok(chosen(shared.scdg()?.distill(ridge())))),
         choice("DC through the decoder", |shared| Ok(shared.study().distill_decoder(GradientMatching::default()))),
         choice("the same, start: class mean", |shared| {
-            Ok(shared.study().distill_decoder(GradientMatching::default()).start(Start::ClassMean))
+            Ok(shared.study().distill_decoder(GradientMatching::default()).init(Init::ClassMean))
         }),
         ridge_through(Likelihood::SquaredError),
         ridge_through(Likelihood::Poisson),
@@ -147,9 +147,9 @@ fn choices() -> Result<Vec<Method>> {
             let scdg = shared.study().train_scdg().condition_dropout(0.1).run()?;
             Ok(scdg.distill(GradientMatching::default()).guidance(1.0))
         }),
-        paper("SCDG: start: class mean", |opened| opened.start(Start::ClassMean)),
-        paper("SCDG: start: k-means", |opened| opened.start(Start::KMeans)),
-        paper("SCDG: start: generated", |opened| opened.start(Start::Generated)),
+        paper("SCDG: start: class mean", |opened| opened.init(Init::ClassMean)),
+        paper("SCDG: start: k-means", |opened| opened.init(Init::KMeans)),
+        paper("SCDG: start: generated", |opened| opened.init(Init::Generated)),
         paper("SCDG: 10 steps", |opened| opened.steps(10)),
         paper("SCDG: 200 steps", |opened| opened.steps(200)),
         paper("SCDG: rate chosen of 0.01, 0.05, 0.2", |opened| opened.choose_learning_rate(&[0.01, 0.05, 0.2])),

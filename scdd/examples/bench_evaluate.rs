@@ -1,7 +1,7 @@
-//! What judges cost: `bench_evaluate CELLS.safetensors TOLERANCE [judges]`.
+//! What evaluation models cost: `bench_evaluate CELLS.safetensors TOLERANCE [models]`.
 //!
 //! Reads cells to train on and to test on (compressed rows `train.indptr`, `train.indices`, `train.values`, `train.labels`,
-//! and `test.` of the same), fits CellTypist's logistic regression twice at the tolerance, and, when asked for, every judge
+//! and `test.` of the same), fits CellTypist's logistic regression twice at the tolerance, and, when asked for, every evaluation model
 //! that sees expression once, on all cells and on five of each class. Prints one JSON object: seconds and accuracies.
 //! `cargo xtask bench evaluate` runs it beside scikit-learn.
 
@@ -19,8 +19,8 @@ use measure::processor_seconds;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [cells, tolerance, judges @ ..] = &arguments[..] else {
-        return Err("expected CELLS.safetensors TOLERANCE [judges]".into());
+    let [cells, tolerance, names @ ..] = &arguments[..] else {
+        return Err("expected CELLS.safetensors TOLERANCE [models]".into());
     };
     let bytes = std::fs::read(cells)?;
     let file = SafeTensors::deserialize(&bytes)?;
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     let of_few: Vec<u32> = few.iter().map(|&cell| labels[cell]).collect();
     let mut found = Vec::new();
-    let models = all_models().into_iter().filter(|model| !judges.is_empty() && !model.sees_latents());
+    let models = all_models().into_iter().filter(|model| !names.is_empty() && !model.sees_latents());
     for model in models {
         for (set, expression, labels) in
             [("all cells", train.clone(), &labels), ("five of each class", train.select_cells(&few), &of_few)]
@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }));
         }
     }
-    println!("{}", json!({ "fit": fit, "busy": busy, "accuracy": accuracy, "predicted": predicted, "judges": found }));
+    println!("{}", json!({ "fit": fit, "busy": busy, "accuracy": accuracy, "predicted": predicted, "models": found }));
     Ok(())
 }
 

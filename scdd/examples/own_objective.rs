@@ -4,17 +4,17 @@ use scdd::burn::tensor::Tensor;
 use scdd::prelude::*;
 
 /// Class means of what random networks make of expression.
-struct RandomStudents;
+struct RandomSurrogates;
 
-impl MatchingObjective for RandomStudents {
+impl MatchingObjective for RandomSurrogates {
     fn name(&self) -> String {
-        "random students".to_owned()
+        "random surrogates".to_owned()
     }
     fn loss(&self, matching: &Matching) -> Tensor<1> {
         let mut loss = Tensor::zeros([1], &matching.device());
-        for student in matching.students().hidden(&[64]).on_expression().draw(4) {
-            let real = matching.real_means().matmul(student.features(matching.real_expression()));
-            let made = matching.synthetic_means().matmul(student.features(matching.synthetic_expression()));
+        for surrogate in matching.surrogates().hidden(&[64]).on_expression().draw(4) {
+            let real = matching.real_means().matmul(surrogate.features(matching.real_expression()));
+            let made = matching.synthetic_means().matmul(surrogate.features(matching.synthetic_expression()));
             loss = loss + (real - made).powi_scalar(2).sum();
         }
         loss
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     let study = cells.study("cell_type").seed(7).run()?;
     println!("{study:?}");
 
-    let own = study.distill_decoder(RandomStudents).run()?;
+    let own = study.distill_decoder(RandomSurrogates).run()?;
     let dm = study.distill_decoder(DistributionMatching::default()).run()?;
     let dc = study.distill_decoder(GradientMatching::default()).run()?;
     println!("{own:?}");
@@ -36,7 +36,7 @@ fn main() -> Result<()> {
     println!("{}", own.loss_curve()?.summary());
     println!("{}", own.umap()?.summary());
 
-    let mixture = Mixture::new().with(1.0, RandomStudents).with(10.0, DistributionMatching::default());
+    let mixture = Mixture::new().with(1.0, RandomSurrogates).with(10.0, DistributionMatching::default());
     let both = study.distill_decoder(mixture).run()?;
     let trajectory = study.distill_decoder(TrajectoryMatching::default()).run()?;
     let by_frequency = DistributionMatching::default().class_weights(ClassWeights::Frequency);

@@ -1,7 +1,7 @@
 //! Every pipeline of the paper on one data set, in one table: `cargo run --example pipelines -- FILE.h5ad LABEL [PER_CLASS
 //! [SEED]]`. Without arguments it takes the demo's data set.
 
-use scdd::distill::DistilledFeatures;
+use scdd::distill::DistilledEmbeddings;
 use scdd::prelude::*;
 
 fn main() -> Result<()> {
@@ -17,10 +17,10 @@ fn main() -> Result<()> {
     println!("{study:?}");
     let scdg = study.train_scdg().run()?;
     let small = SmallClasses::TakeAll;
-    let (mut cells, mut features): (Vec<Distilled>, Vec<DistilledFeatures>) = (Vec::new(), Vec::new());
+    let (mut cells, mut features): (Vec<Distilled>, Vec<DistilledEmbeddings>) = (Vec::new(), Vec::new());
     macro_rules! pipelines {
         ($objective:expr) => {
-            let made = study.distill_features($objective).per_class(per_class).small_classes(small).run()?;
+            let made = study.distill_embeddings($objective).per_class(per_class).small_classes(small).run()?;
             cells.push(made.decoded()?);
             features.push(made);
             for opened in

@@ -20,7 +20,7 @@ fn main() -> Result<()> {
     let small = SmallClasses::TakeAll;
     let objective = DistributionMatching::default;
     let mixtures =
-        study.metacells().run()?.distill(RidgeStudents::default()).per_class(per_class).small_classes(small).run()?;
+        study.metacells().run()?.distill(RidgeSurrogates::default()).per_class(per_class).small_classes(small).run()?;
     let sets = [
         (mixtures.only_markers(), ", its markers alone"),
         (mixtures, ""),
@@ -30,11 +30,11 @@ fn main() -> Result<()> {
     ];
     println!("| set | cells | copies | singled out | distance to the nearest training cell | best attack, AUC |");
     println!("|---|---|---|---|---|---|");
-    let mut controls = true;
+    let mut baselines = true;
     for (set, part) in &sets {
         let privacy = set.privacy().run()?;
-        // The controls are those of the budget, the same beside each set.
-        for (place, row) in privacy.sets().iter().take(if controls { 3 } else { 1 }).enumerate() {
+        // The baselines are those of the budget, the same beside each set.
+        for (place, row) in privacy.sets().iter().take(if baselines { 3 } else { 1 }).enumerate() {
             let part = if place == 0 { part } else { "" };
             let attack = row.best_attack().map_or("-".to_owned(), |attack| {
                 format!("{:.3} ({:.3} to {:.3})", attack.auc, attack.low, attack.high)
@@ -44,10 +44,10 @@ fn main() -> Result<()> {
                 row.set, row.cells, row.exact_copies, row.singled_out, row.nearest_training
             );
         }
-        if controls {
+        if baselines {
             println!("| held-out cells | {} | | | {:.3} | |", privacy.held_out_cells(), privacy.held_out_nearest());
         }
-        controls = false;
+        baselines = false;
         eprintln!("{}", privacy.sentence());
     }
     Ok(())

@@ -17,7 +17,7 @@
 //! | [`Study`] | cells with labels, split, and seen through a foundation model pretrained on the training cells | [`study`], [`foundation`] |
 //! | [`Scdg`] | the single-step conditional diffusion generator | [`scdg`] |
 //! | [`Distilled`] | synthetic cells of each class | [`distill`] |
-//! | [`Evaluation`](evaluate::Evaluation) | scores on test cells, beside controls | [`evaluate`] |
+//! | [`Evaluation`](evaluate::Evaluation) | scores on test cells, beside baselines | [`evaluate`] |
 //! | [`BenchmarkResults`](benchmark::BenchmarkResults) | grids of methods, models, data sets and seeds: the paper's tables | [`mod@benchmark`] |
 //! | [`Figure`](visualize::Figure) | UMAP, heatmap, matrixplot, curves | [`visualize`] |
 //!
@@ -69,8 +69,8 @@ pub use benchmark::benchmark;
 pub use cells::{Cells, Counts, H5ad, Labels, LogNormalized, demo_cells, read_h5ad, simulate};
 pub use device::{default_device, device};
 pub use distill::{
-    CovarianceMatching, Distilled, DistilledFeatures, DistributionMatching, GradientMatching, KernelMatching, Mixture,
-    Optimizer, SmallClasses, Start, TrajectoryMatching,
+    CovarianceMatching, Distilled, DistilledEmbeddings, DistributionMatching, GradientMatching, KernelMatching, Mixture,
+    Optimizer, SmallClasses, Init, TrajectoryMatching,
 };
 pub use error::{Error, Result};
 pub use foundation::Foundation;

@@ -34,7 +34,7 @@ def cells(path: Path) -> None:
 
 
 def rows(path: Path) -> list[dict]:
-    costs = ("seconds", "judge_seconds", "peak_mb")
+    costs = ("seconds", "model_seconds", "peak_mb")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return [{name: value for name, value in line.items() if name not in costs} for line in lines]
 

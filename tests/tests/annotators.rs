@@ -15,7 +15,7 @@ fn study(cells: &Cells<LogNormalized>) -> Study {
 }
 
 fn set(study: &Study) -> Distilled {
-    study.metacells().run().unwrap().distill(RidgeStudents::default()).per_class(3).steps(3).run().unwrap()
+    study.metacells().run().unwrap().distill(RidgeSurrogates::default()).per_class(3).steps(3).run().unwrap()
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_linear_head_asks_for_the_foundation_model_that_it_was_trained_through_and_r
     let whole = read.with_foundation(study.foundation().clone()).unwrap();
     assert_eq!(whole.annotate(&cells).run().unwrap().labels(), before.labels());
     // Features that are no cells train a head, and no other model.
-    let features = study.distill_features(DistributionMatching::default()).steps(3).run().unwrap();
+    let features = study.distill_embeddings(DistributionMatching::default()).steps(3).run().unwrap();
     assert!(features.train_model(LinearProbe).unwrap().annotate(&cells).run().is_ok());
     assert!(features.train_model(Mlp::default()).unwrap_err().to_string().contains("have no expression"));
 }

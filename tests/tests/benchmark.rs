@@ -104,7 +104,7 @@ fn a_file_that_can_not_be_read_is_no_result() {
 /// Gives cells of the first two classes only.
 struct TwoClasses;
 
-impl Selection for TwoClasses {
+impl Baseline for TwoClasses {
     fn name(&self) -> String {
         "two classes".into()
     }
@@ -117,7 +117,7 @@ impl Selection for TwoClasses {
 /// Gives one cell.
 struct OneClass;
 
-impl Selection for OneClass {
+impl Baseline for OneClass {
     fn name(&self) -> String {
         "one class".into()
     }
@@ -128,7 +128,7 @@ impl Selection for OneClass {
 
 #[test]
 fn what_can_not_be_is_a_row_that_says_why_and_what_lacks_is_counted() {
-    let methods = [Method::control(TwoClasses), Method::control(OneClass), Method::named("class mean").unwrap()];
+    let methods = [Method::baseline(TwoClasses), Method::baseline(OneClass), Method::named("class mean").unwrap()];
     let opened = grid().seeds(1).methods(methods).per_class([1]);
     let rows = opened.cells("other", &cells(), ["cell_type", "tissue"]).run().unwrap();
     let of = |file: &str, label: &str, method: &str| {

@@ -54,7 +54,7 @@ fn pipelines_take_the_same_steps_on_a_gpu_as_on_the_cpu() {
         ("DC through SCDG", |_, scdg| scdg.distill(GradientMatching::default())),
         // One run: of two that validation cells tell hardly apart, rounding chooses.
         ("ridge on metacells", |study, _| {
-            study.metacells().run().unwrap().distill(RidgeStudents::default()).step_marker_shares(&[1.0])
+            study.metacells().run().unwrap().distill(RidgeSurrogates::default()).step_marker_fractions(&[1.0])
         }),
     ];
     let made = |study: &Study| -> Vec<Distilled> {

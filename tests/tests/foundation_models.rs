@@ -53,12 +53,12 @@ fn studies_of_three_models_are_evaluated_on_the_same_test_cells_and_say_which_mo
 }
 
 #[test]
-fn embeddings_of_a_file_can_not_be_distilled_and_a_control_that_makes_cells_is_refused_when_asked_for() {
+fn embeddings_of_a_file_can_not_be_distilled_and_a_baseline_that_makes_cells_is_refused_when_asked_for() {
     let cells = with_embedding(&cells());
     let study = cells.study("cell_type").foundation(Foundation::precomputed("X_pca")).run().unwrap();
     let message = study.train_scdg().run().unwrap_err().to_string();
     assert!(message.contains("no decoder") && message.contains("Foundation::pca"), "{message}");
-    let message = study.evaluate().control(ClassMean).run().unwrap_err().to_string();
+    let message = study.evaluate().baseline(ClassMean).run().unwrap_err().to_string();
     assert!(message.contains("no encoder") && message.contains("obsm['X_pca']"), "{message}");
     let missing = cells.study("cell_type").foundation(Foundation::precomputed("X_scVI")).run();
     let message = missing.map(|_| ()).unwrap_err().to_string();
@@ -87,7 +87,7 @@ fn the_whole_path_runs_through_principal_components_and_through_genes() {
 /// A selection that picks cells by index only: the first of each class.
 struct FirstCells;
 
-impl Selection for FirstCells {
+impl Baseline for FirstCells {
     fn name(&self) -> String {
         "first cells".into()
     }
@@ -103,10 +103,10 @@ impl Selection for FirstCells {
 }
 
 #[test]
-fn a_control_of_real_cells_is_scored_through_embeddings_that_there_are() {
+fn a_baseline_of_real_cells_is_scored_through_embeddings_that_there_are() {
     let cells = with_embedding(&cells());
     let study = cells.study("cell_type").foundation(Foundation::precomputed("X_pca")).run().unwrap();
-    let evaluation = study.evaluate().per_class(3).control(FirstCells).run().unwrap();
+    let evaluation = study.evaluate().per_class(3).baseline(FirstCells).run().unwrap();
     let row = evaluation.rows().iter().find(|row| row.method == "first cells").unwrap();
     assert_eq!(row.cells, 12);
     assert!(row.accuracy_mean > 0.8, "{row:?}");

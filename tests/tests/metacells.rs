@@ -14,7 +14,7 @@ fn study() -> Study {
 fn mixtures_stay_within_what_cells_of_their_class_span() {
     let study = study();
     let metacells = study.metacells().per_class(10).run().unwrap();
-    let opened = metacells.distill(RidgeStudents::default()).per_class(3).steps(40);
+    let opened = metacells.distill(RidgeSurrogates::default()).per_class(3).steps(40);
     let distilled = opened.run().unwrap();
     let genes = study.cells().genes();
     for (row, &class) in distilled.expression().rows().into_iter().zip(distilled.labels()) {
@@ -35,11 +35,11 @@ fn models_on_expression_see_markers_alone_and_foundation_models_see_all_genes() 
     let study = study();
     let metacells = study.metacells().per_class(10).run().unwrap();
     let distil = |shares: &[f64]| {
-        let opened = metacells.distill(RidgeStudents::default()).per_class(2).starts(1).steps(0);
-        opened.marker_shares(shares).run().unwrap()
+        let opened = metacells.distill(RidgeSurrogates::default()).per_class(2).n_init(1).steps(0);
+        opened.marker_fractions(shares).run().unwrap()
     };
     let (all, quarter) = (distil(&[1.0]), distil(&[0.25]));
-    assert_eq!((all.history().marker_share, quarter.history().marker_share), (None, Some(0.25)));
+    assert_eq!((all.history().marker_fraction, quarter.history().marker_fraction), (None, Some(0.25)));
     assert!(all.markers().is_none());
     let markers = quarter.markers().unwrap();
     let genes = study.cells().genes();
@@ -70,24 +70,24 @@ fn of_several_shares_of_marker_genes_the_best_on_validation_cells_is_delivered()
     let study = study();
     let metacells = study.metacells().per_class(10).run().unwrap();
     let distil =
-        |shares: &[f64]| metacells.distill(RidgeStudents::default()).steps(0).marker_shares(shares).run().unwrap();
+        |shares: &[f64]| metacells.distill(RidgeSurrogates::default()).steps(0).marker_fractions(shares).run().unwrap();
     let shares = [1.0, 0.5, 0.02];
     let score = |set: &Distilled| set.history().validation[0].value();
     let alone = shares.map(|share| distil(&[share]));
     let chosen = distil(&shares);
     assert_eq!(score(&chosen), alone.iter().map(score).fold(f64::MIN, f64::max));
-    let share = chosen.history().marker_share.unwrap();
+    let share = chosen.history().marker_fraction.unwrap();
     let of_share = &alone[shares.iter().position(|other| *other == share).unwrap()];
     assert_eq!(chosen.markers(), of_share.markers());
     // Linear heads see all genes, and can't say which of them are enough.
-    let heads = metacells.distill(RidgeStudents::default()).validation_models(ValidationModels::LinearHead);
-    let problem = heads.marker_shares(&shares).run().unwrap_err().to_string();
-    assert!(problem.contains("3 shares") && problem.contains("Students"), "{problem}");
+    let heads = metacells.distill(RidgeSurrogates::default()).validation_models(ValidationModels::LinearHead);
+    let problem = heads.marker_fractions(&shares).run().unwrap_err().to_string();
+    assert!(problem.contains("3 shares") && problem.contains("Surrogates"), "{problem}");
     for (wrong, found) in [(&[][..], "an empty list"), (&[0.5, 1.5], "1.5"), (&[-0.5], "-0.5")] {
-        let problem = metacells.distill(RidgeStudents::default()).marker_shares(wrong).run().unwrap_err().to_string();
-        assert!(problem.contains("marker_shares") && problem.contains(found), "{problem}");
+        let problem = metacells.distill(RidgeSurrogates::default()).marker_fractions(wrong).run().unwrap_err().to_string();
+        assert!(problem.contains("marker_fractions") && problem.contains(found), "{problem}");
     }
-    let features = study.distill_features(DistributionMatching::default()).marker_shares(&[0.5]).run();
+    let features = study.distill_embeddings(DistributionMatching::default()).marker_fractions(&[0.5]).run();
     assert!(features.unwrap_err().to_string().contains("makes no expression"));
 }
 
@@ -96,7 +96,7 @@ fn one_seed_gives_one_set_and_another_seed_another() {
     let study = study();
     let distil = |seed| {
         let metacells = study.metacells().per_class(10).seed(seed).run().unwrap();
-        metacells.distill(RidgeStudents::default()).per_class(2).steps(20).start_margin(0.0).seed(seed).run().unwrap()
+        metacells.distill(RidgeSurrogates::default()).per_class(2).steps(20).min_improvement(0.0).seed(seed).run().unwrap()
     };
     assert_eq!(distil(3).expression(), distil(3).expression());
     assert_ne!(distil(3).expression(), distil(4).expression());
@@ -107,8 +107,8 @@ fn the_start_is_delivered_unless_a_step_beats_it_by_the_margin() {
     let study = study();
     let metacells = study.metacells().run().unwrap();
     let distil = |margin| {
-        let opened = metacells.distill(RidgeStudents::default()).start(Start::RandomReal).steps(40);
-        opened.marker_shares(&[1.0]).start_margin(margin).run().unwrap()
+        let opened = metacells.distill(RidgeSurrogates::default()).init(Init::RandomReal).steps(40);
+        opened.marker_fractions(&[1.0]).min_improvement(margin).run().unwrap()
     };
     // From random cells there is much to win, but not ten standard errors of .05.
     let (won, held) = (distil(0.0), distil(40.0));
@@ -123,8 +123,8 @@ fn the_start_is_delivered_unless_a_step_beats_it_by_the_margin() {
 fn margins_that_are_no_numbers_are_refused() {
     let metacells = study().metacells().per_class(4).run().unwrap();
     for margin in [-1.0, f64::NAN] {
-        let message = metacells.distill(RidgeStudents::default()).start_margin(margin).run().unwrap_err().to_string();
-        assert!(message.contains("start_margin"), "{message}");
+        let message = metacells.distill(RidgeSurrogates::default()).min_improvement(margin).run().unwrap_err().to_string();
+        assert!(message.contains("min_improvement"), "{message}");
     }
 }
 
@@ -132,24 +132,24 @@ fn margins_that_are_no_numbers_are_refused() {
 fn of_several_starts_the_best_on_validation_cells_is_taken() {
     let study = study();
     let distil = |start, starts| {
-        let opened = study.distill_expression(RidgeStudents::default()).per_class(2).start(start).steps(0);
-        opened.starts(starts).validation_models(ValidationModels::Students).run().unwrap()
+        let opened = study.distill_expression(RidgeSurrogates::default()).per_class(2).start(start).steps(0);
+        opened.n_init(starts).validation_models(ValidationModels::Surrogates).run().unwrap()
     };
-    let (one, many) = (distil(Start::RandomReal, 1), distil(Start::RandomReal, 6));
+    let (one, many) = (distil(Init::RandomReal, 1), distil(Init::RandomReal, 6));
     let scores: Vec<f64> = many.history().starts.iter().map(|score| score.value()).collect();
     assert_eq!((one.history().starts.len(), scores.len()), (0, 6));
     // The draws differ, and a seed draws them again.
     assert!(scores.iter().any(|score| *score != scores[0]), "{scores:?}");
-    assert_eq!(distil(Start::RandomReal, 6).expression(), many.expression());
+    assert_eq!(distil(Init::RandomReal, 6).expression(), many.expression());
     let best = scores.iter().copied().fold(f64::MIN, f64::max);
     assert_eq!(one.expression() == many.expression(), best == scores[0]);
     // Class means don't depend on chance: there is nothing to choose among.
-    assert_eq!(distil(Start::ClassMean, 6).history().starts.len(), 0);
+    assert_eq!(distil(Init::ClassMean, 6).history().starts.len(), 0);
 }
 
 #[test]
 fn no_starts_are_refused() {
     let study = study();
-    let opened = study.distill_expression(RidgeStudents::default()).starts(0);
-    assert!(opened.run().unwrap_err().to_string().contains("starts"));
+    let opened = study.distill_expression(RidgeSurrogates::default()).n_init(0);
+    assert!(opened.run().unwrap_err().to_string().contains("n_init"));
 }

@@ -100,7 +100,7 @@ fn an_encoder_that_gives_no_layers_can_not_be_unfrozen_and_the_error_says_which_
 #[test]
 fn features_without_expression_can_not_go_through_an_encoder_that_is_not_frozen() {
     let study = small_study();
-    let message = study.distill_features(GradientMatching::default().unfrozen()).run().unwrap_err().to_string();
+    let message = study.distill_embeddings(GradientMatching::default().unfrozen()).run().unwrap_err().to_string();
     assert!(message.contains("compares expression") && message.contains("FeatDistill"), "{message}");
 }
 

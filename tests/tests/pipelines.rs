@@ -60,8 +60,8 @@ fn every_pipeline_lowers_its_loss_with_either_optimiser_and_all_stand_in_one_tab
             run(scdg.distill_chain(dm()), "LD3M, DM"),
         ];
         let features = [
-            study.distill_features(dc()).optimizer(optimizer).run().unwrap(),
-            study.distill_features(dm()).optimizer(optimizer).run().unwrap(),
+            study.distill_embeddings(dc()).optimizer(optimizer).run().unwrap(),
+            study.distill_embeddings(dm()).optimizer(optimizer).run().unwrap(),
         ];
         check_descent(&features[0], "FeatDistill+DC");
         check_descent(&features[1], "FeatDistill+DM");
@@ -111,7 +111,7 @@ fn one_seed_gives_one_result_on_every_pipeline_and_another_seed_another() {
     let pipelines: [Make; 5] = [
         Box::new(|seed| study.distill_expression(objective()).steps(3).seed(seed).run().unwrap().expression().clone()),
         Box::new(|seed| study.distill_decoder(objective()).steps(3).seed(seed).run().unwrap().expression().clone()),
-        Box::new(|seed| study.distill_features(objective()).steps(3).seed(seed).run().unwrap().features().clone()),
+        Box::new(|seed| study.distill_embeddings(objective()).steps(3).seed(seed).run().unwrap().features().clone()),
         Box::new(|seed| scdg.distill_chain(objective()).steps(3).seed(seed).run().unwrap().expression().clone()),
         Box::new(|seed| scdg.sample().seed(seed).run().unwrap().expression().clone()),
     ];
@@ -148,8 +148,8 @@ fn codes_start_where_they_were_asked_to() {
         builder.start(start).per_class(per_class).run().unwrap().expression().clone()
     };
     let (mean, medoid, random, clusters) =
-        (start(Start::ClassMean, 1), start(Start::Medoid, 1), start(Start::RandomReal, 1), start(Start::KMeans, 3));
-    assert_eq!(start(Start::KMeans, 1), mean, "one cluster is the class");
+        (start(Init::ClassMean, 1), start(Init::Medoid, 1), start(Init::RandomReal, 1), start(Init::KMeans, 3));
+    assert_eq!(start(Init::KMeans, 1), mean, "one cluster is the class");
     for class in 0..4 {
         let members = members(&study, class as u32);
         let expected = members.mean_axis(Axis(0)).unwrap();
@@ -169,10 +169,10 @@ fn codes_start_where_they_were_asked_to() {
 fn generated_codes_come_from_scdg_and_nowhere_else() {
     let study = small_study();
     let scdg = small_scdg(&study);
-    let builder = study.distill_decoder(DistributionMatching::default()).start(Start::Generated);
+    let builder = study.distill_decoder(DistributionMatching::default()).init(Init::Generated);
     let message = builder.run().unwrap_err().to_string();
     assert!(message.contains("scdg.distill"), "{message}");
-    let moved = scdg.distill(DistributionMatching::default()).start(Start::Generated).steps(2).run().unwrap();
+    let moved = scdg.distill(DistributionMatching::default()).init(Init::Generated).steps(2).run().unwrap();
     let sampled = scdg.sample().per_class(2).run().unwrap();
     assert_eq!((moved.labels().len(), sampled.labels().len()), (4, 8));
     assert!(scdg.sample().per_class(2).plan().unwrap().contains("8 synthetic cells of 4 classes"));
@@ -185,7 +185,7 @@ fn generated_codes_come_from_scdg_and_nowhere_else() {
 #[test]
 fn the_learning_rate_is_the_one_with_the_best_score_on_validation_cells() {
     let study = small_study();
-    let builder = study.distill_features(DistributionMatching::default()).steps(10);
+    let builder = study.distill_embeddings(DistributionMatching::default()).steps(10);
     let chosen = builder.clone().choose_learning_rate(&[1e30, 1e-4, 0.05]).run().unwrap();
     let rates = &chosen.history().runs;
     assert_eq!(rates.len(), 3);
@@ -206,7 +206,7 @@ fn the_learning_rate_is_the_one_with_the_best_score_on_validation_cells() {
 fn early_stopping_delivers_the_step_with_the_best_score() {
     let study = small_study();
     // A rate that leads away from a start that is already good.
-    let builder = study.distill_decoder(DistributionMatching::default()).start(Start::ClassMean).learning_rate(3.0);
+    let builder = study.distill_decoder(DistributionMatching::default()).init(Init::ClassMean).learning_rate(3.0);
     let stopped = builder.clone().early_stopping(2, 3).run().unwrap();
     let history = stopped.history();
     let kept = history.validation.iter().find(|score| score.step == history.kept_step).unwrap();
@@ -222,7 +222,7 @@ fn nothing_is_chosen_without_validation_cells() {
     let network = NetworkConfig { hidden: vec![16; 3], latent: 8, ..NetworkConfig::default() };
     let pretraining = PretrainingConfig { network, epochs: 1, batch: 64, ..PretrainingConfig::default() };
     let study = prepared().study("cell_type").validation_fraction(0.0).pretraining(pretraining).run().unwrap();
-    let builder = study.distill_features(DistributionMatching::default()).early_stopping(5, 2);
+    let builder = study.distill_embeddings(DistributionMatching::default()).early_stopping(5, 2);
     let message = builder.run().unwrap_err().to_string();
     assert!(message.contains("no validation cells") && message.contains("validation_fraction"), "{message}");
 }
@@ -237,7 +237,7 @@ fn features_are_distilled_where_nothing_can_be_encoded_or_decoded() {
     });
     let cells = cells.with_obsm("X_other", latents).unwrap();
     let study = cells.study("cell_type").foundation(Foundation::precomputed("X_other")).run().unwrap();
-    let features = study.distill_features(DistributionMatching::default()).run().unwrap();
+    let features = study.distill_embeddings(DistributionMatching::default()).run().unwrap();
     let evaluation = features.evaluate().run().unwrap();
     assert_eq!(evaluation.rows()[0].method, "FeatDistill+DM");
     assert!(evaluation.rows()[0].accuracy_mean > 0.9, "{:?}", evaluation.rows()[0]);
@@ -264,11 +264,11 @@ impl MatchingObjective for Wrong {
 #[test]
 fn wrong_objectives_and_settings_are_errors_with_numbers_and_the_mend() {
     let study = small_study();
-    let features = |loss| study.distill_features(Wrong(loss)).run().unwrap_err().to_string();
-    let two = features(|matching| matching.synthetic_features().sum().reshape([1]).repeat_dim(0, 2));
+    let features = |loss| study.distill_embeddings(Wrong(loss)).run().unwrap_err().to_string();
+    let two = features(|matching| matching.synthetic_embeddings().sum().reshape([1]).repeat_dim(0, 2));
     assert!(two.contains("wrong has 2 values") && two.contains(".sum()"), "{two}");
     // sqrt at 0: the loss is 0, its gradient infinite or not a number.
-    let root = features(|matching| (matching.synthetic_features() * 0.0).powi_scalar(2).sum().sqrt());
+    let root = features(|matching| (matching.synthetic_embeddings() * 0.0).powi_scalar(2).sum().sqrt());
     assert!(root.contains("gradient of wrong became NaN in step 0 of 50"), "{root}");
     let expression = features(|matching| matching.synthetic_expression().mean());
     assert!(expression.contains("FeatDistill+wrong makes none"), "{expression}");
@@ -344,7 +344,7 @@ fn guidance_changes_what_is_distilled_and_the_noise_step_follows_the_schedule() 
 #[test]
 fn the_loss_curve_of_a_choice_shows_the_validation_scores_too() {
     let study = small_study();
-    let made = study.distill_features(DistributionMatching::default()).steps(6).early_stopping(2, 9).run().unwrap();
+    let made = study.distill_embeddings(DistributionMatching::default()).steps(6).early_stopping(2, 9).run().unwrap();
     let plot = made.loss_curve().unwrap().to_json();
     assert!(plot.contains("macro-F1 of validation cells"), "{plot}");
     assert_eq!(made.history().validation.len(), 4);

@@ -179,7 +179,7 @@ fn an_objective_that_is_not_finite_stops_with_its_name() {
             "not a number".to_owned()
         }
         fn loss(&self, matching: &Matching) -> scdd::burn::tensor::Tensor<1> {
-            matching.synthetic_features().sum() * f64::NAN
+            matching.synthetic_embeddings().sum() * f64::NAN
         }
     }
     let scdg = small_scdg(&small_study(3));

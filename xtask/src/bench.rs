@@ -1,5 +1,5 @@
 //! `cargo xtask bench demo`: the figures of the demo and of the kernel; `cargo xtask bench foundation` and `distill`: those of
-//! embedding cells and of distilling them, beside PyTorch; `evaluate`: those of judges, beside scikit-learn, and the paper's
+//! embedding cells and of distilling them, beside PyTorch; `evaluate`: those of evaluation models, beside scikit-learn, and the paper's
 //! table II of Baron in one process; `kernel`: what a cell costs beyond its work; as JSON lines.
 //!
 //! ```text
@@ -38,7 +38,7 @@ pub fn distill(place: &Place) -> Result<()> {
     beside_pytorch(place, "bench_distill", "bench-distill")
 }
 
-/// Training and asking judges, and table II of Yu et al. 2025 on Baron, one seed, in one process.
+/// Training and asking evaluation models, and table II of Yu et al. 2025 on Baron, one seed, in one process.
 pub fn evaluate(place: &Place) -> Result<()> {
     beside_pytorch(place, "bench_evaluate", "bench-evaluate")?;
     table_two(place)
@@ -80,7 +80,7 @@ fn table_two(place: &Place) -> Result<()> {
     for model in models {
         let all = |row: &&serde_json::Value| row["model"] == model && row["method"] == "all training cells";
         let of_sets = |row: &&serde_json::Value| row["model"] == model && row["method"] != "all training cells";
-        let seconds = |row: &serde_json::Value| row["judge_seconds"].as_f64();
+        let seconds = |row: &serde_json::Value| row["model_seconds"].as_f64();
         figure(model, "all training cells", lines.iter().filter(all).filter_map(seconds).sum(), "s");
         figure(model, "all sets", lines.iter().filter(of_sets).filter_map(seconds).sum(), "s");
     }

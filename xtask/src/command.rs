@@ -12,7 +12,7 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command and leaves it to the caller to judge how it ended.
+/// Runs a command and leaves it to the caller to say how it ended.
 pub fn status(command: &mut Command) -> Result<ExitStatus> {
     command.status().with_context(|| format!("{} couldn't be started", shown(command)))
 }

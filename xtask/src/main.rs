@@ -71,7 +71,7 @@ enum Bench {
     Foundation,
     /// A step of distilling and one of SCDG's training, beside PyTorch.
     Distill,
-    /// Judges: logistic regression beside scikit-learn's, and the seconds of each; the paper's table II of Baron in one process.
+    /// Evaluation models: logistic regression beside scikit-learn's, and the seconds of each; the paper's table II of Baron in one process.
     Evaluate,
     /// The kernel's evaluator over a fixed list of cells (kernel/bench/cells.txt).
     Kernel,

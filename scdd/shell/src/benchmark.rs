@@ -25,7 +25,7 @@ pub struct Run {
     /// Budgets in cells per class.
     #[arg(long, value_delimiter = ',', value_name = "CELLS", default_value = "1")]
     per_class: Vec<usize>,
-    /// Methods by name, or "all", "paper", "controls". A name may be written without punctuation: scdd+scdg-dc.
+    /// Methods by name, or "all", "paper", "baselines". A name may be written without punctuation: scdd+scdg-dc.
     #[arg(long, value_delimiter = ',', value_name = "METHOD", default_value = "all")]
     methods: Vec<String>,
     /// Models that are trained on each set, by name, or "all".

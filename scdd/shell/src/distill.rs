@@ -56,7 +56,7 @@ impl Distill {
             shared = shared.with_scdg_steps(steps);
         }
         match method.make(&shared, self.per_class)? {
-            None => Err(no_cells("distils nothing: it is a control of `scdd evaluate` and `scdd benchmark`").into()),
+            None => Err(no_cells("distils nothing: it is a baseline of `scdd evaluate` and `scdd benchmark`").into()),
             Some(TrainingSet::Features(_)) => {
                 Err(no_cells("makes features, no cells, and there is nothing to write").into())
             }

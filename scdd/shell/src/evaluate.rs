@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use scdd::Distilled;
 use scdd::benchmark::models_named;
-use scdd::evaluate::{Protocol, all_controls};
+use scdd::evaluate::{Protocol, main_baselines};
 
 use crate::Outcome;
 use crate::study::Studied;
@@ -14,18 +14,18 @@ use crate::study::Studied;
 pub struct Evaluate {
     #[command(flatten)]
     studied: Studied,
-    /// A distilled set that `scdd distill` wrote, of the same file, label and seed; several are judged beside each other.
+    /// A distilled set that `scdd distill` wrote, of the same file, label and seed; several are evaluated beside each other.
     #[arg(long = "set", value_name = "FILE")]
     sets: Vec<PathBuf>,
-    /// Budgets of the controls beside those of the sets.
+    /// Budgets of the baselines beside those of the sets.
     #[arg(long, value_delimiter = ',')]
     per_class: Vec<usize>,
     /// Models by name, or "all"; the linear head on the frozen encoder.
     #[arg(long, value_delimiter = ',', default_value = "linear head")]
     models: Vec<String>,
-    /// All controls in the place of random cells and class means.
+    /// All baselines in the place of random cells and class means.
     #[arg(long)]
-    all_controls: bool,
+    main_baselines: bool,
     /// Networks that scores are the mean of.
     #[arg(long, default_value_t = 5)]
     networks: usize,
@@ -49,8 +49,8 @@ impl Evaluate {
         for &per_class in &self.per_class {
             evaluation = evaluation.per_class(per_class);
         }
-        if self.all_controls {
-            evaluation = evaluation.controls(all_controls());
+        if self.main_baselines {
+            evaluation = evaluation.baselines(main_baselines());
         }
         let evaluation = if self.validation { evaluation.on_validation().run()? } else { evaluation.run()? };
         if self.json {

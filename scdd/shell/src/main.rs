@@ -44,7 +44,7 @@ enum Verb {
     Distill(distill::Distill),
     /// Annotates cells with a trained model.
     Annotate(annotate::Annotate),
-    /// Judges distilled sets beside controls on the test cells of their study.
+    /// Evaluates distilled sets beside baselines on the test cells of their study.
     Evaluate(evaluate::Evaluate),
     /// Runs a grid of methods, models, data sets, labels and seeds, such as a table of the paper.
     Benchmark(benchmark::Run),

@@ -66,7 +66,7 @@ fn json(text: &str) -> serde_json::Value {
 const STUDY: &str = "--label cell_type --min-genes 5";
 
 #[test]
-fn cells_are_shown_prepared_embedded_distilled_and_judged() {
+fn cells_are_shown_prepared_embedded_distilled_and_evaluated() {
     let place = Place::new();
     let info = json(&place.done("info cells.h5ad --json"));
     assert_eq!((&info["cells"], &info["genes"]), (&240.into(), &120.into()));
@@ -92,13 +92,13 @@ fn cells_are_shown_prepared_embedded_distilled_and_judged() {
     let recipe = json(&place.done(&format!("{distil} --steps 2 --out distilled.h5ad --json")));
     assert_eq!(recipe["method"], "scDD+Decoder, DM");
     assert_eq!(scdd::cells::read_recipe(place.path("distilled.h5ad")).unwrap().unwrap()["method"], recipe["method"]);
-    let judge = format!("evaluate cells.h5ad {STUDY} --foundation model.safetensors --set distilled.h5ad --networks 2");
-    let rows = place.done(&format!("{judge} --models linear-head,nearest-neighbours --json"));
+    let evaluate = format!("evaluate cells.h5ad {STUDY} --foundation model.safetensors --set distilled.h5ad --networks 2");
+    let rows = place.done(&format!("{evaluate} --models linear-head,nearest-neighbours --json"));
     let rows: Vec<serde_json::Value> = rows.lines().map(json).collect();
     // The set, random cells, class means and all training cells under two models.
     assert_eq!(rows.len(), 8);
     assert!(rows.iter().any(|row| row["method"] == "scDD+Decoder, DM" && row["cells"] == 6 && row["per_class"] == 2));
-    assert!(place.done(&judge).contains("scDD+Decoder, DM"));
+    assert!(place.done(&evaluate).contains("scDD+Decoder, DM"));
 
     let annotator = "--annotator types.safetensors --annotator-model nearest-neighbours";
     place.done(&format!("{distil} --steps 2 --out again.h5ad {annotator}"));
@@ -114,14 +114,14 @@ fn cells_are_shown_prepared_embedded_distilled_and_judged() {
     let mixtures =
         "--method scdd+metacells-ridge --foundation model.safetensors --steps 2 --only-markers --out only.h5ad";
     let recipe = json(&place.done(&format!("distill cells.h5ad {STUDY} {mixtures} --json")));
-    let share = recipe["marker_share"].as_f64().unwrap();
+    let share = recipe["marker_fraction"].as_f64().unwrap();
     let only = scdd::H5ad::open(place.path("only.h5ad")).log_normalized().read().unwrap();
     let expressed: std::collections::HashSet<u32> = only.expression().indices().iter().copied().collect();
     let markers = (share * only.genes() as f64).ceil() as usize;
     assert!(expressed.len() <= markers && markers < only.genes(), "{} of {}", expressed.len(), only.genes());
 
     // Of another seed, the set and the model may have seen what is tested.
-    let (code, said) = place.fails(&format!("{judge} --seed 8"));
+    let (code, said) = place.fails(&format!("{evaluate} --seed 8"));
     assert!(code == 1 && said.contains("was pretrained on"), "{code} {said}");
     let (code, said) =
         place.fails(&format!("evaluate cells.h5ad {STUDY} --foundation-epochs 1 --seed 8 --set distilled.h5ad"));
@@ -192,7 +192,7 @@ fn what_goes_wrong_is_one_line_with_its_mend_and_a_code() {
         format!("distill cells.h5ad {STUDY} --foundation-epochs 1 --steps 1 --out x.h5ad --only-markers --method");
     one_line(&format!("{markers} scdd+decoder-dm"), 1, "no markers");
     let no_cells = format!("distill cells.h5ad {STUDY} --foundation-epochs 1 --steps 1 --out x.h5ad --method");
-    one_line(&format!("{no_cells} class-mean"), 1, "control");
+    one_line(&format!("{no_cells} class-mean"), 1, "baseline");
     one_line(&format!("{no_cells} featdistill-dm"), 1, "no cells");
     one_line("report nowhere.jsonl", 1, "no such file");
     one_line("frobnicate", 2, "unrecognized subcommand");

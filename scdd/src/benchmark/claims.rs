@@ -70,7 +70,7 @@ const OF_PAPER: &[Claim] = &[
     },
 ];
 
-/// What the paper does not ask: controls, and mixtures of metacells.
+/// What the paper does not ask: baselines, and mixtures of metacells.
 const BESIDE_PAPER: &[Claim] = &[
     Claim {
         says: "Distilled latent codes are better than one mean profile per class",

@@ -1,5 +1,5 @@
 //! The contest before models that distillation never saw: the best of what was published before scDD, of scDD and of the
-//! controls, mixtures of metacells, and all training cells.
+//! baselines, mixtures of metacells, and all training cells.
 
 use super::BenchmarkResults;
 use super::method::{all_methods, paper_methods};
@@ -30,22 +30,22 @@ impl BenchmarkResults {
     pub(super) fn contest(&self) -> String {
         let names = |methods: Vec<super::Method>| methods.into_iter().map(|method| method.name().to_owned());
         let paper: Vec<String> = names(paper_methods()).collect();
-        let controls: Vec<String> =
+        let baselines: Vec<String> =
             names(all_methods().into_iter().filter(|method| !method.is_recipe()).collect()).collect();
-        let controls: Vec<String> = controls.into_iter().filter(|name| name != ALL_CELLS).collect();
+        let baselines: Vec<String> = baselines.into_iter().filter(|name| name != ALL_CELLS).collect();
         let (scdd, before): (Vec<String>, Vec<String>) =
             names(all_methods().into_iter().filter(super::Method::is_recipe).collect())
                 .filter(|name| name != MIXTURES)
                 .partition(|name| name.starts_with(OF_PAPER) && paper.contains(name));
         let mut text = format!(
-            "| data set | per class | best published before | best of {OF_PAPER} | best control | {MIXTURES} | {ALL_CELLS} |\n\
+            "| data set | per class | best published before | best of {OF_PAPER} | best baseline | {MIXTURES} | {ALL_CELLS} |\n\
              |---|---|---|---|---|---|---|\n"
         );
         let (mut ahead, mut above, mut closed, mut below) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for pair in self.pairs() {
             for per_class in pair.accuracy.budgets() {
                 let Some((accuracy, f1)) = pair.of(MIXTURES, Some(per_class), UNSEEN) else { continue };
-                let groups = [&before, &scdd, &controls].map(|group| best(&pair, group, per_class));
+                let groups = [&before, &scdd, &baselines].map(|group| best(&pair, group, per_class));
                 let all = pair.of(ALL_CELLS, None, UNSEEN);
                 if let Some((_, other, _)) = &groups[0] {
                     ahead.push(accuracy - other);
@@ -74,7 +74,7 @@ impl BenchmarkResults {
         let points = |values: &[f64]| mean(values).map_or("–".to_owned(), |value| format!("{:+.1}", 100.0 * value));
         text += &format!(
             "\nOn average {MIXTURES} is {} points of accuracy from the best pipeline published before scDD, and {} from the best \
-             control of each row, below which it is in {below} of {}. ",
+             baseline of each row, below which it is in {below} of {}. ",
             points(&ahead),
             points(&above),
             above.len()
@@ -82,12 +82,12 @@ impl BenchmarkResults {
         match mean(&closed) {
             Some(share) => {
                 text += &format!(
-                    "Where all training cells are better than that control ({} rows), it closes {:.0} % of the gap on average.\n",
+                    "Where all training cells are better than that baseline ({} rows), it closes {:.0} % of the gap on average.\n",
                     closed.len(),
                     100.0 * share
                 );
             }
-            None => text += "Nowhere are all training cells better than that control.\n",
+            None => text += "Nowhere are all training cells better than that baseline.\n",
         }
         text
     }
@@ -121,7 +121,7 @@ pub(super) mod tests {
         let text = results().contest();
         assert!(text.contains("0.500 / ") && text.contains("(DC)") && text.contains("(class mean)"), "{text}");
         assert!(text.contains("is +20.0 points of accuracy from the best pipeline published before scDD"), "{text}");
-        assert!(text.contains("and +10.0 from the best control of each row, below which it is in 0 of 2"), "{text}");
+        assert!(text.contains("and +10.0 from the best baseline of each row, below which it is in 0 of 2"), "{text}");
         assert!(text.contains("(2 rows), it closes 50 % of the gap"), "{text}");
     }
 }

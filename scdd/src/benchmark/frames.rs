@@ -39,7 +39,7 @@ impl BenchmarkResults {
             number("rare_recall", |row| row.rare_recall),
             number("loss", |row| row.loss),
             number("seconds", |row| row.seconds),
-            number("judge_seconds", |row| row.judge_seconds),
+            number("model_seconds", |row| row.model_seconds),
             whole("peak_mb", |row| row.peak_mb),
             whole("cells", |row| row.cells.map(|count| count as u64)),
             number("permille", |row| row.permille),

@@ -108,7 +108,7 @@ impl Benchmark {
         self
     }
 
-    /// Methods by name; "all" and "paper" are [`all_methods`] and [`paper_methods`](super::paper_methods), "controls" all that
+    /// Methods by name; "all" and "paper" are [`all_methods`] and [`paper_methods`](super::paper_methods), "baselines" all that
     /// is not distilled.
     ///
     /// # Errors
@@ -119,7 +119,7 @@ impl Benchmark {
             let of_name = match name.as_ref() {
                 "all" => all_methods(),
                 "paper" => super::paper_methods(),
-                "controls" => all_methods().into_iter().filter(|method| !method.is_recipe()).collect(),
+                "baselines" => all_methods().into_iter().filter(|method| !method.is_recipe()).collect(),
                 name => vec![Method::named(name)?],
             };
             for method in of_name {

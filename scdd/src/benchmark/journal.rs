@@ -143,7 +143,7 @@ pub(super) mod tests {
             recall: [("B".to_owned(), accuracy), ("T".to_owned(), 1.0)].into(),
             loss: None,
             seconds: Some(1.5),
-            judge_seconds: Some(0.5),
+            model_seconds: Some(0.5),
             peak_mb: Some(100),
             cells: Some(10),
             permille: Some(4.0),

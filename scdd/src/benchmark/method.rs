@@ -1,4 +1,4 @@
-//! The methods of a benchmark: every system of the paper by its name, ours, and the controls.
+//! The methods of a benchmark: every system of the paper by its name, ours, and the baselines.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::recipe::{Objective, Recipe, paper_recipes};
 use super::row::ALL_CELLS;
 use super::{BenchmarkError, Shared};
 use crate::distill::Pipeline;
-use crate::evaluate::{Selection, TrainingSet, all_selections};
+use crate::evaluate::{Baseline, TrainingSet, all_baselines};
 
 /// A way to make a training set of a budget. Cheap to clone.
 ///
@@ -30,7 +30,7 @@ pub struct Method {
 #[derive(Clone)]
 pub(super) enum Kind {
     All,
-    Control(Arc<dyn Selection>),
+    Baseline(Arc<dyn Baseline>),
     Recipe(Recipe),
     Own(Arc<OwnRecipe>),
 }
@@ -43,13 +43,13 @@ impl Method {
         Self { name: ALL_CELLS.to_owned(), kind: Kind::All }
     }
 
-    /// A control: a selection of real cells, or cells made of them.
-    pub fn control(selection: impl Selection + 'static) -> Self {
+    /// A baseline: a selection of real cells, or cells made of them.
+    pub fn baseline(selection: impl Baseline + 'static) -> Self {
         Self::of_selection(Arc::new(selection))
     }
 
-    fn of_selection(selection: Arc<dyn Selection>) -> Self {
-        Self { name: selection.name(), kind: Kind::Control(selection) }
+    fn of_selection(selection: Arc<dyn Baseline>) -> Self {
+        Self { name: selection.name(), kind: Kind::Baseline(selection) }
     }
 
     /// A method of your own: given what methods share and the cells per class, it makes a set.
@@ -90,13 +90,13 @@ impl Method {
         }
     }
 
-    /// Makes the set of a budget; None for controls and all training cells, which an evaluation draws itself.
+    /// Makes the set of a budget; None for baselines and all training cells, which an evaluation draws itself.
     ///
     /// # Errors
     /// As the pipeline's own.
     pub fn make(&self, shared: &Shared, per_class: usize) -> crate::Result<Option<TrainingSet>> {
         match &self.kind {
-            Kind::All | Kind::Control(_) => Ok(None),
+            Kind::All | Kind::Baseline(_) => Ok(None),
             Kind::Recipe(recipe) => recipe.make(shared, per_class).map(Some),
             Kind::Own(make) => make(shared, per_class).map(Some),
         }
@@ -116,7 +116,7 @@ impl Method {
     pub(super) fn config(&self) -> Value {
         match &self.kind {
             Kind::All => json!("all"),
-            Kind::Control(_) => json!("control"),
+            Kind::Baseline(_) => json!("baseline"),
             Kind::Recipe(recipe) => json!(recipe),
             Kind::Own(_) => json!("own"),
         }
@@ -137,7 +137,7 @@ pub fn paper_methods() -> Vec<Method> {
     [Method::all_training_cells(), random].into_iter().chain(recipes).collect()
 }
 
-/// Every method that there is: [`paper_methods`], LD3M, mixtures of metacells, and all controls.
+/// Every method that there is: [`paper_methods`], LD3M, mixtures of metacells, and all baselines.
 pub fn all_methods() -> Vec<Method> {
     let more = [
         Recipe::new(Pipeline::DiffusionChain, Objective::gradient()),
@@ -145,7 +145,7 @@ pub fn all_methods() -> Vec<Method> {
         Recipe::new(Pipeline::Metacells, Objective::Ridge),
     ];
     let mut methods: Vec<Method> = paper_methods().into_iter().chain(more.into_iter().map(Method::of_recipe)).collect();
-    for selection in all_selections() {
+    for selection in all_baselines() {
         if methods.iter().all(|method| method.name != selection.name()) {
             methods.push(Method::of_selection(selection));
         }

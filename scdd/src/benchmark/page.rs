@@ -114,7 +114,7 @@ impl BenchmarkResults {
                 "| {method} | {} | {} | {} | {} |\n",
                 super::sheet::budget(per_class),
                 shown(&of(|row| row.seconds)),
-                shown(&of(|row| row.judge_seconds)),
+                shown(&of(|row| row.model_seconds)),
                 peak.map_or("–".to_owned(), |peak| peak.to_string()),
             );
         }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Shared;
 use crate::distill::{
-    DistillBuilder, Distilled, DistributionMatching, GradientMatching, MatchingObjective, Pipeline, RidgeStudents,
+    DistillBuilder, Distilled, DistributionMatching, GradientMatching, MatchingObjective, Pipeline, RidgeSurrogates,
 };
 use crate::evaluate::TrainingSet;
 
@@ -39,7 +39,7 @@ pub(super) fn paper_recipes() -> Vec<Recipe> {
         |pipeline| [Recipe::new(pipeline, Objective::gradient()), Recipe::new(pipeline, Objective::Distribution)];
     let expression = both(Pipeline::Expression).into_iter();
     let generation = [Recipe::new(Pipeline::Generation, Objective::None)];
-    let latent = [Pipeline::Features, Pipeline::DecodedFeatures, Pipeline::Decoder, Pipeline::Scdg];
+    let latent = [Pipeline::Embeddings, Pipeline::DecodedEmbeddings, Pipeline::Decoder, Pipeline::Scdg];
     expression.chain(generation).chain(latent.into_iter().flat_map(both)).collect()
 }
 
@@ -59,7 +59,7 @@ impl Recipe {
             Objective::None => "none".to_owned(),
             Objective::Distribution => DistributionMatching::default().short_name(),
             Objective::Gradient { hidden, unfrozen } => gradient(hidden, *unfrozen).short_name(),
-            Objective::Ridge => RidgeStudents::default().short_name(),
+            Objective::Ridge => RidgeSurrogates::default().short_name(),
         };
         let steps = self.steps.map_or(String::new(), |steps| format!(", {steps} steps"));
         format!("{}{steps}", self.pipeline.name(&objective))
@@ -74,7 +74,7 @@ impl Recipe {
             }
             Objective::Distribution => self.matched(DistributionMatching::default(), shared, per_class),
             Objective::Gradient { hidden, unfrozen } => self.matched(gradient(hidden, *unfrozen), shared, per_class),
-            Objective::Ridge => self.matched(RidgeStudents::default(), shared, per_class),
+            Objective::Ridge => self.matched(RidgeSurrogates::default(), shared, per_class),
         }
     }
 
@@ -94,11 +94,11 @@ impl Recipe {
             Pipeline::Scdg | Pipeline::Generation => cells(shared.scdg()?.distill(objective)),
             Pipeline::DiffusionChain => cells(shared.scdg()?.distill_chain(objective)),
             Pipeline::Metacells => cells(shared.metacells()?.distill(objective)),
-            Pipeline::Features => {
-                Ok((&self.budget(study.distill_features(objective), shared, per_class).run()?).into())
+            Pipeline::Embeddings => {
+                Ok((&self.budget(study.distill_embeddings(objective), shared, per_class).run()?).into())
             }
-            Pipeline::DecodedFeatures => {
-                let features = self.budget(study.distill_features(objective), shared, per_class).run()?;
+            Pipeline::DecodedEmbeddings => {
+                let features = self.budget(study.distill_embeddings(objective), shared, per_class).run()?;
                 Ok((&features.decoded()?).into())
             }
         }

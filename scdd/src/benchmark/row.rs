@@ -45,8 +45,8 @@ pub struct BenchmarkRow {
     /// Seconds to make the set, with what its pipeline needs beside the foundation model.
     pub seconds: Option<f64>,
     /// Seconds to train the model on it and to score it.
-    pub judge_seconds: Option<f64>,
-    /// The most memory that the process held while this set was made and judged, in MB; only on Linux.
+    pub model_seconds: Option<f64>,
+    /// The most memory that the process held while this set was made and evaluated, in MB; only on Linux.
     pub peak_mb: Option<u64>,
     /// Cells in the set.
     pub cells: Option<usize>,
@@ -103,7 +103,7 @@ impl BenchmarkRow {
     /// The row without what differs from run to run: seconds and memory.
     #[must_use]
     pub fn without_cost(&self) -> Self {
-        Self { seconds: None, judge_seconds: None, peak_mb: None, ..self.clone() }
+        Self { seconds: None, model_seconds: None, peak_mb: None, ..self.clone() }
     }
 
     /// In what it differs from another one of the same key, cost left out; None where it doesn't.

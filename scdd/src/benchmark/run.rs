@@ -10,7 +10,7 @@ use super::row::{Key, OK, rounded, significant};
 use super::{Benchmark, BenchmarkError, BenchmarkResults, BenchmarkRow, Shared, memory};
 use crate::cells::{Cells, LogNormalized};
 use crate::checkpoints::differing;
-use crate::evaluate::{EvaluationRow, Judge, Protocol, ScoredOn, Trial};
+use crate::evaluate::{EvaluationRow, Scorer, Protocol, ScoredOn, Trial};
 use crate::progress::{Progress, Quiet};
 use crate::study::Study;
 use crate::text::{count, grouped};
@@ -135,12 +135,12 @@ impl Benchmark {
         let protocol = self.settings.protocol(planned.seed);
         let scored_on = if self.settings.on_validation { ScoredOn::Validation } else { ScoredOn::Test };
         let study = self.study_of(cells, planned).map_err(|problem| problem.to_string());
-        let judge = study
+        let scorer = study
             .as_ref()
             .map_err(String::clone)
-            .and_then(|study| Judge::new(study, &protocol, scored_on, None).map_err(|problem| problem.to_string()));
-        let (study, judge) = match (&study, &judge) {
-            (Ok(study), Ok(judge)) => (study, judge),
+            .and_then(|study| Scorer::new(study, &protocol, scored_on, None).map_err(|problem| problem.to_string()));
+        let (study, scorer) = match (&study, &scorer) {
+            (Ok(study), Ok(scorer)) => (study, scorer),
             (Err(problem), _) | (_, Err(problem)) => {
                 for set in &planned.sets {
                     for row in &set.rows {
@@ -156,10 +156,10 @@ impl Benchmark {
                 break;
             }
             memory::restart();
-            let made = self.set(set, judge, &shared, &protocol);
+            let made = self.set(set, scorer, &shared, &protocol);
             for row in &set.rows {
                 take(match &made {
-                    Ok((trial, loss)) => scored(set, row, of, study, judge, trial, *loss),
+                    Ok((trial, loss)) => scored(set, row, of, study, scorer, trial, *loss),
                     Err(problem) => refused(set, row, of, problem.to_string()),
                 })?;
             }
@@ -185,22 +185,22 @@ impl Benchmark {
     fn set(
         &self,
         set: &SetPlan,
-        judge: &Judge<'_>,
+        scorer: &Scorer<'_>,
         shared: &Shared,
         protocol: &Protocol,
     ) -> crate::Result<(Trial, Option<f64>)> {
         protocol.check()?;
         let per_class = set.per_class.unwrap_or(0);
         let made = match &set.method.kind {
-            Kind::Control(control) => return Ok((judge.control(&**control, per_class)?, None)),
+            Kind::Baseline(baseline) => return Ok((scorer.baseline(&**baseline, per_class)?, None)),
             _ => set.method.make(shared, per_class)?,
         };
-        let Some(made) = made else { return Ok((judge.all(), None)) };
+        let Some(made) = made else { return Ok((scorer.all(), None)) };
         if !made.study().same(shared.study()) {
             return Err(crate::evaluate::EvaluateError::OtherStudy.into());
         }
         let loss = made.history().loss.last().copied().and_then(significant);
-        Ok((judge.set(&made)?, loss))
+        Ok((scorer.set(&made)?, loss))
     }
 }
 
@@ -210,23 +210,23 @@ fn scored(
     planned: &RowPlan,
     of: usize,
     study: &Study,
-    judge: &Judge<'_>,
+    scorer: &Scorer<'_>,
     trial: &Trial,
     loss: Option<f64>,
 ) -> BenchmarkRow {
     let started = Instant::now();
-    let found: EvaluationRow = match judge.row(trial, &*planned.model) {
+    let found: EvaluationRow = match scorer.row(trial, &*planned.model) {
         Ok(Some(row)) => row,
         Ok(None) => {
             let problem = "the set is features, no cells, and this model sees expression".to_owned();
             return refused(set, planned, of, problem);
         }
         Err(problem) => {
-            judge.notes();
+            scorer.notes();
             return refused(set, planned, of, problem.to_string());
         }
     };
-    let notes: Vec<String> = study.notes().iter().cloned().chain(judge.notes()).collect();
+    let notes: Vec<String> = study.notes().iter().cloned().chain(scorer.notes()).collect();
     let recall = study.classes().iter().zip(&found.recall_per_class);
     BenchmarkRow {
         status: OK.to_owned(),
@@ -237,11 +237,11 @@ fn scored(
         recall: recall.filter_map(|(class, recall)| Some((class.clone(), rounded((*recall)?)))).collect(),
         loss,
         seconds: found.seconds.map(rounded),
-        judge_seconds: Some(rounded(started.elapsed().as_secs_f64())),
+        model_seconds: Some(rounded(started.elapsed().as_secs_f64())),
         peak_mb: memory::peak_mb(),
         cells: Some(found.cells),
         permille: Some(rounded(found.permille)),
-        scored: Some(judge.cells()),
+        scored: Some(scorer.cells()),
         note: notes.join("; "),
         ..refused(set, planned, of, String::new())
     }
@@ -265,7 +265,7 @@ fn refused(set: &SetPlan, planned: &RowPlan, of: usize, problem: String) -> Benc
         recall: Default::default(),
         loss: None,
         seconds: None,
-        judge_seconds: None,
+        model_seconds: None,
         peak_mb: None,
         cells: None,
         permille: None,

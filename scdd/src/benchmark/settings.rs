@@ -8,7 +8,7 @@ use crate::distill::SmallClasses;
 use crate::evaluate::Protocol;
 use crate::preprocess::PreprocessConfig;
 
-/// How cells are read, seen, distilled and judged; None is the library's default.
+/// How cells are read, seen, distilled and evaluated; None is the library's default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Settings {
     pub(super) preprocess: PreprocessConfig,

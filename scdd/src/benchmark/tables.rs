@@ -73,7 +73,7 @@ impl Benchmark {
     }
 
     /// The grid of a figure of Yu et al. 2025: 4, the size of the head that gradient matching trains (none, then one hidden
-    /// layer of 64 to 512), one cell per class, judged by the linear head. Figures 5 to 7 are
+    /// layer of 64 to 512), one cell per class, evaluated by the linear head. Figures 5 to 7 are
     /// [`heatmap`](crate::Distilled::heatmap), [`umap`](crate::Distilled::umap) and [`correlation`](crate::Distilled::correlation).
     ///
     /// # Errors

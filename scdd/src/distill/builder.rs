@@ -10,7 +10,7 @@ use super::config::DistillConfig;
 use super::objective::MatchingObjective;
 use super::optimizer::{Optimizer, Steps};
 use super::path::{Chain, GeneratorPath};
-use super::start::Start;
+use super::init::Init;
 use super::validation::{EarlyStopping, ValidationModels};
 use crate::progress::Interrupt;
 use crate::scdg::Noise;
@@ -78,8 +78,8 @@ impl<Set> DistillBuilder<Set> {
     }
 
     /// Where codes start; random real cells.
-    pub fn start(mut self, start: Start) -> Self {
-        self.config.start = start;
+    pub fn init(mut self, init: Init) -> Self {
+        self.config.init = init;
         self
     }
 
@@ -131,44 +131,44 @@ impl<Set> DistillBuilder<Set> {
 
     /// Draws so many starts and takes the one whose set trains the best models for the validation cells (mean of accuracy
     /// and macro-F1); 1. Starts that don't depend on chance, such as class means, are drawn once.
-    pub fn starts(mut self, starts: usize) -> Self {
-        self.config.starts = starts;
+    pub fn n_init(mut self, n_init: usize) -> Self {
+        self.config.n_init = n_init;
         self
     }
 
     /// By how much a step has to beat the start on validation cells to be delivered in its place, in standard errors of an
     /// accuracy on as many cells; 0.
-    pub fn start_margin(mut self, standard_errors: f64) -> Self {
-        self.config.start_margin = standard_errors;
+    pub fn min_improvement(mut self, standard_errors: f64) -> Self {
+        self.config.min_improvement = standard_errors;
         self
     }
 
     /// Shares of the genes, the best markers of classes, that models on expression are trained with; `&[1.0]`, all genes. The
-    /// others are silent for them, so that no model learns from differences that are chance; the set keeps all genes
+    /// others are masked for them, so that no model learns from differences that are chance; the set keeps all genes
     /// ([`Distilled::markers`]), and foundation models see all. Of several shares the best on validation cells is taken, at each
-    /// look anew, which takes [`ValidationModels::Students`]. Steps see all genes then, unless
-    /// [`step_marker_shares`](Self::step_marker_shares) is called after it.
+    /// look anew, which takes [`ValidationModels::Surrogates`]. Steps see all genes then, unless
+    /// [`step_marker_fractions`](Self::step_marker_fractions) is called after it.
     ///
     /// ```
     /// use scdd::prelude::*;
     /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
     /// let study = cells.study("cell_type").foundation_epochs(2).run()?;
     /// let opened = study.distill_decoder(DistributionMatching::default()).steps(4);
-    /// let opened = opened.validation_models(scdd::distill::ValidationModels::Students);
-    /// let distilled = opened.marker_shares(&[1.0, 0.25]).run()?;
-    /// assert!([Some(1.0), Some(0.25)].contains(&distilled.history().marker_share));
+    /// let opened = opened.validation_models(scdd::distill::ValidationModels::Surrogates);
+    /// let distilled = opened.marker_fractions(&[1.0, 0.25]).run()?;
+    /// assert!([Some(1.0), Some(0.25)].contains(&distilled.history().marker_fraction));
     /// # Ok::<(), scdd::Error>(())
     /// ```
-    pub fn marker_shares(mut self, shares: &[f64]) -> Self {
-        self.config.marker_shares = shares.to_vec();
-        self.config.step_marker_shares = vec![1.0];
+    pub fn marker_fractions(mut self, shares: &[f64]) -> Self {
+        self.config.marker_fractions = shares.to_vec();
+        self.config.step_marker_fractions = vec![1.0];
         self
     }
 
     /// Shares of the genes that the objective sees of synthetic expression while codes are moved; `&[1.0]`, all genes. Each
     /// share gets a run of its own, and the best run on validation cells is delivered; objectives on latents see all genes.
-    pub fn step_marker_shares(mut self, shares: &[f64]) -> Self {
-        self.config.step_marker_shares = shares.to_vec();
+    pub fn step_marker_fractions(mut self, shares: &[f64]) -> Self {
+        self.config.step_marker_fractions = shares.to_vec();
         self
     }
 

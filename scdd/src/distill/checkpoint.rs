@@ -100,7 +100,7 @@ pub(super) struct Done {
     gradient: Vec<f64>,
     looked_at: Vec<usize>,
     #[serde(with = "exact")]
-    marker_shares: Vec<f64>,
+    marker_fractions: Vec<f64>,
     #[serde(with = "exact")]
     macro_f1: Vec<f64>,
     #[serde(with = "exact")]
@@ -111,11 +111,11 @@ pub(super) struct Done {
 
 impl Done {
     fn scores(&self) -> Vec<ValidationScore> {
-        let numbers = izip!(&self.marker_shares, &self.macro_f1, &self.accuracy, &self.cross_entropy);
+        let numbers = izip!(&self.marker_fractions, &self.macro_f1, &self.accuracy, &self.cross_entropy);
         let looks = self.looked_at.iter().zip(numbers);
-        let score = |(&step, (&marker_share, &macro_f1, &accuracy, &cross_entropy))| ValidationScore {
+        let score = |(&step, (&marker_fraction, &macro_f1, &accuracy, &cross_entropy))| ValidationScore {
             step,
-            marker_share,
+            marker_fraction,
             macro_f1,
             accuracy,
             cross_entropy,
@@ -141,7 +141,7 @@ impl State {
             loss: self.history.loss.clone(),
             gradient: self.history.gradient.clone(),
             looked_at: scores.iter().map(|score| score.step).collect(),
-            marker_shares: of(|score| score.marker_share),
+            marker_fractions: of(|score| score.marker_fraction),
             macro_f1: of(|score| score.macro_f1),
             accuracy: of(|score| score.accuracy),
             cross_entropy: of(|score| score.cross_entropy),

@@ -13,7 +13,7 @@ use crate::progress::Interrupt;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Trial {
     pub(super) rate: f64,
-    pub(super) step_marker_share: f64,
+    pub(super) step_marker_fraction: f64,
 }
 
 /// The best run.
@@ -42,7 +42,7 @@ pub(super) fn best_of(
             break;
         }
         let tried_run =
-            |score| RunTried { learning_rate: trial.rate, step_marker_share: trial.step_marker_share, score };
+            |score| RunTried { learning_rate: trial.rate, step_marker_fraction: trial.step_marker_fraction, score };
         match run(trial) {
             Ok((made, history, checkpoints)) => {
                 seconds += history.seconds;

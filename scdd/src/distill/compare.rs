@@ -16,7 +16,7 @@ use crate::{seed, tensors};
 impl Run<'_> {
     /// Whether the expression of all rows is made for the objective.
     pub(super) fn compares_expression(&self) -> bool {
-        self.objective.compares_expression() && self.passes.path.pipeline() != Pipeline::Features
+        self.objective.compares_expression() && self.passes.path.pipeline() != Pipeline::Embeddings
     }
 
     /// The objective's loss and its gradients by what it sees: of the expression, markers where there are any.
@@ -37,14 +37,14 @@ impl Run<'_> {
         };
         let class_counts: Vec<usize> = self.members.iter().map(Vec::len).collect();
         let matching = Matching {
-            synthetic_features: features.clone(),
+            synthetic_embeddings: features.clone(),
             synthetic_expression: expression.clone().map(|all| match markers {
                 Some(markers) => all * markers.clone(),
                 None => all,
             }),
             expression_asked: Cell::new(false),
             synthetic_labels: self.passes.labels(),
-            real_features: LazyCell::new(Box::new(|| {
+            real_embeddings: LazyCell::new(Box::new(|| {
                 tensors::tensor(&study.embeddings_of(&cells), &self.passes.device)
             })),
             real_class_means: &|| {
@@ -76,7 +76,7 @@ impl Run<'_> {
 
     fn no_expression(&self) -> DistillError {
         let (objective, pipeline) = (self.objective.name(), self.passes.path.pipeline());
-        if pipeline != Pipeline::Features {
+        if pipeline != Pipeline::Embeddings {
             let found = format!("false, and {objective} asked for expression");
             let expected = "true, the default".to_owned();
             return DistillError::Setting { setting: "compares_expression", found, expected };

@@ -6,7 +6,7 @@ use super::codes::SmallClasses;
 use super::error::DistillError;
 use super::optimizer::{Optimizer, Steps};
 use super::path::Chain;
-use super::start::Start;
+use super::init::Init;
 use super::validation::{EarlyStopping, ValidationModels, ValidationScore};
 use crate::scdg::Noise;
 use crate::seed;
@@ -19,10 +19,10 @@ pub struct DistillConfig {
     /// What is done about classes with fewer training cells; refuse (ours).
     pub small_classes: SmallClasses,
     /// Where codes start; random real cells (the paper).
-    pub start: Start,
+    pub init: Init,
     /// Starts that are drawn, of which the one whose set trains the best models for the validation cells is taken; 1.
     #[serde(default = "one")]
-    pub starts: usize,
+    pub n_init: usize,
     /// Steps K; 50 (the axis of the paper's table VII).
     pub steps: usize,
     /// What moves the codes; Adam (ours).
@@ -43,15 +43,15 @@ pub struct DistillConfig {
     /// By how much a step has to beat the start on validation cells to be delivered in its place, in standard errors of an
     /// accuracy on as many cells, .5 / sqrt(cells); 0. It keeps a good start from being left by chance (ours).
     #[serde(default)]
-    pub start_margin: f64,
-    /// Shares of the genes, the best markers of classes, that models on expression are trained with; the others are silent for
+    pub min_improvement: f64,
+    /// Shares of the genes, the best markers of classes, that models on expression are trained with; the others are masked for
     /// them. Of several the best on validation cells is taken at each look, where these ask models on expression; 1, all genes.
     #[serde(default = "all_genes")]
-    pub marker_shares: Vec<f64>,
+    pub marker_fractions: Vec<f64>,
     /// Shares of the genes that the objective sees of synthetic expression while codes are moved. Of several each gets a run of
     /// its own, and the best run on validation cells is taken; 1, all genes. Objectives on latents see all.
     #[serde(default = "all_genes")]
-    pub step_marker_shares: Vec<f64>,
+    pub step_marker_fractions: Vec<f64>,
     /// Real cells of each class in a step's batch; 256 (Zhao and Bilen), or all where there are fewer.
     pub real_batch: usize,
     /// Step t of the noise schedule that codes are noised to; None is a tenth of the schedule, such as 100 of 1,000 with
@@ -78,8 +78,8 @@ impl Default for DistillConfig {
         Self {
             per_class: 1,
             small_classes: SmallClasses::Refuse,
-            start: Start::RandomReal,
-            starts: 1,
+            init: Init::RandomReal,
+            n_init: 1,
             steps: 50,
             optimizer: Optimizer::Adam,
             step_order: Steps::Joint,
@@ -87,9 +87,9 @@ impl Default for DistillConfig {
             candidate_rates: None,
             early_stopping: None,
             validation_models: ValidationModels::LinearHead,
-            start_margin: 0.0,
-            marker_shares: all_genes(),
-            step_marker_shares: all_genes(),
+            min_improvement: 0.0,
+            marker_fractions: all_genes(),
+            step_marker_fractions: all_genes(),
             real_batch: 256,
             noise_step: None,
             noise: Noise::Fixed,
@@ -113,18 +113,18 @@ impl DistillConfig {
         if let Some(rate) = rates.iter().find(|rate| !(rate.is_finite() && **rate > 0.0)) {
             return fail("learning_rate", rate.to_string(), "a number above 0");
         }
-        if self.starts == 0 {
-            return fail("starts", "0".to_owned(), "at least 1 start");
+        if self.n_init == 0 {
+            return fail("n_init", "0".to_owned(), "at least 1 start");
         }
         if self.chunk == 0 || self.real_batch == 0 {
             let found = format!("{} and {}", self.chunk, self.real_batch);
             return fail("chunk and real_batch", found, "at least 1 cell each");
         }
-        if !(self.start_margin.is_finite() && self.start_margin >= 0.0) {
-            return fail("start_margin", self.start_margin.to_string(), "0 standard errors or more");
+        if !(self.min_improvement.is_finite() && self.min_improvement >= 0.0) {
+            return fail("min_improvement", self.min_improvement.to_string(), "0 standard errors or more");
         }
         for (setting, shares) in
-            [("marker_shares", &self.marker_shares), ("step_marker_shares", &self.step_marker_shares)]
+            [("marker_fractions", &self.marker_fractions), ("step_marker_fractions", &self.step_marker_fractions)]
         {
             if shares.is_empty() {
                 return fail(setting, "an empty list".to_owned(), "at least 1 share of the genes");
@@ -133,9 +133,9 @@ impl DistillConfig {
                 return fail(setting, share.to_string(), "shares above 0 and up to 1, all genes");
             }
         }
-        if self.marker_shares.len() > 1 && self.validation_models == ValidationModels::LinearHead {
-            let found = format!("{} shares, and linear heads to choose, which see all genes", self.marker_shares.len());
-            return fail("marker_shares", found, "one share, or .validation_models(ValidationModels::Students)");
+        if self.marker_fractions.len() > 1 && self.validation_models == ValidationModels::LinearHead {
+            let found = format!("{} shares, and linear heads to choose, which see all genes", self.marker_fractions.len());
+            return fail("marker_fractions", found, "one share, or .validation_models(ValidationModels::Surrogates)");
         }
         if let Optimizer::Sgd { momentum } = self.optimizer
             && !(0.0..1.0).contains(&momentum)
@@ -155,14 +155,14 @@ impl DistillConfig {
     pub(super) fn chooses(&self) -> bool {
         self.candidate_rates.is_some()
             || self.early_stopping.is_some()
-            || self.starts > 1
-            || self.marker_shares.len() > 1
-            || self.step_marker_shares.len() > 1
+            || self.n_init > 1
+            || self.marker_fractions.len() > 1
+            || self.step_marker_fractions.len() > 1
     }
 
     /// Whether models on expression may see markers alone.
-    pub(super) fn silences_genes(&self) -> bool {
-        self.marker_shares != [1.0] || self.step_marker_shares != [1.0]
+    pub(super) fn masks_genes(&self) -> bool {
+        self.marker_fractions != [1.0] || self.step_marker_fractions != [1.0]
     }
 }
 
@@ -187,7 +187,7 @@ pub struct DistillHistory {
     pub kept_step: usize,
     /// Share of the genes, the best markers, in which the delivered cells differ; None is all genes.
     #[serde(default)]
-    pub marker_share: Option<f64>,
+    pub marker_fraction: Option<f64>,
     /// Scores on validation cells of the starts that were drawn, when one was chosen among several that differ.
     #[serde(default)]
     pub starts: Vec<ValidationScore>,
@@ -206,7 +206,7 @@ pub struct RunTried {
     /// Its learning rate.
     pub learning_rate: f64,
     /// Share of the genes in which cells differed for the objective.
-    pub step_marker_share: f64,
+    pub step_marker_fraction: f64,
     /// The best score that it reached; None when it diverged.
     pub score: Option<ValidationScore>,
 }

@@ -1,4 +1,4 @@
-//! How a set was made: what [`Distilled`](super::Distilled) and [`DistilledFeatures`](super::DistilledFeatures) share.
+//! How a set was made: what [`Distilled`](super::Distilled) and [`DistilledEmbeddings`](super::DistilledEmbeddings) share.
 
 use super::config::{DistillConfig, DistillHistory};
 use super::path::Pipeline;
@@ -94,7 +94,7 @@ impl Distillation {
             "runs_tried": self.history.runs,
             "validation": self.history.validation,
             "kept_step": self.history.kept_step,
-            "marker_share": self.history.marker_share,
+            "marker_fraction": self.history.marker_fraction,
             "steps_done": self.history.loss.len(),
             "scdg": self.scdg.as_ref().map(Scdg::config),
             "study": study.config(),
@@ -143,7 +143,7 @@ impl Distillation {
                 if history.kept_step != steps {
                     text += &format!(", step {} kept", history.kept_step);
                 }
-                if let Some(share) = history.marker_share.filter(|share| *share < 1.0) {
+                if let Some(share) = history.marker_fraction.filter(|share| *share < 1.0) {
                     text += &format!(", {:.0} % of the genes are markers", 100.0 * share);
                 }
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::distillation::Distillation;
-use super::markers::silence;
+use super::markers::mask_expression;
 use crate::cells::Expression;
 use crate::evaluate::ModelInput;
 use crate::foundation::Foundation;
@@ -48,19 +48,19 @@ impl Distilled {
     }
 
     /// Which genes are markers, one of `[genes]` each; None where all genes count. They are chosen on validation cells
-    /// ([`marker_shares`](super::DistillBuilder::marker_shares)), and `var["marker"]` in a file.
+    /// ([`marker_fractions`](super::DistillBuilder::marker_fractions)), and `var["marker"]` in a file.
     pub fn markers(&self) -> Option<&[bool]> {
         self.parts.markers.as_deref()
     }
 
-    /// What models are trained on: expression `[synthetic cells, genes]` with all genes but the markers silent, and latents of the
+    /// What models are trained on: expression `[synthetic cells, genes]` with all genes but the markers masked, and latents of the
     /// whole expression. Where a model is given more than markers, it learns from differences that are chance.
     ///
     /// ```
     /// use scdd::prelude::*;
     /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
     /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
-    /// let opened = study.distill_expression(RidgeStudents::default()).steps(2).marker_shares(&[0.25]);
+    /// let opened = study.distill_expression(RidgeSurrogates::default()).steps(2).marker_fractions(&[0.25]);
     /// let distilled = opened.run()?;
     /// let markers = distilled.markers().unwrap().iter().filter(|marker| **marker).count();
     /// assert_eq!(markers, study.cells().genes().div_ceil(4));
@@ -74,19 +74,19 @@ impl Distilled {
     pub fn model_input(&self, foundation: &Foundation) -> crate::Result<ModelInput> {
         let whole = ModelInput::new(Expression::from_array(self.expression())?).seen_through(foundation);
         Ok(match self.markers() {
-            Some(markers) => whole.showing(Expression::from_array(&silence(self.expression().clone(), markers))?),
+            Some(markers) => whole.showing(Expression::from_array(&mask_expression(self.expression().clone(), markers))?),
             None => whole,
         })
     }
 
-    /// The same cells with all genes but the markers silent in the expression itself: for handing on, since it says less of the
+    /// The same cells with all genes but the markers masked in the expression itself: for handing on, since it says less of the
     /// cells that it was made of. Models on expression learn the same of it; foundation models see less than of the whole.
     ///
     /// ```
     /// use scdd::prelude::*;
     /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
     /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
-    /// let opened = study.distill_expression(RidgeStudents::default()).steps(2).marker_shares(&[0.25]);
+    /// let opened = study.distill_expression(RidgeSurrogates::default()).steps(2).marker_fractions(&[0.25]);
     /// let markers = opened.run()?.only_markers();
     /// let expressed = markers.expression().iter().filter(|value| **value > 0.0).count();
     /// assert!(expressed * 4 <= markers.expression().len());
@@ -95,7 +95,7 @@ impl Distilled {
     #[must_use]
     pub fn only_markers(&self) -> Self {
         let Some(markers) = self.markers() else { return self.clone() };
-        let expression = silence(self.expression().clone(), markers);
+        let expression = mask_expression(self.expression().clone(), markers);
         Self::new(self.parts.made.clone(), expression, Some(markers.to_vec()))
     }
 

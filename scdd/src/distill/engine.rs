@@ -97,7 +97,7 @@ impl<'a> Run<'a> {
             Steps::PerClass => class_rows(&start.labels).into_iter().map(|(_, first, count)| (first, count)).collect(),
         };
         let passes = Passes::new(path, config, start);
-        let markers = config.silences_genes().then(|| Markers::new(path.study()));
+        let markers = config.masks_genes().then(|| Markers::new(path.study()));
         Self { passes, objective, rate, members, groups, validation, markers }
     }
 
@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
         let done = state.steps();
         let State { movable, mut history, mut watch, .. } = state;
         history.interrupted = done < steps && !watch.stopped();
-        let mut kept = (done, self.config().marker_shares[0], movable.all());
+        let mut kept = (done, self.config().marker_fractions[0], movable.all());
         if !watch.stopped() && self.validation.is_some() {
             let noise = self.passes.noise(done);
             let seen = self.passes.see(&kept.2, noise.as_ref(), false, false)?;
@@ -153,15 +153,15 @@ impl<'a> Run<'a> {
         }
         // Either the last step, or a better one before it.
         if let Some((look, codes)) = watch.kept() {
-            kept = (look.step, look.marker_share, codes);
+            kept = (look.step, look.marker_fraction, codes);
         }
-        let (step, marker_share, codes) = kept;
+        let (step, marker_fraction, codes) = kept;
         let values = self.passes.make(&codes, self.passes.noise(step).as_ref())?;
-        let markers = self.best_markers(&values, marker_share);
+        let markers = self.best_markers(&values, marker_fraction);
         let last = history.loss.last().copied().unwrap_or(f64::NAN);
         history.seconds = progress.finish(|| format!("loss {last:.4}"));
         history.kept_step = step;
-        history.marker_share = self.markers.is_some().then_some(marker_share);
+        history.marker_fraction = self.markers.is_some().then_some(marker_fraction);
         history.validation = watch.scores();
         Ok((Made { values, markers }, history))
     }
@@ -170,7 +170,7 @@ impl<'a> Run<'a> {
         let codes = tensors::tensor(&self.passes.start.values, &self.device().autodiff());
         let groups = self.groups.iter().map(|&(first, count)| codes.clone().narrow(0, first, count));
         let error = self.validation.map_or(0.0, |validation| 0.5 / (validation.cells() as f64).sqrt());
-        let margin = self.config().start_margin * error;
+        let margin = self.config().min_improvement * error;
         State {
             movable: Movable::new(groups),
             optimizer: self.config().optimizer.init(),

@@ -3,7 +3,7 @@ use itertools::iproduct;
 use super::*;
 use crate::distill::passes::Upstream;
 use crate::distill::path::{Space, test_paths};
-use crate::distill::{Chain, Matching, Pipeline, Start};
+use crate::distill::{Chain, Matching, Pipeline, Init};
 use crate::foundation::{NetworkConfig, PretrainingConfig};
 use crate::scdg::{DenoiserConfig, Scdg, ScdgConfig};
 use crate::seed;
@@ -86,16 +86,16 @@ fn the_gradient_of_the_loss_by_the_codes_equals_finite_differences_without_a_gen
     let objectives: [&dyn MatchingObjective; 3] = [&gradient_matching, &DistributionMatching::default(), &MeansOfBoth];
     // SCDG's codes move the loss so little that its differences drown in f32; the test above has its chain alone.
     for path in test_paths(scdg.study(), &scdg).into_iter().filter(|path| path.scdg().is_none()) {
-        let without_expression = path.pipeline() == Pipeline::Features;
+        let without_expression = path.pipeline() == Pipeline::Embeddings;
         let objectives = objectives.into_iter().filter(|one| !(without_expression && one.compares_expression()));
         // With all genes, and with the best markers only.
         for (objective, share) in
             iproduct!(objectives, [1.0, 0.4]).filter(|(_, share)| *share == 1.0 || !without_expression)
         {
-            let step_marker_shares = vec![share];
+            let step_marker_fractions = vec![share];
             let config =
-                DistillConfig { chunk: 2, start: Start::ClassMean, step_marker_shares, ..DistillConfig::default() };
-            let start = crate::distill::start::codes(&*path, &config).unwrap();
+                DistillConfig { chunk: 2, init: Init::ClassMean, step_marker_fractions, ..DistillConfig::default() };
+            let start = crate::distill::init::codes(&*path, &config).unwrap();
             let run = Run::new(&*path, objective, &config, 1.0, &start, None);
             let codes = tensors::tensor(&start.values, &Device::flex());
             // Away from the class means, where distribution matching is flat.
@@ -131,7 +131,7 @@ impl MatchingObjective for MeansOfBoth {
             let real = matching.real_means().matmul(real);
             (real - matching.synthetic_means().matmul(synthetic)).powi_scalar(2).mean()
         };
-        apart(matching.real_features(), matching.synthetic_features())
+        apart(matching.real_embeddings(), matching.synthetic_embeddings())
             + apart(matching.real_expression(), matching.synthetic_expression())
     }
 }
@@ -142,16 +142,16 @@ fn one_pass_and_two_in_chunks_of_any_size_give_one_gradient() {
     let objectives: [&dyn MatchingObjective; 3] =
         [&GradientMatching::default(), &DistributionMatching::default(), &MeansOfBoth];
     for path in test_paths(scdg.study(), &scdg) {
-        let without_expression = path.pipeline() == Pipeline::Features;
+        let without_expression = path.pipeline() == Pipeline::Embeddings;
         let objectives = objectives.into_iter().filter(|one| !(without_expression && one.compares_expression()));
         for (objective, share) in
             iproduct!(objectives, [1.0, 0.4]).filter(|(_, share)| *share == 1.0 || !without_expression)
         {
             let gradient = |chunk, graph| {
-                let (chain, step_marker_shares) = (Chain { steps: 2, skips: true }, vec![share]);
+                let (chain, step_marker_fractions) = (Chain { steps: 2, skips: true }, vec![share]);
                 let config =
-                    DistillConfig { chunk, per_class: 2, chain, step_marker_shares, ..DistillConfig::default() };
-                let start = crate::distill::start::codes(&*path, &config).unwrap();
+                    DistillConfig { chunk, per_class: 2, chain, step_marker_fractions, ..DistillConfig::default() };
+                let start = crate::distill::init::codes(&*path, &config).unwrap();
                 let run = Run::new(&*path, objective, &config, 1.0, &start, None);
                 let codes = tensors::tensor(&start.values, &Device::flex());
                 first_step(&run, &codes, graph)
@@ -203,7 +203,7 @@ fn crossing_the_genes_without_expression_gives_the_gradient_of_the_way_with_it()
 fn moved(path: &dyn GeneratorPath, objective: &dyn MatchingObjective, order: Steps) -> (Array2<f32>, DistillHistory) {
     let chain = Chain { steps: 2, skips: true };
     let config = DistillConfig { per_class: 2, steps: 4, step_order: order, chain, ..DistillConfig::default() };
-    let start = crate::distill::start::codes(path, &config).unwrap();
+    let start = crate::distill::init::codes(path, &config).unwrap();
     let run = Run::new(path, objective, &config, 0.05, &start, None);
     let (made, history) = run.descend(None, &Interrupt::default()).unwrap();
     (made.values, history)
@@ -236,7 +236,7 @@ fn a_chain_of_one_call_is_the_single_step_and_skips_lead_the_code_around_the_net
     let of = |pipeline| paths.iter().find(|path| path.pipeline() == pipeline).unwrap();
     let made = |path: &dyn GeneratorPath, steps, skips| {
         let config = DistillConfig { chain: Chain { steps, skips }, ..DistillConfig::default() };
-        let start = crate::distill::start::codes(path, &config).unwrap();
+        let start = crate::distill::init::codes(path, &config).unwrap();
         let objective = DistributionMatching::default();
         let passes = Run::new(path, &objective, &config, 1.0, &start, None).passes;
         let codes = tensors::tensor(&start.values, &Device::flex());
@@ -275,10 +275,10 @@ fn codes_of_latents_start_at_the_mean_the_nearest_cell_or_the_clusters_of_their_
     for path in test_paths(&study, &scdg).into_iter().filter(|path| path.space() == Space::Latents) {
         let start = |start, per_class| {
             let config = DistillConfig { start, per_class, ..DistillConfig::default() };
-            crate::distill::start::codes(&*path, &config).unwrap().values / scale
+            crate::distill::init::codes(&*path, &config).unwrap().values / scale
         };
-        let (means, medoids, clusters) = (start(Start::ClassMean, 2), start(Start::Medoid, 1), start(Start::KMeans, 2));
-        assert_eq!(start(Start::KMeans, 1), start(Start::ClassMean, 1));
+        let (means, medoids, clusters) = (start(Init::ClassMean, 2), start(Init::Medoid, 1), start(Init::KMeans, 2));
+        assert_eq!(start(Init::KMeans, 1), start(Init::ClassMean, 1));
         for (class, members) in members.iter().enumerate() {
             let latents = study.embeddings_of(members);
             let far = |row: ndarray::ArrayView1<f32>, from: ndarray::ArrayView1<f32>| {

@@ -15,14 +15,14 @@ pub enum DistillError {
     #[error(
         "the foundation model '{0}' has no encoder that can be differentiated, and matching needs the gradient of the \
          synthetic cells' latents; distil with a model that has one, such as Foundation::pretrain(...), or take \
-         study.distill_features(...), which needs none"
+         study.distill_embeddings(...), which needs none"
     )]
     NoEncoder(String),
     /// Latents can't become expression.
     #[error(
         "the foundation model '{0}' has no decoder, and latents need one to become expression; train one with \
          study.train_decoder(), take a model that has one, such as Foundation::pretrain(...), or \
-         study.distill_features(...), which makes no expression"
+         study.distill_embeddings(...), which makes no expression"
     )]
     NoDecoder(String),
     /// Gradients by the encoder's weights were asked for, and the model doesn't give its layers.
@@ -33,8 +33,8 @@ pub enum DistillError {
     NoEncoderLayers(String),
     /// A start that needs a generator.
     #[error(
-        "Start::Generated draws codes from SCDG, and this pipeline has none; use scdg.distill(...), or start at \
-         Start::RandomReal, ClassMean, Medoid or KMeans"
+        "Init::Generated draws codes from SCDG, and this pipeline has none; use scdg.distill(...), or start at \
+         Init::RandomReal, ClassMean, Medoid or KMeans"
     )]
     NothingGenerated,
     /// A file of a distilled set that doesn't fit a study.

@@ -1,4 +1,4 @@
-//! Which genes students see that are given few of them, by chance: as many as a random forest looks at in a split (ours).
+//! Which genes surrogates see that are given few of them, by chance: as many as a random forest looks at in a split (ours).
 //!
 //! A set that tells its classes apart in a few genes by much and in all by a little serves a model that weighs all genes, and
 //! not one that looks at some at a time. Genes that are the same in all synthetic cells are passed over, as a forest does.

@@ -6,7 +6,7 @@ use ndarray::Array2;
 use super::codes::Codes;
 use super::engine::Run;
 use super::error::DistillError;
-use super::markers::{mask, silence};
+use super::markers::{mask, mask_expression};
 use super::passes::Seen;
 use super::path::Pipeline;
 use super::validation::ValidationScore;
@@ -21,29 +21,29 @@ impl Run<'_> {
         noise: Option<&Tensor<2>>,
     ) -> crate::Result<Option<ValidationScore>> {
         let Some(validation) = self.validation else { return Ok(None) };
-        let makes_expression = self.passes.path.pipeline() != Pipeline::Features;
+        let makes_expression = self.passes.path.pipeline() != Pipeline::Embeddings;
         let mut shares: Vec<f64> =
-            self.config().marker_shares.iter().map(|share| share.min(self.step_share())).collect();
+            self.config().marker_fractions.iter().map(|share| share.min(self.step_share())).collect();
         shares.dedup();
         if !(validation.sees_expression() && makes_expression) {
             // Linear heads see all genes, so that the first share is as good as any.
             let score = validation.score(&seen.features, None, self.passes.labels())?;
-            return Ok(Some(ValidationScore { marker_share: shares[0], ..score }));
+            return Ok(Some(ValidationScore { marker_fraction: shares[0], ..score }));
         }
         let expression = match &seen.expression {
             Some(expression) => tensors::array(expression.clone()),
             None => self.passes.make(codes, noise)?,
         };
         let mut best: Option<ValidationScore> = None;
-        for marker_share in shares {
-            let silenced = match self.best_markers(&expression, marker_share) {
-                Some(markers) => silence(expression.clone(), &markers),
+        for marker_fraction in shares {
+            let masked = match self.best_markers(&expression, marker_fraction) {
+                Some(markers) => mask_expression(expression.clone(), &markers),
                 None => expression.clone(),
             };
-            let silenced = tensors::tensor(&silenced, &self.device());
-            let score = validation.score(&seen.features, Some(&silenced), self.passes.labels())?;
+            let masked = tensors::tensor(&masked, &self.device());
+            let score = validation.score(&seen.features, Some(&masked), self.passes.labels())?;
             if best.is_none_or(|best| score.is_better_than(&best)) {
-                best = Some(ValidationScore { marker_share, ..score });
+                best = Some(ValidationScore { marker_fraction, ..score });
             }
         }
         Ok(best)
@@ -51,7 +51,7 @@ impl Run<'_> {
 
     /// Share of the genes that the objective sees.
     pub(super) fn step_share(&self) -> f64 {
-        self.config().step_marker_shares[0]
+        self.config().step_marker_fractions[0]
     }
 
     /// The best markers of expression `[rows, genes]`; None where all genes count.

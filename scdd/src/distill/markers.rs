@@ -56,8 +56,8 @@ impl Markers {
     }
 }
 
-/// Expression `[rows, genes]` with all genes but these markers silent.
-pub(super) fn silence(mut expression: Array2<f32>, markers: &[bool]) -> Array2<f32> {
+/// Expression `[rows, genes]` with all genes but these markers masked.
+pub(super) fn mask_expression(mut expression: Array2<f32>, markers: &[bool]) -> Array2<f32> {
     for (mut values, _) in expression.columns_mut().into_iter().zip(markers).filter(|(_, marker)| !**marker) {
         values.fill(0.0);
     }
@@ -88,17 +88,17 @@ mod tests {
     use ndarray::array;
 
     #[test]
-    fn markers_are_the_genes_that_tell_classes_apart_best_for_their_spread_and_others_fall_silent() {
+    fn markers_are_the_genes_that_tell_classes_apart_best_for_their_spread_and_others_are_masked() {
         // Class means are 1, .5, 2 and 1/8 from the middle; for their spread, 2, 5, 1 and 1/8.
         let markers = Markers { scale: vec![0.5, 0.1, 2.0, 1.0] };
         let expression = array![[1.0f32, 3.0, 0.0, 0.25], [3.0, 3.0, 2.0, 0.25], [4.0, 2.0, 5.0, 0.5]];
         let best = markers.best(&expression, &[0, 0, 1], 0.5);
         assert_eq!(best, [true, true, false, false]);
-        let silenced = array![[1.0f32, 3.0, 0.0, 0.0], [3.0, 3.0, 0.0, 0.0], [4.0, 2.0, 0.0, 0.0]];
-        assert_eq!(silence(expression.clone(), &best), silenced);
+        let masked = array![[1.0f32, 3.0, 0.0, 0.0], [3.0, 3.0, 0.0, 0.0], [4.0, 2.0, 0.0, 0.0]];
+        assert_eq!(mask_expression(expression.clone(), &best), masked);
         let device = burn::tensor::Device::flex();
         let product = tensors::tensor(&expression, &device) * mask(&best, &device);
-        assert_eq!(tensors::array(product), silenced);
+        assert_eq!(tensors::array(product), masked);
         assert_eq!(markers.best(&expression, &[0, 0, 1], 1.0), [true; 4]);
     }
 

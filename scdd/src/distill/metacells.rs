@@ -54,7 +54,7 @@ impl Study {
     /// use scdd::prelude::*;
     /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
     /// let study = cells.study("cell_type").foundation_epochs(2).run()?;
-    /// let distilled = study.metacells().per_class(8).run()?.distill(RidgeStudents::default()).steps(3).run()?;
+    /// let distilled = study.metacells().per_class(8).run()?.distill(RidgeSurrogates::default()).steps(3).run()?;
     /// assert_eq!(distilled.method(), "scDD+Metacells, ridge");
     /// # Ok::<(), scdd::Error>(())
     /// ```

@@ -1,6 +1,6 @@
 //! Distillation: codes are moved until what is made of them matches real cells (Yu et al. 2025, algorithm 1).
 //!
-//! 1. Codes start at real training cells, `per_class` of each class, or at another [`Start`].
+//! 1. Codes start at real training cells, `per_class` of each class, or at another [`Init`].
 //! 2. In each step a generator path makes expression of the codes without a graph, an objective compares it with a batch
 //!    of real cells, and the gradient goes back to the codes in chunks.
 //! 3. The last expression, or the best on validation cells, with its labels, is the distilled set.
@@ -13,9 +13,9 @@
 //! | scDD+Decoder | `study.distill_decoder(objective)` | latents, decoded |
 //! | scDD+SCDG | `scdg.distill(objective)` | latents, denoised and decoded |
 //! | LD3M, to compare with | `scdg.distill_chain(objective)` | latents, denoised in a chain of steps and decoded |
-//! | FeatDistill | `study.distill_features(objective)` | features; no expression |
+//! | FeatDistill | `study.distill_embeddings(objective)` | features; no expression |
 //! | ours | `study.metacells().run()?.distill(objective)` | weights of metacells of the class |
-//! | TextDistill | `study.distill_features(objective).run()?.decoded()` | features, decoded once |
+//! | TextDistill | `study.distill_embeddings(objective).run()?.decoded()` | features, decoded once |
 //! | SDXL-Turbo's counterpart | `scdg.sample()` | latents drawn from SCDG, not moved |
 
 mod as_cells;
@@ -27,7 +27,7 @@ mod compare;
 mod config;
 mod distillation;
 mod distilled;
-mod distilled_features;
+mod distilled_embeddings;
 mod engine;
 mod error;
 mod few_genes;
@@ -42,7 +42,7 @@ mod passes;
 mod path;
 mod read_back;
 mod run;
-mod start;
+mod init;
 mod validation;
 mod watch;
 
@@ -51,15 +51,15 @@ pub use codes::SmallClasses;
 pub use config::{DistillConfig, DistillHistory, RunTried};
 pub use distillation::Distillation;
 pub use distilled::Distilled;
-pub use distilled_features::DistilledFeatures;
+pub use distilled_embeddings::DistilledEmbeddings;
 pub use error::DistillError;
 pub(crate) use kmeans::{distance as squared_distance, kmeans};
 pub use metacells::{Metacells, MetacellsBuilder};
 pub use objective::{
     ClassWeights, CovarianceMatching, DistributionMatching, GradientMatching, KernelMatching, Matching,
-    MatchingObjective, Mixture, RidgeStudent, RidgeStudents, Student, Students, TrajectoryMatching, loops,
+    MatchingObjective, Mixture, RidgeSurrogate, RidgeSurrogates, Surrogate, Surrogates, TrajectoryMatching, loops,
 };
 pub use optimizer::{Optimizer, Steps};
 pub use path::{Chain, Pipeline, SampleBuilder};
-pub use start::Start;
+pub use init::Init;
 pub use validation::{EarlyStopping, ValidationModels, ValidationScore};

@@ -14,7 +14,7 @@ use crate::cells::{H5ad, read_recipe};
 use crate::study::Study;
 
 impl Distilled {
-    /// Reads a set that [`write_h5ad`](Self::write_h5ad) wrote, to be judged and shown again. It must have been distilled on the
+    /// Reads a set that [`write_h5ad`](Self::write_h5ad) wrote, to be evaluated and shown again. It must have been distilled on the
     /// split of this study, of the same label, seed, fractions and genes: on another split it would have been made of cells that
     /// this study tests on. Losses and seconds are not in the file.
     ///
@@ -66,9 +66,9 @@ impl Distilled {
         let dense = cells.expression().dense_rows(&(0..cells.cells()).collect::<Vec<_>>());
         // Each cell gave a row of all genes.
         let expression = Array2::from_shape_vec((cells.cells(), cells.genes()), dense).unwrap_or_default();
-        let marker_share = recipe["marker_share"].as_f64();
+        let marker_fraction = recipe["marker_fraction"].as_f64();
         // Cells may have a column of that name of their own.
-        let markers = match marker_share {
+        let markers = match marker_fraction {
             Some(share) if share < 1.0 => markers(cells.var()).map_err(fail)?,
             _ => None,
         };
@@ -84,7 +84,7 @@ impl Distilled {
             labels,
             history: DistillHistory {
                 kept_step: recipe["kept_step"].as_u64().unwrap_or(0) as usize,
-                marker_share,
+                marker_fraction,
                 ..DistillHistory::default()
             },
             preparation_seconds: 0.0,
@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
     use crate::cells::Cells;
-    use crate::distill::RidgeStudents;
+    use crate::distill::RidgeSurrogates;
 
     #[test]
     fn the_method_of_a_set_from_a_file_has_its_name() {
@@ -144,7 +144,7 @@ mod tests {
             Pipeline::Expression,
             Pipeline::Decoder,
             Pipeline::Scdg,
-            Pipeline::DecodedFeatures,
+            Pipeline::DecodedEmbeddings,
             Pipeline::Metacells,
             Pipeline::Generation,
         ];
@@ -166,7 +166,7 @@ mod tests {
         let cells = Cells::log_normalized(parts.0, parts.1, parts.2, obs, var, provenance).unwrap();
         let study = cells.study("cell_type").foundation_epochs(1).run().unwrap();
         let distil = |shares: &[f64]| {
-            let opened = study.distill_expression(RidgeStudents::default()).steps(1).marker_shares(shares);
+            let opened = study.distill_expression(RidgeSurrogates::default()).steps(1).marker_fractions(shares);
             let (set, path) = (opened.run().unwrap(), folder.path().join("set.h5ad"));
             set.write_h5ad(&path).unwrap();
             (set.markers().map(<[bool]>::to_vec), Distilled::read_h5ad(&path, &study).unwrap())

@@ -16,7 +16,7 @@ use super::optimizer::Optimizer;
 use super::path::Pipeline;
 use super::start;
 use super::validation::{Validation, ValidationScore};
-use super::{Distilled, DistilledFeatures};
+use super::{Distilled, DistilledEmbeddings};
 use crate::progress::Progress;
 
 impl<Set> DistillBuilder<Set> {
@@ -25,7 +25,7 @@ impl<Set> DistillBuilder<Set> {
     /// # Errors
     /// As `run`, for the number of cells and the start.
     pub fn plan(&self) -> crate::Result<String> {
-        let codes = start::codes(&*self.path, &self.config)?;
+        let codes = init::codes(&*self.path, &self.config)?;
         let study = self.path.study();
         let (rows, width) = codes.values.dim();
         let training = study.training_cells().train().len();
@@ -47,7 +47,7 @@ impl<Set> DistillBuilder<Set> {
     fn made(&self) -> crate::Result<(Distillation, Made)> {
         let (path, config) = (&*self.path, &self.config);
         let rates = config.candidate_rates.clone().unwrap_or_else(|| vec![self.rate()]);
-        let mut codes = start::codes(path, config)?;
+        let mut codes = init::codes(path, config)?;
         config.check(&rates)?;
         self.check_set()?;
         path.check(config)?;
@@ -60,18 +60,18 @@ impl<Set> DistillBuilder<Set> {
         let starts = self.choose_start(&mut codes, validation.as_ref())?;
         let choosing = started.elapsed().as_secs_f64();
         // An objective on latents sees all genes whatever the share.
-        let shares = match self.objective.compares_expression() && path.pipeline() != Pipeline::Features {
-            true => &config.step_marker_shares[..],
-            false => &config.step_marker_shares[..1],
+        let shares = match self.objective.compares_expression() && path.pipeline() != Pipeline::Embeddings {
+            true => &config.step_marker_fractions[..],
+            false => &config.step_marker_fractions[..1],
         };
-        let trial = |(&step_marker_share, &rate)| Trial { rate, step_marker_share };
+        let trial = |(&step_marker_fraction, &rate)| Trial { rate, step_marker_fraction };
         let trials: Vec<Trial> = iproduct!(shares, &rates).map(trial).collect();
-        let run = |Trial { rate, step_marker_share }| {
-            let config = &DistillConfig { step_marker_shares: vec![step_marker_share], ..config.clone() };
+        let run = |Trial { rate, step_marker_fraction }| {
+            let config = &DistillConfig { step_marker_fractions: vec![step_marker_fraction], ..config.clone() };
             let run = Run::new(path, &*self.objective, config, rate, &codes, validation.as_ref());
             let folder = self.checkpoints.clone().map(|folder| match shares.len() {
                 1 => folder,
-                _ => folder.join(format!("share-{step_marker_share}")),
+                _ => folder.join(format!("share-{step_marker_fraction}")),
             });
             let folder = folder.map(|folder| match config.candidate_rates {
                 Some(_) => folder.join(format!("rate-{rate}")),
@@ -96,12 +96,12 @@ impl<Set> DistillBuilder<Set> {
     /// Replaces the codes by the best of all starts that are drawn; the scores of those that differ.
     fn choose_start(&self, codes: &mut Codes, validation: Option<&Validation>) -> crate::Result<Vec<ValidationScore>> {
         let (path, config) = (&*self.path, &self.config);
-        let (Some(validation), 2..) = (validation, config.starts) else { return Ok(Vec::new()) };
+        let (Some(validation), 2..) = (validation, config.n_init) else { return Ok(Vec::new()) };
         let first = codes.clone();
         let run = Run::new(path, &*self.objective, config, self.rate(), &first, Some(validation));
-        let mut progress = Progress::new("choosing a start", config.starts);
+        let mut progress = Progress::new("choosing a start", config.n_init);
         let (mut scores, mut best): (Vec<ValidationScore>, Option<ValidationScore>) = (Vec::new(), None);
-        for draw in 0..config.starts {
+        for draw in 0..config.n_init {
             let drawn = if draw == 0 { first.clone() } else { start::drawn(path, config, draw)? };
             if self.interrupt.requested() || (draw == 1 && drawn.values == first.values) {
                 break;
@@ -136,8 +136,8 @@ impl<Set> DistillBuilder<Set> {
                 "only scdg.distill_chain(...) has a chain",
             ),
             (
-                "marker_shares",
-                self.config.silences_genes() && pipeline == Pipeline::Features,
+                "marker_fractions",
+                self.config.masks_genes() && pipeline == Pipeline::Embeddings,
                 "makes no expression",
                 "only cells have marker genes",
             ),
@@ -190,13 +190,13 @@ impl DistillBuilder<Distilled> {
     }
 }
 
-impl DistillBuilder<DistilledFeatures> {
+impl DistillBuilder<DistilledEmbeddings> {
     /// Distils.
     ///
     /// # Errors
     /// As for cells; also when the objective compares expression, of which there is none.
-    pub fn run(&self) -> crate::Result<DistilledFeatures> {
+    pub fn run(&self) -> crate::Result<DistilledEmbeddings> {
         let (made, features) = self.made()?;
-        Ok(DistilledFeatures::new(made, features.values))
+        Ok(DistilledEmbeddings::new(made, features.values))
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::DistillError;
 use super::few_genes::FewGenes;
-use super::objective::{RidgeStudent, SHARPNESS};
+use super::objective::{RidgeSurrogate, SHARPNESS};
 use crate::evaluate::{Protocol, Scores, largest, train_heads};
 use crate::study::Study;
 use crate::{seed, tensors};
@@ -23,9 +23,9 @@ pub enum ValidationModels {
     /// Linear heads on the frozen foundation model, by DC-BENCH's protocol.
     #[default]
     LinearHead,
-    /// All students in closed form, on expression and on latents, [`RidgeStudent::ALL`], and linear ones that see few genes, as
+    /// All surrogates in closed form, on expression and on latents, [`RidgeSurrogate::ALL`], and linear ones that see few genes, as
     /// a split of a random forest or a gene set of TOSICA does (ours). Where a pipeline makes no expression, that on latents alone.
-    Students,
+    Surrogates,
 }
 
 /// How models trained on the synthetic cells of one step do on the validation cells.
@@ -35,7 +35,7 @@ pub struct ValidationScore {
     pub step: usize,
     /// Share of the genes, the best markers, in which the synthetic cells differed: the best of the config's.
     #[serde(default = "whole")]
-    pub marker_share: f64,
+    pub marker_fraction: f64,
     /// Mean macro-F1.
     pub macro_f1: f64,
     /// Mean accuracy.
@@ -99,7 +99,7 @@ impl Validation {
 
     /// Whether expression is asked for.
     pub(super) fn sees_expression(&self) -> bool {
-        self.models == ValidationModels::Students
+        self.models == ValidationModels::Surrogates
     }
 
     /// Trains models on synthetic cells and scores them; the step is the caller's to fill in. Without expression
@@ -112,7 +112,7 @@ impl Validation {
     ) -> crate::Result<ValidationScore> {
         match self.models {
             ValidationModels::LinearHead => self.score_heads(&tensors::array(features.clone()), labels),
-            ValidationModels::Students => self.score_students(features, expression, labels),
+            ValidationModels::Surrogates => self.score_surrogates(features, expression, labels),
         }
     }
 
@@ -125,7 +125,7 @@ impl Validation {
         Ok(mean(&scores))
     }
 
-    fn score_students(
+    fn score_surrogates(
         &self,
         features: &Tensor<2>,
         expression: Option<&Tensor<2>>,
@@ -133,11 +133,11 @@ impl Validation {
     ) -> crate::Result<ValidationScore> {
         let (genes, device) = (self.study.cells().genes(), features.device());
         let (latent, on_expression): (Vec<_>, Vec<_>) =
-            RidgeStudent::ALL.into_iter().partition(|student| student.sees_latents());
+            RidgeSurrogate::ALL.into_iter().partition(|surrogate| surrogate.sees_latents());
         let mut scores = Vec::new();
-        for student in &latent {
+        for surrogate in &latent {
             let cells = tensors::tensor(&self.features, &device);
-            scores.push(self.of_outputs(student.outputs(features.clone(), labels, self.classes, cells))?);
+            scores.push(self.of_outputs(surrogate.outputs(features.clone(), labels, self.classes, cells))?);
         }
         let Some(expression) = expression else { return Ok(mean(&scores)) };
         let few_genes: Vec<Tensor<1, Int>> = self.few_genes.of(&tensors::array(expression.clone()), &device);
@@ -145,12 +145,12 @@ impl Validation {
         for cells in self.study.training_cells().validation().chunks(DENSE) {
             let dense = tensors::from_rows(self.study.cells().expression().dense_rows(cells), genes, &device);
             let (whole, parts) = outputs.split_at_mut(on_expression.len());
-            for (outputs, student) in whole.iter_mut().zip(&on_expression) {
-                outputs.push(student.outputs(expression.clone(), labels, self.classes, dense.clone()));
+            for (outputs, surrogate) in whole.iter_mut().zip(&on_expression) {
+                outputs.push(surrogate.outputs(expression.clone(), labels, self.classes, dense.clone()));
             }
             for (outputs, genes) in parts.iter_mut().zip(&few_genes) {
                 let see = |rows: &Tensor<2>| rows.clone().select(1, genes.clone());
-                outputs.push(RidgeStudent::Linear.outputs(see(expression), labels, self.classes, see(&dense)));
+                outputs.push(RidgeSurrogate::Linear.outputs(see(expression), labels, self.classes, see(&dense)));
             }
         }
         let all = outputs.into_iter().map(|parts| self.of_outputs(Tensor::cat(parts, 0)));
@@ -162,7 +162,7 @@ impl Validation {
         Ok(mean(&scores))
     }
 
-    /// The score of one student.
+    /// The score of one surrogate.
     fn of_outputs(&self, outputs: Tensor<2>) -> crate::Result<ValidationScore> {
         let probabilities = tensors::array(softmax(outputs * SHARPNESS, 1));
         self.of_one(&largest(&probabilities), &probabilities)
@@ -177,7 +177,7 @@ impl Validation {
         let sum: f64 = self.truth.iter().enumerate().map(surprise).sum();
         let cross_entropy = sum / self.truth.len() as f64;
         let Scores { macro_f1, accuracy, .. } = scores;
-        Ok(ValidationScore { step: 0, marker_share: 1.0, macro_f1, accuracy, cross_entropy })
+        Ok(ValidationScore { step: 0, marker_fraction: 1.0, macro_f1, accuracy, cross_entropy })
     }
 }
 
@@ -189,7 +189,7 @@ fn mean(scores: &[ValidationScore]) -> ValidationScore {
     let of = |value: fn(&ValidationScore) -> f64| scores.iter().map(value).sum::<f64>() / scores.len().max(1) as f64;
     ValidationScore {
         step: 0,
-        marker_share: 1.0,
+        marker_fraction: 1.0,
         macro_f1: of(|score| score.macro_f1),
         accuracy: of(|score| score.accuracy),
         cross_entropy: of(|score| score.cross_entropy),

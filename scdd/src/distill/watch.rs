@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn score(macro_f1: f64, cross_entropy: f64) -> Option<ValidationScore> {
-        Some(ValidationScore { step: 0, marker_share: 1.0, macro_f1, accuracy: 0.0, cross_entropy })
+        Some(ValidationScore { step: 0, marker_fraction: 1.0, macro_f1, accuracy: 0.0, cross_entropy })
     }
 
     #[test]

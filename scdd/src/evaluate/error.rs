@@ -1,6 +1,6 @@
 //! What can be wrong with an evaluation.
 
-/// Errors of training and scoring evaluation models, and of picking control cells.
+/// Errors of training and scoring evaluation models, and of picking baseline cells.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvaluateError {
@@ -177,7 +177,7 @@ pub enum EvaluateError {
         /// What was there in its place.
         found: String,
     },
-    /// A column that can't be judged with the study's classes.
+    /// A column that can't be evaluated with the study's classes.
     #[error("label '{column}': {problem}")]
     Label {
         /// The column of obs.
@@ -193,7 +193,7 @@ pub enum EvaluateError {
         /// Genes expected.
         expected: usize,
     },
-    /// A model or control that sees expression, and features that have none.
+    /// A model or baseline that sees expression, and features that have none.
     #[error(
         "the {rows} features are no cells and have no expression; take a model that sees latents, such as \
          LinearProbe, or cells of the features by .decoded()"
@@ -202,20 +202,20 @@ pub enum EvaluateError {
         /// How many there are.
         rows: usize,
     },
-    /// A model or control that sees latents, and cells that have none.
+    /// A model or baseline that sees latents, and cells that have none.
     #[error("the {cells} cells have expression only; give their latents, or the foundation model that sees them")]
     NoLatents {
         /// How many there are.
         cells: usize,
     },
-    /// A control that decodes, and a foundation model that can't.
+    /// A baseline that decodes, and a foundation model that can't.
     #[error(
-        "the control '{control}' decodes latents, and the foundation model '{model}' has no decoder; leave it out, \
+        "the baseline '{baseline}' decodes latents, and the foundation model '{model}' has no decoder; leave it out, \
          or take a model that has one, such as Foundation::pretrain(...)"
     )]
     NoDecoder {
-        /// The control.
-        control: String,
+        /// The baseline.
+        baseline: String,
         /// The foundation model.
         model: String,
     },
@@ -236,7 +236,7 @@ pub enum EvaluateError {
     /// Asked to stop.
     #[error(
         "the evaluation was stopped as asked, after {models} models were trained and scored; a table of a part of the rows \
-         would not say what it lacks: run it again, perhaps with fewer models or controls"
+         would not say what it lacks: run it again, perhaps with fewer models or baselines"
     )]
     Stopped {
         /// Models trained until then.

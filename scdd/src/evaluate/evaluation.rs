@@ -7,7 +7,7 @@ use polars::prelude::DataFrame;
 use super::{EvaluationRow, Protocol, table};
 use crate::study::Study;
 
-/// Scores of distilled sets, controls and all training cells on real cells. Cheap to clone.
+/// Scores of distilled sets, baselines and all training cells on real cells. Cheap to clone.
 #[derive(Clone)]
 pub struct Evaluation {
     parts: Arc<Parts>,
@@ -38,7 +38,7 @@ impl Evaluation {
         Self { parts: Arc::new(Parts { rows, notes, study, protocol, scored }) }
     }
 
-    /// One row per model and training set: distilled sets, controls, all training cells.
+    /// One row per model and training set: distilled sets, baselines, all training cells.
     pub fn rows(&self) -> &[EvaluationRow] {
         &self.parts.rows
     }

@@ -1,5 +1,5 @@
 //! Random forests (Breiman 2001): trees on bootstrap samples, splits by Gini impurity among the square root of the
-//! features. One forest for the judge of training sets, for the generator report and for scValue.
+//! features. One forest for the evaluation model of training sets, for the generator report and for scValue.
 //!
 //! It is ours. smartcore 0.7 grows dense trees on one thread and gives labels without shares, of which no area under a
 //! curve, no threshold and no tie can be had; linfa-ensemble 0.8 gives labels alone as well and builds on another ndarray. What is

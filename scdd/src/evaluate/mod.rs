@@ -1,8 +1,8 @@
-//! How good a training set is: models trained on it from scratch, scored on real test cells, beside controls.
+//! How good a training set is: models trained on it from scratch, scored on real test cells, beside baselines.
 //!
 //! The protocol is DC-BENCH's (Cui et al. 2022), which Yu et al. 2025 use: [`Protocol`] says how a model is
 //! trained, an [`EvaluationModel`] is what is trained ([`train_heads`]' softmax regression on frozen embeddings unless
-//! another is asked for), [`Scores`] compares predictions with labels, a [`Selection`] picks control cells at the same
+//! another is asked for), [`Scores`] compares predictions with labels, a [`Baseline`] picks or makes cells at the same
 //! budget, and [`EvaluationRow`]s make the table. [`Properties`] says what a distilled set is like as cells, and a
 //! [`GeneratorReport`] how generated cells compare with real ones; [`Privacy`] says what a set gives away of training cells.
 
@@ -12,7 +12,7 @@ mod error;
 mod evaluation;
 mod forest;
 mod generator;
-mod judge;
+mod scorer;
 mod kernel;
 mod linear_head;
 mod metrics;
@@ -30,7 +30,7 @@ mod task;
 pub use annotator::{AnnotateBuilder, Annotated, Annotator};
 pub use baselines::{
     Candidates, ClassMean, ClassMeanLatent, DecodedCells, GeometricSketch, Herding, KCentre, KMeansPseudobulks, Medoid,
-    MergedMetacells, RandomCells, ScValue, Selected, Selection, Stratified, all_controls, all_selections,
+    MergedMetacells, RandomCells, ScValue, Selected, Baseline, Stratified, main_baselines, all_baselines,
 };
 pub use error::EvaluateError;
 pub use evaluation::Evaluation;
@@ -49,6 +49,6 @@ pub use set::TrainingSet;
 pub use table::{EvaluationRow, mean, sample_deviation, table};
 
 pub(crate) use error::check_labels;
-pub(crate) use judge::{Judge, ScoredOn, Trial};
+pub(crate) use scorer::{Scorer, ScoredOn, Trial};
 pub(crate) use models::largest;
 pub(crate) use statistics::{median, pearson};

@@ -1,4 +1,4 @@
-//! Evaluation of distilled sets, or of a foundation model alone, on the test cells, beside controls and all training
+//! Evaluation of distilled sets, or of a foundation model alone, on the test cells, beside baselines and all training
 //! cells.
 //!
 //! Each set trains fresh models, linear heads on frozen embeddings unless others are asked for; they are scored on real
@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use itertools::Itertools;
 
-use super::judge::{Judge, ScoredOn};
+use super::scorer::{Scorer, ScoredOn};
 use super::{
     ClassMean, EvaluateError, Evaluation, EvaluationModel, EvaluationRow, LinearProbe, Protocol, RandomCells,
-    Selection, TrainingSet,
+    Baseline, TrainingSet,
 };
 use crate::Error;
-use crate::distill::{Distilled, DistilledFeatures};
+use crate::distill::{Distilled, DistilledEmbeddings};
 use crate::foundation::FoundationError;
 use crate::progress::Progress;
 use crate::study::Study;
@@ -26,17 +26,17 @@ pub struct EvaluateBuilder {
     study: Study,
     sets: Vec<TrainingSet>,
     budgets: Vec<usize>,
-    controls: Vec<Control>,
+    baselines: Vec<Listed>,
     models: Vec<Arc<dyn EvaluationModel>>,
     scored_on: ScoredOn,
     label: Option<String>,
     protocol: Protocol,
 }
 
-/// A control, and whether it was asked for: one that stands in every table may be left out where it can't be.
+/// A baseline, and whether it was asked for: one that stands in every table may be left out where it can't be.
 #[derive(Clone)]
-struct Control {
-    selection: Arc<dyn Selection>,
+struct Listed {
+    selection: Arc<dyn Baseline>,
     asked: bool,
 }
 
@@ -71,7 +71,7 @@ impl Distilled {
     /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
     /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
     /// let distilled = study.distill_decoder(DistributionMatching::default()).steps(3).run()?;
-    /// let evaluation = distilled.evaluate().model(CellTypist::default()).control(Medoid).on_validation().run()?;
+    /// let evaluation = distilled.evaluate().model(CellTypist::default()).baseline(Medoid).on_validation().run()?;
     /// // the set, random cells, the class mean, the medoid and all training cells, under two models
     /// assert_eq!(evaluation.rows().len(), 10);
     /// assert!(evaluation.rows().iter().all(|row| row.scored_on == "validation cells"));
@@ -82,7 +82,7 @@ impl Distilled {
     }
 }
 
-impl DistilledFeatures {
+impl DistilledEmbeddings {
     /// Opens an evaluation on the study's test cells: heads are trained on these features as they are.
     pub fn evaluate(&self) -> EvaluateBuilder {
         EvaluateBuilder::new(self.study(), vec![self.into()])
@@ -91,37 +91,37 @@ impl DistilledFeatures {
 
 impl EvaluateBuilder {
     fn new(study: &Study, sets: Vec<TrainingSet>) -> Self {
-        let always: [Arc<dyn Selection>; 2] = [Arc::new(RandomCells), Arc::new(ClassMean)];
-        let controls = always.into_iter().map(|selection| Control { selection, asked: false }).collect();
+        let always: [Arc<dyn Baseline>; 2] = [Arc::new(RandomCells), Arc::new(ClassMean)];
+        let baselines = always.into_iter().map(|selection| Listed { selection, asked: false }).collect();
         let protocol = Protocol { seed: study.config().seed, ..Protocol::default() };
         let models: Vec<Arc<dyn EvaluationModel>> = vec![Arc::new(LinearProbe)];
         let (study, scored_on) = (study.clone(), ScoredOn::Test);
-        Self { study, sets, budgets: Vec::new(), controls, models, scored_on, label: None, protocol }
+        Self { study, sets, budgets: Vec::new(), baselines, models, scored_on, label: None, protocol }
     }
 
-    /// One more budget of the controls, in cells per class, beside those of the distilled sets.
+    /// One more budget of the baselines, in cells per class, beside those of the distilled sets.
     pub fn per_class(mut self, per_class: usize) -> Self {
         self.budgets.push(per_class);
         self
     }
 
-    /// Another distilled set of the same study, of any pipeline, in the same table: `&Distilled` or `&DistilledFeatures`.
+    /// Another distilled set of the same study, of any pipeline, in the same table: `&Distilled` or `&DistilledEmbeddings`.
     pub fn beside(mut self, other: impl Into<TrainingSet>) -> Self {
         self.sets.push(other.into());
         self
     }
 
-    /// One more control, in the same table.
-    pub fn control(mut self, control: impl Selection + 'static) -> Self {
-        self.controls.push(Control { selection: Arc::new(control), asked: true });
+    /// One more baseline, in the same table.
+    pub fn baseline(mut self, baseline: impl Baseline + 'static) -> Self {
+        self.baselines.push(Listed { selection: Arc::new(baseline), asked: true });
         self
     }
 
-    /// More controls, such as [`all_controls`](super::all_controls). One that stands in the table already does not come twice.
-    pub fn controls(mut self, controls: Vec<Arc<dyn Selection>>) -> Self {
-        for selection in controls {
-            if self.controls.iter().all(|control| control.selection.name() != selection.name()) {
-                self.controls.push(Control { selection, asked: true });
+    /// More baselines, such as [`main_baselines`](super::main_baselines). One that stands in the table already does not come twice.
+    pub fn baselines(mut self, baselines: Vec<Arc<dyn Baseline>>) -> Self {
+        for selection in baselines {
+            if self.baselines.iter().all(|baseline| baseline.selection.name() != selection.name()) {
+                self.baselines.push(Listed { selection, asked: true });
             }
         }
         self
@@ -147,8 +147,8 @@ impl EvaluateBuilder {
         self
     }
 
-    /// Judges another label column than the study's classes: one of those that it combines
-    /// ([`also`](crate::study::StudyBuilder::also)), or one that the classes decide, such as a coarser type. Sets and controls stay
+    /// Evaluates another label column than the study's classes: one of those that it combines
+    /// ([`also`](crate::study::StudyBuilder::also)), or one that the classes decide, such as a coarser type. Sets and baselines stay
     /// those of the classes; each cell is given the label that its class has in the column, and test cells have their own.
     ///
     /// ```
@@ -160,7 +160,7 @@ impl EvaluateBuilder {
     /// let cells = cells.with_obs(Column::new("lineage".into(), coarse))?;
     /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
     /// let evaluation = study.evaluate().label("lineage").run()?;
-    /// assert_eq!(evaluation.notes(), ["judged by 'lineage'"]);
+    /// assert_eq!(evaluation.notes(), ["evaluated by 'lineage'"]);
     /// assert!(study.evaluate().label("batch").run().unwrap_err().to_string().contains(".also(\"batch\")"));
     /// # Ok::<(), scdd::Error>(())
     /// ```
@@ -175,10 +175,10 @@ impl EvaluateBuilder {
         self
     }
 
-    /// Trains and scores. Rows come model by model: the distilled sets, controls, all training cells.
+    /// Trains and scores. Rows come model by model: the distilled sets, baselines, all training cells.
     ///
     /// # Errors
-    /// When the sets belong to different studies, there are no cells to score, no model, or a control fails; when a control
+    /// When the sets belong to different studies, there are no cells to score, no model, or a baseline fails; when a baseline
     /// that was asked for makes cells and the foundation model has no encoder; when a set has cells of one class only.
     pub fn run(&self) -> crate::Result<Evaluation> {
         let study = &self.study;
@@ -189,14 +189,14 @@ impl EvaluateBuilder {
             return Err(EvaluateError::NoModels.into());
         }
         let budgets = self.budgets();
-        let mut progress = Progress::new("evaluating", self.sets.len() + budgets.len() * self.controls.len() + 1);
-        let judge = Judge::new(study, &self.protocol, self.scored_on, self.label.as_deref())?;
+        let mut progress = Progress::new("evaluating", self.sets.len() + budgets.len() * self.baselines.len() + 1);
+        let scorer = Scorer::new(study, &self.protocol, self.scored_on, self.label.as_deref())?;
         let mut rows: Vec<Vec<EvaluationRow>> = vec![Vec::new(); self.models.len()];
         let mut notes = Vec::new();
         for set in &self.sets {
-            let trial = judge.set(set)?;
+            let trial = scorer.set(set)?;
             for (rows, model) in rows.iter_mut().zip(&self.models) {
-                match judge.row(&trial, &**model)? {
+                match scorer.row(&trial, &**model)? {
                     Some(row) => rows.push(row.per_class(set.config().per_class)),
                     None => notes.push(format!("{} without {}, which sees expression", set.method(), model.name())),
                 }
@@ -204,25 +204,25 @@ impl EvaluateBuilder {
             progress.step(|| set.method());
         }
         for per_class in budgets {
-            for control in &self.controls {
-                let trial = judge.control(&*control.selection, per_class)?;
+            for baseline in &self.baselines {
+                let trial = scorer.baseline(&*baseline.selection, per_class)?;
                 for (rows, model) in rows.iter_mut().zip(&self.models) {
-                    match judge.row(&trial, &**model) {
+                    match scorer.row(&trial, &**model) {
                         Ok(row) => rows.extend(row.map(|row| row.per_class(per_class))),
-                        Err(Error::Foundation(FoundationError::NoEncoder { model, .. })) if !control.asked => {
-                            let name = control.selection.name();
+                        Err(Error::Foundation(FoundationError::NoEncoder { model, .. })) if !baseline.asked => {
+                            let name = baseline.selection.name();
                             notes.push(format!("without '{name}', which makes cells that {model} can't embed"));
                         }
                         Err(problem) => return Err(problem),
                     }
                 }
-                progress.step(|| control.selection.name());
+                progress.step(|| baseline.selection.name());
             }
         }
-        let all = judge.all();
-        let all = self.models.iter().map(|model| judge.row(&all, &**model)).collect::<crate::Result<Vec<_>>>()?;
+        let all = scorer.all();
+        let all = self.models.iter().map(|model| scorer.row(&all, &**model)).collect::<crate::Result<Vec<_>>>()?;
         progress.step(|| "all training cells".to_owned());
-        progress.finish(|| format!("{} {}", judge.cells(), self.scored_on.name()));
+        progress.finish(|| format!("{} {}", scorer.cells(), self.scored_on.name()));
         let with_all = |(rows, all): (Vec<EvaluationRow>, Option<EvaluationRow>)| {
             let relative = |row: EvaluationRow| match &all {
                 Some(all) => row.relative_to(all),
@@ -232,8 +232,8 @@ impl EvaluateBuilder {
             rows.into_iter().chain(all)
         };
         let rows = rows.into_iter().zip(all).flat_map(with_all).collect();
-        let notes = notes.into_iter().chain(judge.notes()).unique().collect();
-        Ok(Evaluation::new(rows, notes, study.clone(), self.protocol.clone(), judge.cells()))
+        let notes = notes.into_iter().chain(scorer.notes()).unique().collect();
+        Ok(Evaluation::new(rows, notes, study.clone(), self.protocol.clone(), scorer.cells()))
     }
 
     /// Numbers of cells per class that the sets have and that were asked for, each once; 1 without any.

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use crate::distill::{Distillation, Distilled, DistilledFeatures};
+use crate::distill::{Distillation, Distilled, DistilledEmbeddings};
 
 /// What an evaluation trains on: synthetic cells, or features that are no cells. Made of a reference to either.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub enum TrainingSet {
     /// Cells, which are seen through the study's foundation model.
     Cells(Distilled),
     /// Features that a head is fed as they are.
-    Features(DistilledFeatures),
+    Features(DistilledEmbeddings),
 }
 
 impl Deref for TrainingSet {
@@ -30,8 +30,8 @@ impl From<&Distilled> for TrainingSet {
     }
 }
 
-impl From<&DistilledFeatures> for TrainingSet {
-    fn from(features: &DistilledFeatures) -> Self {
+impl From<&DistilledEmbeddings> for TrainingSet {
+    fn from(features: &DistilledEmbeddings) -> Self {
         Self::Features(features.clone())
     }
 }

@@ -1,6 +1,6 @@
 //! What models are trained to tell: the classes of the study, or another label column that the classes decide.
 //!
-//! A synthetic cell has the labels of its class. So a column can be judged when all training cells of a class have one value
+//! A synthetic cell has the labels of its class. So a column can be evaluated when all training cells of a class have one value
 //! in it: because the study combined it (`cells.study("cell_type").also("disease")`), or because it is coarser.
 
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ impl Task {
             kept.push(*cell);
             truth.push(number(&names, value));
         }
-        let mut notes = vec![format!("judged by '{column}'")];
+        let mut notes = vec![format!("evaluated by '{column}'")];
         if kept.len() < cells.len() {
             notes.push(format!("{} without a value of '{column}' left out", count(cells.len() - kept.len(), "cell")));
         }

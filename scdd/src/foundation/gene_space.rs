@@ -1,4 +1,4 @@
-//! Expression itself as the latent space: the control that says what a foundation model is worth.
+//! Expression itself as the latent space: the baseline that says what a foundation model is worth.
 //!
 //! The space stays that of the genes it was made with: cells that lack some of them are zero there, so that latents of
 //! sets that measure different genes can be compared.

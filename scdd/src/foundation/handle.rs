@@ -46,7 +46,7 @@ impl Foundation {
         PcaBuilder::new(cells)
     }
 
-    /// Expression of the training cells' genes as the latent space: the control without a foundation model.
+    /// Expression of the training cells' genes as the latent space: the baseline without a foundation model.
     ///
     /// # Errors
     /// When all expression is zero.

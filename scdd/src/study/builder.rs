@@ -79,7 +79,7 @@ impl Cells<LogNormalized> {
 impl StudyBuilder {
     /// One more label column: classes are then the combinations of values that occur, such as "T cell | healthy", so that one
     /// distilled set serves several tasks. Its cells keep every column in their obs, and
-    /// [`evaluate().label(column)`](crate::evaluate::EvaluateBuilder::label) judges one of them.
+    /// [`evaluate().label(column)`](crate::evaluate::EvaluateBuilder::label) evaluation models one of them.
     pub fn also(mut self, label: &str) -> Self {
         self.config.also.push(label.to_owned());
         self

@@ -18,7 +18,7 @@ pub struct DecoderBuilder {
 impl Study {
     /// Opens the training of a decoder on the training cells, in the place of the foundation model's own. It also gives one to
     /// a model that has none. The encoder and all latents stay as they are, so sets that are distilled through either decoder
-    /// can be judged in one table. It isn't kept in files; the same seed makes the same one.
+    /// can be evaluated in one table. It isn't kept in files; the same seed makes the same one.
     ///
     /// ```
     /// use scdd::prelude::*;

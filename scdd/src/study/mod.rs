@@ -24,7 +24,7 @@ use crate::text::grouped;
 
 /// Labelled cells, split, and embedded by a foundation model. Cheap to clone.
 ///
-/// Which pipeline distils stands in the call (`distill_expression`, `distill_decoder`, `distill_features`, or
+/// Which pipeline distils stands in the call (`distill_expression`, `distill_decoder`, `distill_embeddings`, or
 /// `train_scdg` and then `distill`), so there is no plain one:
 ///
 /// ```compile_fail,E0599

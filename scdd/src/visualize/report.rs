@@ -75,7 +75,7 @@ mod tests {
                 "file": "cells <1>", "label": "type", "per_class": (method != "all training cells").then_some(1),
                 "method": method, "model": model, "seed": seed, "status": "ok", "accuracy": accuracy, "macro_f1": accuracy,
                 "balanced_accuracy": accuracy, "rare_recall": null, "recall": { "B": accuracy, "T": 1.0 }, "loss": null,
-                "seconds": 1.0, "judge_seconds": 1.0, "peak_mb": null, "cells": 10, "permille": 1.0, "scored": 100,
+                "seconds": 1.0, "model_seconds": 1.0, "peak_mb": null, "cells": 10, "permille": 1.0, "scored": 100,
                 "note": "", "row": 0, "of": 1, "config": {},
             }))
             .unwrap()

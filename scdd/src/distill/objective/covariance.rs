@@ -98,7 +98,7 @@ impl MatchingObjective for CovarianceMatching {
     fn loss(&self, matching: &Matching) -> Tensor<1> {
         let mut loss = (mean_distances(matching) * matching.class_weights(self.class_weights)).sum();
         let weights = self.class_weights.of(matching.class_counts());
-        let (real, synthetic) = (matching.real_features(), matching.synthetic_features());
+        let (real, synthetic) = (matching.real_embeddings(), matching.synthetic_embeddings());
         let real_rows = class_rows(matching.real_labels());
         for (class, first, count) in class_rows(matching.synthetic_labels()) {
             let of_real = real_rows.iter().find(|rows| rows.0 == class);

@@ -51,7 +51,7 @@ impl MatchingObjective for DistributionMatching {
 
 /// Squared distance of the mean latents of each class, `[classes, 1]`.
 pub(super) fn mean_distances(matching: &Matching) -> Tensor<2> {
-    let synthetic = matching.synthetic_means().matmul(matching.synthetic_features());
+    let synthetic = matching.synthetic_means().matmul(matching.synthetic_embeddings());
     (matching.real_class_means() - synthetic).powi_scalar(2).sum_dim(1)
 }
 

@@ -136,14 +136,14 @@ impl GradientMatching {
 
     /// The head, behind the encoder where that isn't frozen; with the real and the synthetic rows that it is given.
     fn network(&self, matching: &Matching) -> (Network, Rows, Rows) {
-        let latent = matching.real_features().dims()[1];
+        let latent = matching.real_embeddings().dims()[1];
         let head = fresh_head(latent, &self.hidden, matching);
         let classes = matching.classes();
         let encoder = if self.unfrozen { matching.encoder() } else { None };
         let Some(encoder) = encoder else {
             let scale = (latent as f64).sqrt();
-            let real = Rows::new(matching.real_features() * scale, matching.real_labels(), classes);
-            let synthetic = Rows::new(matching.synthetic_features() * scale, matching.synthetic_labels(), classes);
+            let real = Rows::new(matching.real_embeddings() * scale, matching.real_labels(), classes);
+            let synthetic = Rows::new(matching.synthetic_embeddings() * scale, matching.synthetic_labels(), classes);
             return (head, real, synthetic);
         };
         // Cells of the batch are in random order within a class.

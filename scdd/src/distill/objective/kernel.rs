@@ -89,8 +89,8 @@ impl MatchingObjective for KernelMatching {
             }
             classes
         };
-        let real = rows(matching.real_features(), matching.real_labels());
-        let synthetic = rows(matching.synthetic_features(), matching.synthetic_labels());
+        let real = rows(matching.real_embeddings(), matching.real_labels());
+        let synthetic = rows(matching.synthetic_embeddings(), matching.synthetic_labels());
         let within: Vec<_> = real.iter().map(|rows| rows.as_ref().map(|rows| distances(rows, rows))).collect();
         let medians = medians(&within);
         let mut loss = Tensor::zeros([1], &matching.device());

@@ -4,7 +4,7 @@ use std::cell::{Cell, LazyCell};
 
 use burn::tensor::{Device, Tensor};
 
-use super::students::Students;
+use super::surrogates::Surrogates;
 use super::weights::ClassWeights;
 use crate::foundation::EncoderLayer;
 use crate::study::Study;
@@ -83,9 +83,9 @@ pub struct Matching<'a> {
     pub(crate) synthetic_expression: Option<Tensor<2>>,
     /// Set when expression is asked for.
     pub(crate) expression_asked: Cell<bool>,
-    pub(crate) synthetic_features: Tensor<2>,
+    pub(crate) synthetic_embeddings: Tensor<2>,
     pub(crate) synthetic_labels: &'a [u32],
-    pub(crate) real_features: LazyCell<Tensor<2>, Box<dyn FnOnce() -> Tensor<2> + 'a>>,
+    pub(crate) real_embeddings: LazyCell<Tensor<2>, Box<dyn FnOnce() -> Tensor<2> + 'a>>,
     pub(crate) real_class_means: &'a dyn Fn() -> Tensor<2>,
     pub(crate) real_labels: &'a [u32],
     /// Expression of some rows of the real batch.
@@ -104,13 +104,13 @@ impl Matching<'_> {
     /// is all zeros, and the distillation ends with an error once the loss is back.
     pub fn synthetic_expression(&self) -> Tensor<2> {
         self.expression_asked.set(true);
-        let none = || Tensor::zeros([self.synthetic_labels.len(), self.genes], &self.synthetic_features.device());
+        let none = || Tensor::zeros([self.synthetic_labels.len(), self.genes], &self.synthetic_embeddings.device());
         self.synthetic_expression.clone().unwrap_or_else(none)
     }
 
     /// Latents of the synthetic cells `[rows, latent]` through the frozen foundation model, with gradients.
-    pub fn synthetic_features(&self) -> Tensor<2> {
-        self.synthetic_features.clone()
+    pub fn synthetic_embeddings(&self) -> Tensor<2> {
+        self.synthetic_embeddings.clone()
     }
 
     /// Classes of the synthetic cells.
@@ -119,12 +119,12 @@ impl Matching<'_> {
     }
 
     /// Latents of the real batch `[cells, latent]`, computed once for the whole study.
-    pub fn real_features(&self) -> Tensor<2> {
-        self.real_features.clone()
+    pub fn real_embeddings(&self) -> Tensor<2> {
+        self.real_embeddings.clone()
     }
 
     /// Mean latents of each class of the real batch `[classes, latent]`: the product of [`real_means`](Self::real_means) and
-    /// [`real_features`](Self::real_features), without making either.
+    /// [`real_embeddings`](Self::real_embeddings), without making either.
     pub fn real_class_means(&self) -> Tensor<2> {
         (self.real_class_means)()
     }
@@ -189,9 +189,9 @@ impl Matching<'_> {
     ///     }
     ///     fn loss(&self, matching: &Matching) -> Tensor<1> {
     ///         let mut loss = Tensor::zeros([1], &matching.device());
-    ///         for student in matching.students().hidden(&[64]).on_expression().draw(4) {
-    ///             let real = matching.real_means().matmul(student.features(matching.real_expression()));
-    ///             let made = matching.synthetic_means().matmul(student.features(matching.synthetic_expression()));
+    ///         for surrogate in matching.surrogates().hidden(&[64]).on_expression().draw(4) {
+    ///             let real = matching.real_means().matmul(surrogate.features(matching.real_expression()));
+    ///             let made = matching.synthetic_means().matmul(surrogate.features(matching.synthetic_expression()));
     ///             loss = loss + (real - made).powi_scalar(2).sum();
     ///         }
     ///         loss
@@ -204,9 +204,9 @@ impl Matching<'_> {
     /// assert!(loss[19] < loss[0]);
     /// # Ok::<(), scdd::Error>(())
     /// ```
-    pub fn students(&self) -> Students {
-        Students::new(
-            self.synthetic_features.dims()[1],
+    pub fn surrogates(&self) -> Surrogates {
+        Surrogates::new(
+            self.synthetic_embeddings.dims()[1],
             self.genes,
             self.classes(),
             self.step,
@@ -232,7 +232,7 @@ impl Matching<'_> {
 
     /// The device of all tensors here.
     pub fn device(&self) -> Device {
-        self.synthetic_features.device().inner()
+        self.synthetic_embeddings.device().inner()
     }
 
     /// `[classes, rows]`: its product with the synthetic cells' rows gives class means.

@@ -7,7 +7,7 @@
 //! | [`CovarianceMatching`] | MeanCov | class means and covariances of latents | ours, after CORAL (Sun and Saenko 2016) |
 //! | [`KernelMatching`] | MMD | class distributions by Gaussian kernels | Gretton et al. 2012 |
 //! | [`TrajectoryMatching`] | MTT | where training leads a head | Cazenavette et al. 2022 |
-//! | [`RidgeStudents`] | ridge | what classifiers trained on the synthetic cells make of real ones | ours, after Nguyen et al. 2021 |
+//! | [`RidgeSurrogates`] | ridge | what classifiers trained on the synthetic cells make of real ones | ours, after Nguyen et al. 2021 |
 //! | [`Mixture`] | sum of its parts' | a weighted sum of objectives | ours |
 //!
 //! Adam moves the codes of all at 0.05: on validation cells of Baron's pancreas (1 per class) and of FACS-sorted blood cells
@@ -16,7 +16,7 @@
 //! cells of rare classes there; at 5 on expression of the blood cells, kernels and covariances gave heads of lower
 //! cross-entropy (0.53 and 0.56) than means (0.58), one split and one seed.
 //!
-//! One of your own is one `impl` of [`MatchingObjective`]; [`Matching`] gives it the cells, and [`Students`] small
+//! One of your own is one `impl` of [`MatchingObjective`]; [`Matching`] gives it the cells, and [`Surrogates`] small
 //! networks drawn anew in each step.
 
 mod covariance;
@@ -32,7 +32,7 @@ mod network;
 mod ridge;
 mod ridge_kernel;
 mod rows;
-mod students;
+mod surrogates;
 #[cfg(test)]
 mod testing;
 mod trajectory;
@@ -45,9 +45,9 @@ pub use kernel::KernelMatching;
 pub use loops::loops;
 pub use matching::{Matching, MatchingObjective};
 pub use mixture::Mixture;
-pub use ridge::RidgeStudents;
-pub use ridge_kernel::RidgeStudent;
-pub use students::{Student, Students};
+pub use ridge::RidgeSurrogates;
+pub use ridge_kernel::RidgeSurrogate;
+pub use surrogates::{Surrogate, Surrogates};
 pub use trajectory::TrajectoryMatching;
 pub use weights::ClassWeights;
 

@@ -1,18 +1,18 @@
-//! Students in closed form (ours, after "Dataset meta-learning from kernel ridge regression", Nguyen et al. 2021): how well
+//! Surrogates in closed form (ours, after "Dataset meta-learning from kernel ridge regression", Nguyen et al. 2021): how well
 //! do classifiers of several kinds, trained to the end on the synthetic cells, classify real ones?
 //!
-//! A student is ridge regression of one-hot labels Y by a kernel k: it takes a real cell x for
+//! A surrogate is ridge regression of one-hot labels Y by a kernel k: it takes a real cell x for
 //!     f(x) = k(x, S) (k(S, S) + lambda I)^-1 Y,
 //! so there are no inner loops to unroll. A set that suits one kernel alone suits models of that kind; the loss is the mean
-//! cross-entropy over students that see cells differently: as they are, by direction, through an infinitely wide network and by
-//! their nearest neighbour. Students that standardise genes or see latents are there as well; they pull mixtures of metacells
+//! cross-entropy over surrogates that see cells differently: as they are, by direction, through an infinitely wide network and by
+//! their nearest neighbour. Surrogates that standardise genes or see latents are there as well; they pull mixtures of metacells
 //! elsewhere, and all other models then learn less of them (docs/ablations.md).
 
 use burn::tensor::{Tensor, activation::log_softmax};
 use itertools::Itertools;
 
 use super::matching::{Matching, MatchingObjective};
-use super::ridge_kernel::RidgeStudent;
+use super::ridge_kernel::RidgeSurrogate;
 use super::rows::Rows;
 use super::weights::ClassWeights;
 use crate::distill::DistillError;
@@ -21,36 +21,36 @@ use crate::study::Study;
 /// What outputs, which lie between -1 and 1, are multiplied with before softmax (ours).
 pub(in crate::distill) const SHARPNESS: f64 = 8.0;
 
-/// Matches what students make of real cells, once they were trained on the synthetic ones.
+/// Matches what surrogates make of real cells, once they were trained on the synthetic ones.
 ///
 /// ```
 /// use scdd::prelude::*;
 /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
 /// let study = cells.study("cell_type").foundation_epochs(2).run()?;
-/// let distilled = study.distill_expression(RidgeStudents::default()).start(Start::ClassMean).steps(3).run()?;
+/// let distilled = study.distill_expression(RidgeSurrogates::default()).init(Init::ClassMean).steps(3).run()?;
 /// assert_eq!(distilled.method(), "ridge");
 /// # Ok::<(), scdd::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct RidgeStudents {
-    /// The students, each as important as the others; [`RidgeStudent::MATCHED`].
-    pub students: Vec<RidgeStudent>,
+pub struct RidgeSurrogates {
+    /// The surrogates, each as important as the others; [`RidgeSurrogate::MATCHED`].
+    pub surrogates: Vec<RidgeSurrogate>,
     /// How much the real cells of each class count; as the square root of their number (ours): accuracy would count them
     /// by their number, macro-F1 all classes alike.
     pub weights: ClassWeights,
 }
 
-impl Default for RidgeStudents {
+impl Default for RidgeSurrogates {
     fn default() -> Self {
-        Self { students: RidgeStudent::MATCHED.to_vec(), weights: ClassWeights::RootFrequency }
+        Self { surrogates: RidgeSurrogate::MATCHED.to_vec(), weights: ClassWeights::RootFrequency }
     }
 }
 
-impl RidgeStudents {
-    /// Other students.
+impl RidgeSurrogates {
+    /// Other surrogates.
     #[must_use]
-    pub fn students(mut self, students: &[RidgeStudent]) -> Self {
-        self.students = students.to_vec();
+    pub fn surrogates(mut self, surrogates: &[RidgeSurrogate]) -> Self {
+        self.surrogates = surrogates.to_vec();
         self
     }
 
@@ -62,11 +62,11 @@ impl RidgeStudents {
     }
 }
 
-impl MatchingObjective for RidgeStudents {
+impl MatchingObjective for RidgeSurrogates {
     fn name(&self) -> String {
-        match self.students == RidgeStudent::MATCHED {
-            true => "ridge students".to_owned(),
-            false => format!("ridge students ({})", self.students.iter().map(|student| student.name()).join(", ")),
+        match self.surrogates == RidgeSurrogate::MATCHED {
+            true => "ridge surrogates".to_owned(),
+            false => format!("ridge surrogates ({})", self.surrogates.iter().map(|surrogate| surrogate.name()).join(", ")),
         }
     }
 
@@ -75,34 +75,34 @@ impl MatchingObjective for RidgeStudents {
     }
 
     fn check(&self, _study: &Study) -> crate::Result<()> {
-        if self.students.is_empty() {
-            let (found, expected) = ("an empty list".to_owned(), "at least 1 student".to_owned());
-            return Err(DistillError::Setting { setting: "students", found, expected }.into());
+        if self.surrogates.is_empty() {
+            let (found, expected) = ("an empty list".to_owned(), "at least 1 surrogate".to_owned());
+            return Err(DistillError::Setting { setting: "surrogates", found, expected }.into());
         }
         Ok(())
     }
 
     fn loss(&self, matching: &Matching) -> Tensor<1> {
         let weights = self.weights.of(matching.class_counts());
-        let real = Rows::balanced(matching.real_features(), matching.real_labels(), &weights).data;
+        let real = Rows::balanced(matching.real_embeddings(), matching.real_labels(), &weights).data;
         let (synthetic_labels, classes) = (matching.synthetic_labels(), matching.classes());
         let mut loss = Tensor::zeros([1], &matching.device());
-        let on_expression = self.students.iter().any(|student| !student.sees_latents());
+        let on_expression = self.surrogates.iter().any(|surrogate| !surrogate.sees_latents());
         let expression = on_expression.then(|| (matching.synthetic_expression(), matching.real_expression()));
-        for student in &self.students {
+        for surrogate in &self.surrogates {
             let outputs = match &expression {
-                Some((synthetic, cells)) if !student.sees_latents() => {
-                    student.outputs(synthetic.clone(), synthetic_labels, classes, cells.clone())
+                Some((synthetic, cells)) if !surrogate.sees_latents() => {
+                    surrogate.outputs(synthetic.clone(), synthetic_labels, classes, cells.clone())
                 }
                 _ => {
-                    let synthetic = matching.synthetic_features();
-                    student.outputs(synthetic, synthetic_labels, classes, matching.real_features())
+                    let synthetic = matching.synthetic_embeddings();
+                    surrogate.outputs(synthetic, synthetic_labels, classes, matching.real_embeddings())
                 }
             };
             let picked = log_softmax(outputs * SHARPNESS, 1) * real.one_hot.clone();
             loss = loss - (picked.sum_dim(1) * real.shares.clone()).sum();
         }
-        loss / self.students.len() as f64
+        loss / self.surrogates.len() as f64
     }
 }
 
@@ -112,11 +112,11 @@ mod tests {
     use crate::distill::objective::testing::Case;
 
     #[test]
-    fn the_gradient_of_each_student_equals_finite_differences() {
-        for student in RidgeStudent::ALL {
+    fn the_gradient_of_each_surrogate_equals_finite_differences() {
+        for surrogate in RidgeSurrogate::ALL {
             for per_class in [1, 3] {
-                let error = Case::new(per_class).gradient_error(&RidgeStudents::default().students(&[student]));
-                assert!(error < 2e-3, "{} at {per_class} per class: {error}", student.name());
+                let error = Case::new(per_class).gradient_error(&RidgeSurrogates::default().surrogates(&[surrogate]));
+                assert!(error < 2e-3, "{} at {per_class} per class: {error}", surrogate.name());
             }
         }
     }
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn synthetic_cells_with_their_labels_swapped_have_a_larger_loss() {
         let (right, mut swapped) = (Case::new(2), Case::new(2));
-        let objective = RidgeStudents::default();
+        let objective = RidgeSurrogates::default();
         // Moved along its gradient, the set suits its labels better than any others.
         let step = right.gradient(&objective);
         let device = right.synthetic.device();
@@ -139,11 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn no_students_are_refused() {
+    fn no_surrogates_are_refused() {
         let cells = crate::simulate().cells(120).genes(60).classes(2).run().unwrap();
         let study =
             cells.preprocess().min_genes(5).run().unwrap().study("cell_type").foundation_epochs(1).run().unwrap();
-        let message = RidgeStudents::default().students(&[]).check(&study).unwrap_err().to_string();
-        assert!(message.contains("at least 1 student"), "{message}");
+        let message = RidgeSurrogates::default().surrogates(&[]).check(&study).unwrap_err().to_string();
+        assert!(message.contains("at least 1 surrogate"), "{message}");
     }
 }

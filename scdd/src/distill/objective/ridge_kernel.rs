@@ -1,4 +1,4 @@
-//! Kinds of students in closed form, and their outputs f(x) = k(x, S) (k(S, S) + lambda I)^-1 Y.
+//! Kinds of surrogates in closed form, and their outputs f(x) = k(x, S) (k(S, S) + lambda I)^-1 Y.
 //!
 //! The inverse is taken on the host, in f64: there are a few hundred synthetic cells at most. Burn differentiates the rest:
 //! with M = (K + lambda I)^-1 and A = M Y, dA = -M dK A, so A - M (K - K0) A0 with M, K0 and A0 held fixed has the value
@@ -20,9 +20,9 @@ const CUT: f32 = 10.0;
 /// How sharply the nearest synthetic cell decides: a cosine that is .025 larger counts e times as much (ours).
 const NEARNESS: f64 = 40.0;
 
-/// A kind of student: how it sees cells.
+/// A kind of surrogate: how it sees cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RidgeStudent {
+pub enum RidgeSurrogate {
     /// Expression, centred at the synthetic cells' mean.
     Linear,
     /// Expression, each gene centred and scaled by the synthetic cells' mean and standard deviation.
@@ -37,7 +37,7 @@ pub enum RidgeStudent {
     Latent,
 }
 
-impl RidgeStudent {
+impl RidgeSurrogate {
     /// All kinds.
     pub const ALL: [Self; 6] =
         [Self::Linear, Self::Standardized, Self::Cosine, Self::Wide, Self::Nearest, Self::Latent];
@@ -160,7 +160,7 @@ fn arc_cosine(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
     (value + slope * (cosines - fixed)) * products / std::f64::consts::PI
 }
 
-/// log of the summed closeness of a class's synthetic cells, at a scale like that of the other students.
+/// log of the summed closeness of a class's synthetic cells, at a scale like that of the other surrogates.
 fn nearest(synthetic: Tensor<2>, labels: Tensor<2>, cells: Tensor<2>) -> Tensor<2> {
     let cosines = directions(cells).matmul(directions(synthetic).transpose());
     let closeness = ((cosines - 1.0) * NEARNESS).exp().matmul(labels);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wide_students_kernel_is_that_of_many_random_units() {
+    fn the_wide_surrogates_kernel_is_that_of_many_random_units() {
         let (a, b) = (random(3, "a"), random(2, "b"));
         let units = tensors::normal(5, 200_000, &mut seed::stream(2, "units"), &Device::flex());
         let hidden = |rows: Tensor<2>| burn::tensor::activation::relu(rows.matmul(units.clone()));
@@ -204,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn every_student_takes_a_synthetic_cell_for_its_own_class() {
+    fn every_surrogate_takes_a_synthetic_cell_for_its_own_class() {
         let synthetic = random(6, "synthetic") * 3.0;
         let labels = [0, 0, 1, 1, 2, 2];
-        for student in RidgeStudent::ALL {
-            let outputs = tensors::array(student.outputs(synthetic.clone(), &labels, 3, synthetic.clone()));
+        for surrogate in RidgeSurrogate::ALL {
+            let outputs = tensors::array(surrogate.outputs(synthetic.clone(), &labels, 3, synthetic.clone()));
             for (row, &label) in outputs.rows().into_iter().zip(&labels) {
                 let best = (0..3).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
-                assert_eq!(best as u32, label, "{}", student.name());
+                assert_eq!(best as u32, label, "{}", surrogate.name());
             }
         }
     }

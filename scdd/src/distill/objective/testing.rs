@@ -54,11 +54,11 @@ impl Case {
     /// The loss of these synthetic cells `[rows, genes]`.
     pub(super) fn loss(&self, objective: &dyn MatchingObjective, synthetic: Tensor<2>) -> Tensor<1> {
         let matching = Matching {
-            synthetic_features: encode(synthetic.clone()),
+            synthetic_embeddings: encode(synthetic.clone()),
             synthetic_expression: Some(synthetic),
             expression_asked: Cell::new(false),
             synthetic_labels: &self.labels,
-            real_features: LazyCell::new(Box::new(|| encode(self.real.clone()))),
+            real_embeddings: LazyCell::new(Box::new(|| encode(self.real.clone()))),
             real_class_means: &|| averaging(&REAL, 3, &Device::flex()).matmul(encode(self.real.clone())),
             real_labels: &REAL,
             real_expression: &|rows| {
@@ -129,11 +129,11 @@ pub(super) fn matching_of<Out>(
         class_counts[label as usize] += 1;
     }
     ask(&Matching {
-        synthetic_features: synthetic.clone(),
+        synthetic_embeddings: synthetic.clone(),
         synthetic_expression: None,
         expression_asked: Cell::new(false),
         synthetic_labels,
-        real_features: LazyCell::new(Box::new(|| real.clone())),
+        real_embeddings: LazyCell::new(Box::new(|| real.clone())),
         real_class_means: &|| averaging(real_labels, class_counts.len(), &Device::flex()).matmul(real.clone()),
         real_labels,
         real_expression: &|rows| Tensor::zeros([rows.len(), GENES], &Device::flex()),

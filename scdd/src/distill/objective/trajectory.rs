@@ -32,13 +32,13 @@ pub struct TrajectoryMatching {
     /// Steps M on real cells that lead to the aim; 20 (ours).
     pub expert_steps: usize,
     /// Steps N on synthetic cells; 10 (ours).
-    pub student_steps: usize,
+    pub surrogate_steps: usize,
     /// Learning rate on real cells, on latents at scale sqrt(latent); 0.01 (as the heads of gradient matching and of the
     /// evaluation). On those validation cells, 0.02 and 0.05 gave heads of higher cross-entropy.
     pub expert_learning_rate: f64,
     /// Learning rate on synthetic cells; 0.02 (ours: both go as far, as N of these steps are M of those. The original learns
     /// it).
-    pub student_learning_rate: f64,
+    pub surrogate_learning_rate: f64,
     /// Weights of the classes in both cross-entropies; equal (ours: synthetic cells are as many of each class).
     pub class_weights: ClassWeights,
 }
@@ -49,9 +49,9 @@ impl Default for TrajectoryMatching {
             hidden: Vec::new(),
             start_steps: 20,
             expert_steps: 20,
-            student_steps: 10,
+            surrogate_steps: 10,
             expert_learning_rate: 0.01,
-            student_learning_rate: 0.02,
+            surrogate_learning_rate: 0.02,
             class_weights: ClassWeights::Equal,
         }
     }
@@ -67,15 +67,15 @@ impl TrajectoryMatching {
 
     /// The most steps that the start of a trajectory has behind it, steps on real cells, and steps on synthetic ones.
     #[must_use]
-    pub fn lengths(mut self, start: usize, expert: usize, student: usize) -> Self {
-        (self.start_steps, self.expert_steps, self.student_steps) = (start, expert, student);
+    pub fn lengths(mut self, start: usize, expert: usize, surrogate: usize) -> Self {
+        (self.start_steps, self.expert_steps, self.surrogate_steps) = (start, expert, surrogate);
         self
     }
 
     /// Learning rates on real and on synthetic cells.
     #[must_use]
-    pub fn head_learning_rates(mut self, expert: f64, student: f64) -> Self {
-        (self.expert_learning_rate, self.student_learning_rate) = (expert, student);
+    pub fn head_learning_rates(mut self, expert: f64, surrogate: f64) -> Self {
+        (self.expert_learning_rate, self.surrogate_learning_rate) = (expert, surrogate);
         self
     }
 
@@ -112,11 +112,11 @@ impl MatchingObjective for TrajectoryMatching {
         if self.hidden.contains(&0) {
             return fail("hidden", format!("{:?}", self.hidden), "widths of at least 1");
         }
-        if self.expert_steps == 0 || self.student_steps == 0 {
-            let found = format!("{} and {}", self.expert_steps, self.student_steps);
-            return fail("expert_steps and student_steps", found, "at least 1 each");
+        if self.expert_steps == 0 || self.surrogate_steps == 0 {
+            let found = format!("{} and {}", self.expert_steps, self.surrogate_steps);
+            return fail("expert_steps and surrogate_steps", found, "at least 1 each");
         }
-        let rates = [self.expert_learning_rate, self.student_learning_rate];
+        let rates = [self.expert_learning_rate, self.surrogate_learning_rate];
         if !rates.iter().all(|rate| rate.is_finite() && *rate > 0.0) {
             return fail("head_learning_rates", format!("{rates:?}"), "two numbers above 0");
         }
@@ -124,11 +124,11 @@ impl MatchingObjective for TrajectoryMatching {
     }
 
     fn loss(&self, matching: &Matching) -> Tensor<1> {
-        let latent = matching.real_features().dims()[1];
+        let latent = matching.real_embeddings().dims()[1];
         let scale = (latent as f64).sqrt();
         let weights = self.class_weights.of(matching.class_counts());
-        let real = Rows::balanced(matching.real_features() * scale, matching.real_labels(), &weights);
-        let synthetic = Rows::balanced(matching.synthetic_features() * scale, matching.synthetic_labels(), &weights);
+        let real = Rows::balanced(matching.real_embeddings() * scale, matching.real_labels(), &weights);
+        let synthetic = Rows::balanced(matching.synthetic_embeddings() * scale, matching.synthetic_labels(), &weights);
         let mut rng = seed::stream(matching.seed(), &format!("trajectory of step {}", matching.step()));
         let mut widths = vec![latent];
         widths.extend(&self.hidden);
@@ -141,11 +141,11 @@ impl MatchingObjective for TrajectoryMatching {
             }
         };
         walk(&mut start, &real, rng.random_range(0..=self.start_steps), self.expert_learning_rate);
-        let (mut expert, mut student) = (start.clone(), start.clone());
+        let (mut expert, mut surrogate) = (start.clone(), start.clone());
         walk(&mut expert, &real, self.expert_steps, self.expert_learning_rate);
-        walk(&mut student, &synthetic, self.student_steps, self.student_learning_rate);
+        walk(&mut surrogate, &synthetic, self.surrogate_steps, self.surrogate_learning_rate);
         // A trajectory that doesn't move would be divided by zero.
-        student.squared_distance(&expert) / start.squared_distance(&expert).add_scalar(1e-12)
+        surrogate.squared_distance(&expert) / start.squared_distance(&expert).add_scalar(1e-12)
     }
 }
 

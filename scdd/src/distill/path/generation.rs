@@ -7,7 +7,7 @@ use crate::distill::Distilled;
 use crate::distill::codes::SmallClasses;
 use crate::distill::config::{DistillConfig, DistillHistory};
 use crate::distill::distillation::Distillation;
-use crate::distill::start::{self, Start};
+use crate::distill::init::{self, Init};
 use crate::progress::Progress;
 use crate::scdg::Scdg;
 use crate::tensors;
@@ -35,7 +35,7 @@ impl Scdg {
     /// ```
     pub fn sample(&self) -> SampleBuilder {
         let seed = self.study().config().seed;
-        let config = DistillConfig { steps: 0, start: Start::Generated, seed, ..DistillConfig::default() };
+        let config = DistillConfig { steps: 0, init: Init::Generated, seed, ..DistillConfig::default() };
         SampleBuilder { scdg: self.clone(), config }
     }
 }
@@ -64,7 +64,7 @@ impl SampleBuilder {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn plan(&self) -> crate::Result<String> {
-        let codes = start::codes(&ScdgPath { scdg: self.scdg.clone() }, &self.config)?;
+        let codes = init::codes(&ScdgPath { scdg: self.scdg.clone() }, &self.config)?;
         let (rows, study) = (codes.labels.len(), self.scdg.study());
         Ok(format!("generation only: {rows} synthetic cells of {} classes, no steps", study.classes().len()))
     }
@@ -76,7 +76,7 @@ impl SampleBuilder {
     pub fn run(&self) -> crate::Result<Distilled> {
         let path = ScdgPath { scdg: self.scdg.clone() };
         let progress = Progress::new("sampling SCDG", 1);
-        let codes = start::codes(&path, &self.config)?;
+        let codes = init::codes(&path, &self.config)?;
         let study = self.scdg.study();
         let expression = tensors::array(decode(study, tensors::tensor(&codes.values, study.device()))?);
         let seconds = progress.finish(|| format!("{} cells", codes.labels.len()));

@@ -7,7 +7,7 @@ use burn::tensor::{Int, Tensor, activation::softmax};
 use super::{GeneratorPath, Pipeline, Space, check_encoder};
 use crate::distill::validation::EarlyStopping;
 use crate::distill::{DistillBuilder, DistillConfig};
-use crate::distill::{DistillError, Distilled, MatchingObjective, Metacells, Start, ValidationModels};
+use crate::distill::{DistillError, Distilled, MatchingObjective, Metacells, Init, ValidationModels};
 use crate::study::Study;
 use crate::tensors;
 
@@ -29,21 +29,21 @@ impl Metacells {
     /// blood cells and on tissues and stages of oligodendrocytes (`cargo run --example ablations` prints what each is
     /// worth): codes start at k-means pseudobulks, the best of ten draws, 400 steps of Adam at 0.1, once with all genes and
     /// once with half of them before the objective; of the start and every 20th step of both, with all genes as markers, half
-    /// of them, three or one in ten, the set that teaches students best is delivered. A later step has to beat the start by
+    /// of them, three or one in ten, the set that teaches surrogates best is delivered. A later step has to beat the start by
     /// more than chance.
     pub fn distill(&self, objective: impl MatchingObjective) -> DistillBuilder<Distilled> {
         let classes = self.study().classes().len().max(1);
         DistillBuilder::new(Arc::new(MetacellPath { metacells: self.clone() }), objective).with(|config| {
             DistillConfig {
-                start: Start::KMeans,
-                starts: 10,
+                init: Init::KMeans,
+                n_init: 10,
                 steps: 400,
                 real_batch: (REAL_BATCH / classes).clamp(16, 256),
                 early_stopping: Some(EarlyStopping { every: 20, patience: 10 }),
-                validation_models: ValidationModels::Students,
-                start_margin: 0.5,
-                marker_shares: MARKER_SHARES.to_vec(),
-                step_marker_shares: STEP_MARKER_SHARES.to_vec(),
+                validation_models: ValidationModels::Surrogates,
+                min_improvement: 0.5,
+                marker_fractions: MARKER_SHARES.to_vec(),
+                step_marker_fractions: STEP_MARKER_SHARES.to_vec(),
                 ..config
             }
         })
@@ -105,7 +105,7 @@ impl GeneratorPath for MetacellPath {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distill::RidgeStudents;
+    use crate::distill::RidgeSurrogates;
 
     #[test]
     fn a_code_at_the_class_mean_makes_the_class_mean() {
@@ -113,7 +113,7 @@ mod tests {
         let study = cells.preprocess().min_genes(5).run().unwrap().study("cell_type");
         let study = study.foundation_epochs(1).run().unwrap();
         let metacells = study.metacells().per_class(5).run().unwrap();
-        let distilled = metacells.distill(RidgeStudents::default()).start(Start::ClassMean).steps(0).run().unwrap();
+        let distilled = metacells.distill(RidgeSurrogates::default()).init(Init::ClassMean).steps(0).run().unwrap();
         for (class, cells) in study.training_cells().train_per_class().iter().enumerate() {
             let dense = study.cells().expression().dense_rows(cells);
             for gene in 0..study.cells().genes() {

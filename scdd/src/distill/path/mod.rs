@@ -39,7 +39,7 @@ pub enum Pipeline {
     /// The vectors that the classifier is fed are moved; there is no expression: "FeatDistill".
     Features,
     /// Those vectors, decoded once when they are done: "TextDistill".
-    DecodedFeatures,
+    DecodedEmbeddings,
     /// Weights of a class's metacells are moved (ours): "scDD+Metacells".
     Metacells,
     /// SCDG is sampled; nothing is moved (the counterpart of the paper's SDXL-Turbo).
@@ -52,7 +52,7 @@ impl Pipeline {
     /// ```
     /// use scdd::distill::Pipeline;
     /// assert_eq!(Pipeline::Decoder.name("DM"), "scDD+Decoder, DM");
-    /// assert_eq!(Pipeline::Features.name("DC"), "FeatDistill+DC");
+    /// assert_eq!(Pipeline::Embeddings.name("DC"), "FeatDistill+DC");
     /// ```
     pub fn name(self, objective: &str) -> String {
         match self {
@@ -61,7 +61,7 @@ impl Pipeline {
             Self::Scdg => format!("scDD+SCDG, {objective}"),
             Self::DiffusionChain => format!("LD3M, {objective}"),
             Self::Features => format!("FeatDistill+{objective}"),
-            Self::DecodedFeatures => format!("TextDistill+{objective}"),
+            Self::DecodedEmbeddings => format!("TextDistill+{objective}"),
             Self::Metacells => format!("scDD+Metacells, {objective}"),
             Self::Generation => "generation only".to_owned(),
         }
@@ -234,7 +234,7 @@ pub(super) fn test_paths(study: &Study, scdg: &Scdg) -> Vec<Box<dyn GeneratorPat
     vec![
         Box::new(expression::ExpressionPath { study: study() }),
         Box::new(decoder::DecoderPath { study: study() }),
-        Box::new(features::FeaturesPath { study: study() }),
+        Box::new(features::EmbeddingsPath { study: study() }),
         Box::new(metacells::MetacellPath { metacells: study().metacells().per_class(4).run().unwrap() }),
         Box::new(chain::ChainPath { one_step: scdg::ScdgPath { scdg: scdg.clone() } }),
         Box::new(scdg::ScdgPath { scdg: scdg.clone() }),

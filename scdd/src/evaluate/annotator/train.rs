@@ -1,7 +1,7 @@
 //! Which sets an annotator is trained on: a distilled one, features, or all training cells.
 
 use super::Annotator;
-use crate::distill::{Distilled, DistilledFeatures};
+use crate::distill::{Distilled, DistilledEmbeddings};
 use crate::evaluate::{EvaluationModel, ModelInput, TrainingSet};
 use crate::study::Study;
 
@@ -37,7 +37,7 @@ impl Distilled {
     }
 }
 
-impl DistilledFeatures {
+impl DistilledEmbeddings {
     /// Trains one model on the features, to annotate cells with: a model that sees latents, such as
     /// [`LinearProbe`](crate::evaluate::LinearProbe).
     ///

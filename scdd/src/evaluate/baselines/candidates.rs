@@ -1,4 +1,4 @@
-//! The training cells that controls pick from, or are made of.
+//! The training cells that baselines pick from, or are made of.
 
 use ndarray::Array2;
 
@@ -61,8 +61,8 @@ impl<'a> Candidates<'a> {
     /// Expression `[rows, genes]` that the foundation model's decoder makes of latents `[rows, latent]`.
     ///
     /// # Errors
-    /// When these cells were given without latents, or the model has no decoder; the error names the control.
-    pub fn decode(&self, latents: &Array2<f32>, control: &str) -> Result<Array2<f32>, EvaluateError> {
+    /// When these cells were given without latents, or the model has no decoder; the error names the baseline.
+    pub fn decode(&self, latents: &Array2<f32>, baseline: &str) -> Result<Array2<f32>, EvaluateError> {
         let (_, foundation) = self.seen.ok_or(EvaluateError::NoLatents { cells: self.labels.len() })?;
         let (device, genes) = (foundation.device(), self.expression.genes());
         let mut values = Vec::with_capacity(latents.nrows() * genes);
@@ -70,7 +70,7 @@ impl<'a> Candidates<'a> {
             let decoded = foundation.decode(tensors::tensor(&rows.to_owned(), &device));
             values.extend(tensors::to_vec(
                 decoded.ok_or_else(|| EvaluateError::NoDecoder {
-                    control: control.to_owned(),
+                    baseline: baseline.to_owned(),
                     model: foundation.name(),
                 })?,
             ));

@@ -1,6 +1,6 @@
-//! The mean expression of each class, the control that is hardest to beat at one cell per class (ours).
+//! The mean expression of each class, the baseline that is hardest to beat at one cell per class (ours).
 
-use super::{Candidates, Selected, Selection, candidates::stack};
+use super::{Candidates, Selected, Baseline, candidates::stack};
 use crate::Result;
 
 /// The mean of log-normalised expression over all training cells of a class.
@@ -10,7 +10,7 @@ use crate::Result;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClassMean;
 
-impl Selection for ClassMean {
+impl Baseline for ClassMean {
     fn name(&self) -> String {
         "class mean".into()
     }

@@ -1,6 +1,6 @@
 //! The mean latent of each class through the decoder: what the decoder costs a class mean (ours).
 
-use super::{Candidates, Selected, Selection, candidates::stack};
+use super::{Candidates, Selected, Baseline, candidates::stack};
 use crate::Result;
 
 /// The foundation model's decoder applied to the mean of the latents of a class's training cells. One row per class, as
@@ -8,7 +8,7 @@ use crate::Result;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClassMeanLatent;
 
-impl Selection for ClassMeanLatent {
+impl Baseline for ClassMeanLatent {
     fn name(&self) -> String {
         "class mean of latents, decoded".into()
     }

@@ -2,14 +2,14 @@
 
 use ndarray::Axis;
 
-use super::{Candidates, RandomCells, Selected, Selection};
+use super::{Candidates, RandomCells, Selected, Baseline};
 use crate::Result;
 
 /// The foundation model's decoder applied to the latents of [`RandomCells`], the same cells as those of one seed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DecodedCells;
 
-impl Selection for DecodedCells {
+impl Baseline for DecodedCells {
     fn name(&self) -> String {
         "random cells, decoded".into()
     }

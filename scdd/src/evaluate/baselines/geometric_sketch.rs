@@ -5,7 +5,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::plaid::plaid;
-use super::{Candidates, Selected, Selection};
+use super::{Candidates, Selected, Baseline};
 use crate::Result;
 
 /// Covers the latents of each class with as many equal boxes as cells are wanted, and draws one cell of each box; where
@@ -16,7 +16,7 @@ use crate::Result;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GeometricSketch;
 
-impl Selection for GeometricSketch {
+impl Baseline for GeometricSketch {
     fn name(&self) -> String {
         "geometric sketch".into()
     }

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2};
 
-use super::{Candidates, Selected, Selection};
+use super::{Candidates, Selected, Baseline};
 use crate::Result;
 use crate::distill::squared_distance;
 
@@ -11,7 +11,7 @@ use crate::distill::squared_distance;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Herding;
 
-impl Selection for Herding {
+impl Baseline for Herding {
     fn name(&self) -> String {
         "herding".into()
     }

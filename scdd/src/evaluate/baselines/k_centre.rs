@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView1};
 use rand::seq::SliceRandom;
 
-use super::{Candidates, Selected, Selection};
+use super::{Candidates, Selected, Baseline};
 use crate::Result;
 use crate::distill::squared_distance;
 
@@ -13,7 +13,7 @@ use crate::distill::squared_distance;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KCentre;
 
-impl Selection for KCentre {
+impl Baseline for KCentre {
     fn name(&self) -> String {
         "k-centre greedy".into()
     }

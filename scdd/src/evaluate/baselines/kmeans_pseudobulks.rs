@@ -2,7 +2,7 @@
 
 use ndarray::Axis;
 
-use super::{Candidates, Selected, Selection, candidates::stack};
+use super::{Candidates, Selected, Baseline, candidates::stack};
 use crate::Result;
 use crate::distill::kmeans;
 
@@ -11,7 +11,7 @@ use crate::distill::kmeans;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KMeansPseudobulks;
 
-impl Selection for KMeansPseudobulks {
+impl Baseline for KMeansPseudobulks {
     fn name(&self) -> String {
         "k-means pseudobulks".into()
     }

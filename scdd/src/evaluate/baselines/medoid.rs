@@ -1,6 +1,6 @@
 //! The real cells in the middle of each class (ours).
 
-use super::{Candidates, Selected, Selection};
+use super::{Candidates, Selected, Baseline};
 use crate::Result;
 use crate::distill::squared_distance;
 
@@ -9,7 +9,7 @@ use crate::distill::squared_distance;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Medoid;
 
-impl Selection for Medoid {
+impl Baseline for Medoid {
     fn name(&self) -> String {
         "medoid".into()
     }

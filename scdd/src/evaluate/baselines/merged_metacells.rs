@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 
 use ndarray::{Array2, Axis};
 
-use super::{Candidates, Selected, Selection, candidates::stack};
+use super::{Candidates, Selected, Baseline, candidates::stack};
 use crate::Result;
 use crate::distill::squared_distance;
 use crate::foundation::nearest_itself_first;
@@ -22,7 +22,7 @@ const NEIGHBOURS: usize = 5;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MergedMetacells;
 
-impl Selection for MergedMetacells {
+impl Baseline for MergedMetacells {
     fn name(&self) -> String {
         "metacells".into()
     }

@@ -1,6 +1,6 @@
-//! Controls: training sets of the same budget that need no distillation. A claim is weak without them (ours).
+//! Baselines: training sets of the same budget that need no distillation. A claim is weak without them (ours).
 //!
-//! | control | at n per class |
+//! | baseline | at n per class |
 //! |---|---|
 //! | [`RandomCells`] | n real cells |
 //! | [`ClassMean`] | the mean expression of all cells, one row |
@@ -60,12 +60,12 @@ pub type Selected = (Array2<f32>, Vec<u32>);
 ///
 /// ```
 /// use scdd::cells::Expression;
-/// use scdd::evaluate::{Candidates, Selected, Selection};
+/// use scdd::evaluate::{Candidates, Selected, Baseline};
 ///
 /// /// The first cells of each class, as they stand in the file.
 /// struct FirstCells;
 ///
-/// impl Selection for FirstCells {
+/// impl Baseline for FirstCells {
 ///     fn name(&self) -> String {
 ///         "first cells".into()
 ///     }
@@ -83,10 +83,10 @@ pub type Selected = (Array2<f32>, Vec<u32>);
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not pick cells",
     label = "expected a selection such as `RandomCells` or `ClassMean`",
-    note = "implement `Selection` for `{Self}`: `name(&self) -> String` and `select(&self, &Candidates<'_>, per_class, seed) \
+    note = "implement `Baseline` for `{Self}`: `name(&self) -> String` and `select(&self, &Candidates<'_>, per_class, seed) \
             -> Result<Selected>`, which gives rows of expression and their labels"
 )]
-pub trait Selection: Send + Sync {
+pub trait Baseline: Send + Sync {
     /// What the table calls it.
     fn name(&self) -> String;
 
@@ -109,9 +109,9 @@ pub trait Selection: Send + Sync {
     }
 }
 
-/// The controls that say what a distillation is worth: `evaluate().controls(all_controls())`. Two of them need a foundation
-/// model with a decoder. [`all_selections`] adds what is used in its place.
-pub fn all_controls() -> Vec<Arc<dyn Selection>> {
+/// The baselines that say what a distillation is worth: `evaluate().baselines(main_baselines())`. Two of them need a foundation
+/// model with a decoder. [`all_baselines`] adds what is used in its place.
+pub fn main_baselines() -> Vec<Arc<dyn Baseline>> {
     vec![
         Arc::new(RandomCells),
         Arc::new(ClassMean),
@@ -122,19 +122,19 @@ pub fn all_controls() -> Vec<Arc<dyn Selection>> {
     ]
 }
 
-/// [`all_controls`], and what is used in the place of distilling: herding, k-centre greedy, geometric sketching, scValue, a
+/// [`main_baselines`], and what is used in the place of distilling: herding, k-centre greedy, geometric sketching, scValue, a
 /// stratified subsample and metacells.
 ///
 /// ```
 /// use scdd::prelude::*;
 /// let cells = simulate().cells(300).genes(200).classes(3).smallest_class(20).run()?.preprocess().min_genes(10).run()?;
 /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
-/// let evaluation = study.evaluate().controls(all_selections()).per_class(3).on_validation().run()?;
+/// let evaluation = study.evaluate().baselines(all_baselines()).per_class(3).on_validation().run()?;
 /// assert!(evaluation.rows().iter().any(|row| row.method == "geometric sketch" && row.cells == 9));
 /// # Ok::<(), scdd::Error>(())
 /// ```
-pub fn all_selections() -> Vec<Arc<dyn Selection>> {
-    let picks: [Arc<dyn Selection>; 6] = [
+pub fn all_baselines() -> Vec<Arc<dyn Baseline>> {
+    let picks: [Arc<dyn Baseline>; 6] = [
         Arc::new(Herding),
         Arc::new(KCentre),
         Arc::new(GeometricSketch),
@@ -142,7 +142,7 @@ pub fn all_selections() -> Vec<Arc<dyn Selection>> {
         Arc::new(Stratified),
         Arc::new(MergedMetacells),
     ];
-    all_controls().into_iter().chain(picks).collect()
+    main_baselines().into_iter().chain(picks).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use rand::seq::SliceRandom;
 
-use super::{Candidates, Selected, Selection};
+use super::{Candidates, Selected, Baseline};
 use crate::Result;
 
 /// Draws `per_class` training cells of each class without replacement.
@@ -11,7 +11,7 @@ use crate::Result;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RandomCells;
 
-impl Selection for RandomCells {
+impl Baseline for RandomCells {
     fn name(&self) -> String {
         "random cells".into()
     }

@@ -1,7 +1,7 @@
 //! scValue (Huang et al. 2024): real cells by their value for telling classes apart, of every grade of it.
 
 use super::out_of_bag::{Value, values};
-use super::{Candidates, Selected, Selection};
+use super::{Candidates, Selected, Baseline};
 use crate::Result;
 
 /// Grades of value (scValue's bins are 0.1 wide).
@@ -17,7 +17,7 @@ const GRADES: usize = 10;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ScValue;
 
-impl Selection for ScValue {
+impl Baseline for ScValue {
     fn name(&self) -> String {
         "scValue".into()
     }

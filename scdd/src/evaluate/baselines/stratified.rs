@@ -2,7 +2,7 @@
 
 use rand::seq::SliceRandom;
 
-use super::{Candidates, Selected, Selection};
+use super::{Candidates, Selected, Baseline};
 use crate::Result;
 
 /// As many training cells in all as `per_class` for each class, drawn without replacement; each class has its share of the
@@ -11,7 +11,7 @@ use crate::Result;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stratified;
 
-impl Selection for Stratified {
+impl Baseline for Stratified {
     fn name(&self) -> String {
         "stratified cells".into()
     }

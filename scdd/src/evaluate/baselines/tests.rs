@@ -1,4 +1,4 @@
-//! Controls on a few cells, and on a study where the answer is known.
+//! Baselines on a few cells, and on a study where the answer is known.
 
 use super::*;
 use crate::cells::Expression;
@@ -86,7 +86,7 @@ fn the_class_mean_is_the_mean_over_all_cells_and_one_row_whatever_the_budget() {
 #[test]
 fn what_cannot_be_selected_from_is_refused_with_its_numbers() {
     let (expression, labels) = six_cells();
-    for selection in all_selections() {
+    for selection in all_baselines() {
         let message = selection.select(&of(&expression, &labels, 3), 0, 7).unwrap_err().to_string();
         // Latents are asked for first.
         assert!(message.starts_with("per_class is 0") || message.contains("have expression only"), "{message}");
@@ -98,7 +98,7 @@ fn what_cannot_be_selected_from_is_refused_with_its_numbers() {
 }
 
 #[test]
-fn controls_of_latents_are_what_they_say() {
+fn baselines_of_latents_are_what_they_say() {
     use crate::foundation::Foundation;
     let cells = crate::simulate().cells(150).genes(200).classes(3).smallest_class(12).seed(4).run().unwrap();
     let cells = cells.preprocess().min_genes(10).run().unwrap();
@@ -127,7 +127,7 @@ fn controls_of_latents_are_what_they_say() {
     }
 
     // Each class gives what it has, up to the budget, as cells of its own, and the same again.
-    for selection in [&Herding as &dyn Selection, &KCentre, &GeometricSketch, &ScValue] {
+    for selection in [&Herding as &dyn Baseline, &KCentre, &GeometricSketch, &ScValue] {
         let per_class = 20;
         let chosen = selection.choose(&candidates, per_class, 7).unwrap().unwrap();
         assert_eq!(selection.choose(&candidates, per_class, 7).unwrap().unwrap(), chosen);

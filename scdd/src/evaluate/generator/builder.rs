@@ -7,7 +7,7 @@ use super::classes::marker_overlap;
 use super::report::{ClassFigures, GeneratorReport, ReportFigure};
 use super::{Sample, compare};
 use crate::cells::Expression;
-use crate::evaluate::judge::{ScoredOn, scored_cells};
+use crate::evaluate::scorer::{ScoredOn, scored_cells};
 use crate::evaluate::{CellTypist, EvaluateError, EvaluationModel, ModelInput, Protocol, Scores};
 use crate::foundation::{Components, principal_components};
 use crate::progress::Progress;

@@ -1,5 +1,5 @@
 //! Classifier two-sample tests (Lopez-Paz and Oquab 2017): what can tell generated from real cells? An area under the ROC
-//! curve of 0.5 says nothing can. Each half of the cells is judged by what was learned on the other.
+//! curve of 0.5 says nothing can. Each half of the cells is evaluated by what was learned on the other.
 
 use ndarray::{Array2, Axis, concatenate};
 use rand::seq::SliceRandom;
@@ -66,7 +66,7 @@ impl Halves {
         Self { points, generated }
     }
 
-    /// The mean area of both halves, `score` being given the other half, which of it is generated, and the half to judge.
+    /// The mean area of both halves, `score` being given the other half, which of it is generated, and the half to score.
     fn area(&self, score: impl Fn(&Array2<f32>, &[bool], &Array2<f32>) -> Vec<f64>) -> Option<f64> {
         let of = |train: usize, test: usize| {
             let scores = score(&self.points[train], &self.generated[train], &self.points[test]);

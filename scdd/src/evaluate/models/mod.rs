@@ -45,7 +45,7 @@ pub use saved::{Numbers, SavedArray, SavedModel};
 pub use sc_deep_insight::ScDeepInsight;
 pub use tosica::{GeneSets, Tosica};
 
-/// A kind of model that a training set is judged by. Implement it, and it stands in every table:
+/// A kind of model that a training set is evaluated by. Implement it, and it stands in every table:
 /// `evaluate().model(...)`.
 ///
 /// ```

@@ -9,8 +9,8 @@ use super::membership::attack;
 use super::report::{Parts, Privacy, SetPrivacy};
 use crate::cells::Expression;
 use crate::distill::Distilled;
-use crate::evaluate::judge::{ScoredOn, scored_cells};
-use crate::evaluate::{Candidates, ClassMean, EvaluateError, RandomCells, Selection, median};
+use crate::evaluate::scorer::{ScoredOn, scored_cells};
+use crate::evaluate::{Candidates, ClassMean, EvaluateError, RandomCells, Baseline, median};
 use crate::progress::Progress;
 use crate::seed;
 
@@ -97,9 +97,9 @@ impl PrivacyBuilder {
         let (per_class, seed) = (set.config().per_class, seed::number(self.seed, "privacy"));
         let ours = Labelled { expression: Expression::from_array(set.expression())?, labels: set.labels().to_vec() };
         let mut sets = vec![(set.method(), ours)];
-        for control in [&RandomCells as &dyn Selection, &ClassMean] {
-            let (rows, labels) = control.select(&candidates, per_class, seed)?;
-            sets.push((control.name(), Labelled { expression: Expression::from_array(&rows)?, labels }));
+        for baseline in [&RandomCells as &dyn Baseline, &ClassMean] {
+            let (rows, labels) = baseline.select(&candidates, per_class, seed)?;
+            sets.push((baseline.name(), Labelled { expression: Expression::from_array(&rows)?, labels }));
         }
         let reference = HeldOut::new(&training, &held_out, seed);
         progress.step(|| self.against.name().to_owned());

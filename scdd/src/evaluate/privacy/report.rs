@@ -26,7 +26,7 @@ pub struct Attack {
 /// What one set gives away.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetPrivacy {
-    /// What made the distilled set, or the control.
+    /// What made the distilled set, or the baseline.
     pub set: String,
     /// How many cells.
     pub cells: usize,

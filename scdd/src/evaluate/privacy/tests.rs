@@ -34,7 +34,7 @@ fn some(of: &Labelled, chosen: &[usize]) -> Labelled {
 /// The mean profile of each class.
 fn means(of: &Labelled) -> Labelled {
     let candidates = crate::evaluate::Candidates::new(&of.expression, &of.labels, CLASSES).unwrap();
-    let (rows, labels) = crate::evaluate::Selection::select(&crate::evaluate::ClassMean, &candidates, 1, 7).unwrap();
+    let (rows, labels) = crate::evaluate::Baseline::select(&crate::evaluate::ClassMean, &candidates, 1, 7).unwrap();
     Labelled { expression: Expression::from_array(&rows).unwrap(), labels }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use polars::prelude::{Column, DataFrame};
 use serde::{Deserialize, Serialize};
 
-use super::{Candidates, ClassMean, EvaluateError, RandomCells, Selection};
+use super::{Candidates, ClassMean, EvaluateError, RandomCells, Baseline};
 use crate::cells::Expression;
 use crate::distill::Distilled;
 use crate::seed;
@@ -21,7 +21,7 @@ use measure::Measured;
 /// its size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetProperties {
-    /// "real training cells", what made the distilled set, or the control.
+    /// "real training cells", what made the distilled set, or the baseline.
     pub set: String,
     /// How many cells.
     pub cells: usize,
@@ -49,7 +49,7 @@ pub struct SetProperties {
     pub class_distance_agreement: Option<f64>,
 }
 
-/// Properties of a distilled set, of real cells of its classes, and of two controls at its budget. Cheap to clone.
+/// Properties of a distilled set, of real cells of its classes, and of two baselines at its budget. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Properties {
     sets: Arc<Vec<SetProperties>>,
@@ -86,9 +86,9 @@ impl Distilled {
         let candidates = Candidates::new(&real, &real_labels, classes)?;
         let (per_class, seed) = (self.config().per_class, seed::number(self.config().seed, "properties"));
         let mut sets = vec![(self.method(), Expression::from_array(self.expression())?, self.labels().to_vec())];
-        for control in [&RandomCells as &dyn Selection, &ClassMean] {
-            let (rows, labels) = control.select(&candidates, per_class, seed)?;
-            sets.push((control.name(), Expression::from_array(&rows)?, labels));
+        for baseline in [&RandomCells as &dyn Baseline, &ClassMean] {
+            let (rows, labels) = baseline.select(&candidates, per_class, seed)?;
+            sets.push((baseline.name(), Expression::from_array(&rows)?, labels));
         }
         let reference = Measured::new(&real, &real_labels, classes)?;
         let mut found = vec![reference.properties("real training cells", &reference)];
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_distilled_set_stands_beside_real_cells_and_controls_and_every_number_is_a_column() {
+    fn a_distilled_set_stands_beside_real_cells_and_baselines_and_every_number_is_a_column() {
         crate::progress::quiet(true);
         let cells = crate::simulate().cells(300).genes(200).classes(3).smallest_class(20).run().unwrap();
         let study =

@@ -3,7 +3,7 @@
 //! trained on the images with labels smoothed by 0.1.
 //!
 //! The original's network is EfficientNet-b3 at 224 pixels, pretrained on photographs; ours is a small residual network on
-//! 16 pixels, drawn afresh like every judge.
+//! 16 pixels, drawn afresh like every evaluation model.
 
 mod map;
 mod network;
@@ -33,7 +33,7 @@ const LAST: f64 = 0.01;
 
 /// A convolutional network on images of cells. Decision values are class probabilities.
 ///
-/// The map is made of the set that it is trained on, as everything that a judge learns. Networks and seed are the protocol's,
+/// The map is made of the set that it is trained on, as everything that an evaluation model learns. Networks and seed are the protocol's,
 /// its epochs and rates are not used; all networks of a set share one map. A pixel is the mean of its genes, as a
 /// share of the largest value in the training set and 1 at most (DeepInsight's second normalisation).
 #[derive(Clone, Copy, Debug, PartialEq)]

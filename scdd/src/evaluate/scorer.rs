@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use super::task::Task;
 use super::{
-    Candidates, EvaluateError, EvaluationModel, EvaluationRow, ModelInput, Protocol, Scores, Selection, TrainingSet,
+    Candidates, EvaluateError, EvaluationModel, EvaluationRow, ModelInput, Protocol, Scores, Baseline, TrainingSet,
 };
 use crate::cells::Expression;
 use crate::progress::stop_requested;
@@ -51,7 +51,7 @@ const ALL: &str = "all training cells";
 /// Scores of each network, and the share of its own training cells that it predicts.
 type NetworkScores = Vec<(Scores, Option<f64>)>;
 
-/// What models are trained on: a set as it is, or a control as it is drawn for each network.
+/// What models are trained on: a set as it is, or a baseline as it is drawn for each network.
 pub(crate) struct Trial {
     method: String,
     draws: Vec<Draw>,
@@ -66,7 +66,7 @@ struct Draw {
 }
 
 /// Trains models on sets and scores them.
-pub(crate) struct Judge<'a> {
+pub(crate) struct Scorer<'a> {
     study: &'a Study,
     protocol: &'a Protocol,
     scored_on: ScoredOn,
@@ -80,7 +80,7 @@ pub(crate) struct Judge<'a> {
     trained: Cell<usize>,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> Scorer<'a> {
     pub(crate) fn new(
         study: &'a Study,
         protocol: &'a Protocol,
@@ -123,19 +123,19 @@ impl<'a> Judge<'a> {
         Ok(Trial { method: set.method(), draws: vec![draw], seconds, all: false })
     }
 
-    /// A control, picked anew for each network, so that the deviation covers the choice of cells.
-    pub(crate) fn control(&self, control: &dyn Selection, per_class: usize) -> crate::Result<Trial> {
+    /// A baseline, picked anew for each network, so that the deviation covers the choice of cells.
+    pub(crate) fn baseline(&self, baseline: &dyn Baseline, per_class: usize) -> crate::Result<Trial> {
         let candidates = self.candidates()?;
         let (mut draws, mut seconds) = (Vec::new(), 0.0);
         for network in 0..self.protocol.networks {
             let seed = seed::number(self.protocol.seed, &format!("control {network}"));
             let started = Instant::now();
-            let (input, labels) = self.selected(control, &candidates, per_class, seed)?;
+            let (input, labels) = self.selected(baseline, &candidates, per_class, seed)?;
             let input = self.named(input);
             seconds += started.elapsed().as_secs_f64() / self.protocol.networks as f64;
             draws.push(Draw { input, labels, protocol: Protocol { networks: 1, seed, ..self.protocol.clone() } });
         }
-        Ok(Trial { method: control.name(), draws, seconds: Some(seconds), all: false })
+        Ok(Trial { method: baseline.name(), draws, seconds: Some(seconds), all: false })
     }
 
     /// All training cells.
@@ -172,13 +172,13 @@ impl<'a> Judge<'a> {
 
     fn selected(
         &self,
-        control: &dyn Selection,
+        baseline: &dyn Baseline,
         candidates: &Candidates<'_>,
         per_class: usize,
         seed: u64,
     ) -> crate::Result<(ModelInput, Vec<u32>)> {
-        let Some(chosen) = control.choose(candidates, per_class, seed)? else {
-            let (expression, labels) = control.select(candidates, per_class, seed)?;
+        let Some(chosen) = baseline.choose(candidates, per_class, seed)? else {
+            let (expression, labels) = baseline.select(candidates, per_class, seed)?;
             let input = ModelInput::new(Expression::from_array(&expression)?);
             return Ok((input.seen_through(self.study.foundation()), labels));
         };

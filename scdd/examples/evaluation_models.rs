@@ -1,5 +1,5 @@
-//! Seconds and accuracy of every judge on sets of a few cells and on all training cells:
-//! `cargo run --example judges FILE.h5ad LABEL [MODEL]`.
+//! Seconds and accuracy of every evaluation model on sets of a few cells and on all training cells:
+//! `cargo run --example evaluation_models FILE.h5ad LABEL [MODEL]`.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use scdd::prelude::*;
 fn main() -> scdd::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [file, label, rest @ ..] = arguments.as_slice() else {
-        eprintln!("usage: judges FILE.h5ad LABEL [MODEL]");
+        eprintln!("usage: evaluation_models FILE.h5ad LABEL [MODEL]");
         std::process::exit(2);
     };
     let cells = read_h5ad(file)?.preprocess().run()?;

@@ -14,7 +14,7 @@ use crate::seed;
 /// Where codes start. What is near is decided among latents; the code is then the latent or the expression, whichever the
 /// pipeline moves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Start {
+pub enum Init {
     /// Random training cells of the class, none twice (the paper's algorithm 1).
     #[default]
     RandomReal,
@@ -42,25 +42,25 @@ pub(super) fn drawn(path: &dyn GeneratorPath, config: &DistillConfig, draw: usiz
     let budget = budget(config.per_class, config.small_classes, &training.train_counts(), training.classes())?;
     let labels: Vec<u32> =
         budget.iter().enumerate().flat_map(|(class, &count)| std::iter::repeat_n(class as u32, count)).collect();
-    if config.start == Start::Generated {
+    if config.init == Init::Generated {
         let generated = path.generated(&labels, seed).ok_or(DistillError::NothingGenerated)?;
         return Ok(Codes { values: generated, labels });
     }
     let mut rng = seed::stream(seed, "codes");
     let mut parts = Vec::new();
     for (members, &count) in training.train_per_class().iter().zip(&budget) {
-        parts.push(match config.start {
-            Start::RandomReal | Start::Generated => {
+        parts.push(match config.init {
+            Init::RandomReal | Init::Generated => {
                 let chosen: Vec<usize> = sample(&mut rng, members.len(), count).iter().map(|i| members[i]).collect();
                 stack(&chosen.iter().map(|&cell| mean_code(path, &[cell])).collect::<Vec<_>>())
             }
-            Start::ClassMean => stack(&vec![mean_code(path, members); count]),
-            Start::Medoid => {
+            Init::ClassMean => stack(&vec![mean_code(path, members); count]),
+            Init::Medoid => {
                 let nearest = nearest_to_mean(&study.embeddings_of(members), count);
                 let chosen: Vec<usize> = nearest.into_iter().map(|index| members[index]).collect();
                 stack(&chosen.iter().map(|&cell| mean_code(path, &[cell])).collect::<Vec<_>>())
             }
-            Start::KMeans => {
+            Init::KMeans => {
                 let clusters = kmeans(&study.embeddings_of(members), count, &mut rng);
                 let mean = |cluster| {
                     let belongs = members.iter().zip(&clusters).filter(|(_, of)| **of == cluster);

@@ -52,7 +52,7 @@ fn untimed(row: EvaluationRow) -> EvaluationRow {
 #[test]
 fn features_that_are_no_cells_have_no_row_under_models_of_expression_and_the_table_says_so() {
     let study = study();
-    let features = study.distill_features(DistributionMatching::default()).steps(3).run().unwrap();
+    let features = study.distill_embeddings(DistributionMatching::default()).steps(3).run().unwrap();
     let evaluation = features.evaluate().model(CellTypist::default()).protocol(protocol()).run().unwrap();
     let of = |model: &str| evaluation.rows().iter().filter(|row| row.model == model).count();
     assert_eq!((of("linear head"), of("CellTypist")), (4, 3));
@@ -116,10 +116,10 @@ fn two_tasks() -> Cells<LogNormalized> {
 }
 
 #[test]
-fn one_distilled_set_of_two_label_columns_is_judged_by_each_of_them() {
+fn one_distilled_set_of_two_label_columns_is_evaluated_by_each_of_them() {
     let study = two_tasks().study("cell_type").also("disease").seed(11).foundation_epochs(10).run().unwrap();
     assert_eq!((study.classes().len(), study.label()), (8, "cell_type | disease"));
-    let set = study.metacells().run().unwrap().distill(RidgeStudents::default()).steps(5).run().unwrap();
+    let set = study.metacells().run().unwrap().distill(RidgeSurrogates::default()).steps(5).run().unwrap();
     let cells = set.cells().unwrap();
     let written = |column: &str| cells.labels(column).unwrap();
     assert_eq!(written("cell_type | disease").classes.len(), 8);
@@ -134,7 +134,7 @@ fn one_distilled_set_of_two_label_columns_is_judged_by_each_of_them() {
         let all = evaluation.rows().iter().find(|row| row.method == "all training cells" && row.model == "CellTypist");
         assert!(all.unwrap().accuracy_mean > 0.9, "{column}: {all:?}");
     }
-    // A column that the classes don't decide can't be judged, and the error says what would do.
+    // A column that the classes don't decide can't be evaluated, and the error says what would do.
     let alone = two_tasks().study("cell_type").foundation_epochs(1).run().unwrap();
     let message = alone.evaluate().label("disease").run().unwrap_err().to_string();
     assert!(message.contains("2 values") && message.contains(".also(\"disease\")"), "{message}");

@@ -1,6 +1,6 @@
-//! Students: small random networks that an objective can look at cells through.
+//! Surrogates: small random networks that an objective can look at cells through.
 //!
-//! A set that is matched through one network suits that network. Students drawn anew in each step stand for the many
+//! A set that is matched through one network suits that network. Surrogates drawn anew in each step stand for the many
 //! that will be trained on it (Zhao and Bilen 2023 match the features of random networks).
 
 use burn::tensor::activation::log_softmax;
@@ -10,10 +10,10 @@ use super::network::Network;
 use super::rows::{Rows, one_hot};
 use crate::seed;
 
-/// Which students are drawn: from [`Matching::students`](super::Matching::students).
+/// Which surrogates are drawn: from [`Matching::surrogates`](super::Matching::surrogates).
 #[derive(Clone, Debug)]
 #[must_use = "call .draw(n)"]
-pub struct Students {
+pub struct Surrogates {
     latent: usize,
     genes: usize,
     classes: usize,
@@ -24,7 +24,7 @@ pub struct Students {
     on_expression: bool,
 }
 
-impl Students {
+impl Surrogates {
     pub(super) fn new(latent: usize, genes: usize, classes: usize, step: usize, seed: u64, device: Device) -> Self {
         Self { latent, genes, classes, step, seed, device, hidden: Vec::new(), on_expression: false }
     }
@@ -35,38 +35,38 @@ impl Students {
         self
     }
 
-    /// Students of expression `[rows, genes]` in the place of latents.
+    /// Surrogates of expression `[rows, genes]` in the place of latents.
     pub fn on_expression(mut self) -> Self {
         self.on_expression = true;
         self
     }
 
-    /// That many students: others in each step, the same for the same seed and step. Weights are drawn as PyTorch draws
+    /// That many surrogates: others in each step, the same for the same seed and step. Weights are drawn as PyTorch draws
     /// those of linear layers, uniform within 1 / sqrt(inputs).
-    pub fn draw(&self, count: usize) -> Vec<Student> {
+    pub fn draw(&self, count: usize) -> Vec<Surrogate> {
         let inputs = if self.on_expression { self.genes } else { self.latent };
         let mut widths = vec![inputs];
         widths.extend(&self.hidden);
         widths.push(self.classes);
         let scale = if self.on_expression { 1.0 } else { (self.latent as f64).sqrt() };
-        let student = |number| {
+        let surrogate = |number| {
             let mut rng = seed::stream(self.seed, &format!("student {number} of step {}", self.step));
-            Student { network: Network::random(&widths, &mut rng, &self.device), scale, classes: self.classes }
+            Surrogate { network: Network::random(&widths, &mut rng, &self.device), scale, classes: self.classes }
         };
-        (0..count).map(student).collect()
+        (0..count).map(surrogate).collect()
     }
 }
 
 /// A small network on latents, which it takes at scale sqrt(latent), or on expression. Its weights have no graph: a loss of
 /// it is differentiable in the cells.
 #[derive(Clone, Debug)]
-pub struct Student {
+pub struct Surrogate {
     network: Network,
     scale: f64,
     classes: usize,
 }
 
-impl Student {
+impl Surrogate {
     /// Class scores `[rows, classes]`, before softmax.
     pub fn outputs(&self, cells: Tensor<2>) -> Tensor<2> {
         self.network.outputs(cells * self.scale)
@@ -89,8 +89,8 @@ impl Student {
         self.network.gradients(&Rows::new(cells * self.scale, labels, self.classes).data)
     }
 
-    /// The student after steps of gradient descent on these rows, which are taken without their graph.
-    #[must_use = "the student itself stays as it was"]
+    /// The surrogate after steps of gradient descent on these rows, which are taken without their graph.
+    #[must_use = "the surrogate itself stays as it was"]
     pub fn trained(&self, cells: Tensor<2>, labels: &[u32], steps: usize, rate: f64) -> Self {
         let rows = Rows::new(cells.inner() * self.scale, labels, self.classes);
         let mut trained = self.clone();
@@ -107,35 +107,35 @@ mod tests {
     use super::*;
     use crate::tensors;
 
-    fn students(step: usize, seed: u64) -> Students {
-        Students::new(4, 8, 3, step, seed, Device::flex())
+    fn surrogates(step: usize, seed: u64) -> Surrogates {
+        Surrogates::new(4, 8, 3, step, seed, Device::flex())
     }
 
     #[test]
-    fn students_are_the_same_for_a_seed_and_a_step_and_differ_between_numbers_steps_and_seeds() {
+    fn surrogates_are_the_same_for_a_seed_and_a_step_and_differ_between_numbers_steps_and_seeds() {
         let cells = tensors::normal(5, 8, &mut seed::stream(1, "cells"), &Device::flex());
-        let look = |students: Students| {
-            let students = students.on_expression().hidden(&[6]).draw(2);
-            students.iter().map(|student| tensors::to_vec(student.outputs(cells.clone()))).collect::<Vec<_>>()
+        let look = |surrogates: Surrogates| {
+            let surrogates = surrogates.on_expression().hidden(&[6]).draw(2);
+            surrogates.iter().map(|surrogate| tensors::to_vec(surrogate.outputs(cells.clone()))).collect::<Vec<_>>()
         };
-        let usual = look(students(3, 1));
-        assert_eq!(usual, look(students(3, 1)));
+        let usual = look(surrogates(3, 1));
+        assert_eq!(usual, look(surrogates(3, 1)));
         assert_ne!(usual[0], usual[1]);
-        assert_ne!(usual[0], look(students(4, 1))[0]);
-        assert_ne!(usual[0], look(students(3, 2))[0]);
+        assert_ne!(usual[0], look(surrogates(4, 1))[0]);
+        assert_ne!(usual[0], look(surrogates(3, 2))[0]);
     }
 
     #[test]
-    fn a_student_that_is_trained_knows_its_rows_better_and_its_gradient_is_shorter() {
+    fn a_surrogate_that_is_trained_knows_its_rows_better_and_its_gradient_is_shorter() {
         let cells = tensors::normal(6, 4, &mut seed::stream(1, "cells"), &Device::flex());
         let labels = [0, 0, 1, 1, 2, 2];
         for hidden in [&[] as &[usize], &[16]] {
-            let fresh = students(0, 1).hidden(hidden).draw(1).remove(0);
+            let fresh = surrogates(0, 1).hidden(hidden).draw(1).remove(0);
             let trained = fresh.trained(cells.clone(), &labels, 100, 0.1);
-            let entropy = |student: &Student| tensors::scalar(student.cross_entropy(cells.clone(), &labels));
+            let entropy = |surrogate: &Surrogate| tensors::scalar(surrogate.cross_entropy(cells.clone(), &labels));
             assert!(entropy(&trained) < 0.5 * entropy(&fresh), "{} -> {}", entropy(&fresh), entropy(&trained));
-            let length = |student: &Student| {
-                let gradients = student.gradients(cells.clone(), &labels);
+            let length = |surrogate: &Surrogate| {
+                let gradients = surrogate.gradients(cells.clone(), &labels);
                 assert_eq!(gradients.len(), hidden.len() + 1);
                 gradients.into_iter().map(|layer| tensors::scalar(layer.powi_scalar(2).sum())).sum::<f64>()
             };

@@ -15,18 +15,18 @@ use super::path::{Pipeline, decoded};
 /// [`decoded`](Self::decoded) makes cells of them.
 ///
 /// ```compile_fail,E0599
-/// # fn skip(features: scdd::distill::DistilledFeatures) {
+/// # fn skip(features: scdd::distill::DistilledEmbeddings) {
 /// features.write_h5ad("distilled.h5ad");
 /// # }
 /// ```
 ///
 /// ```compile_fail,E0599
-/// # fn skip(features: scdd::distill::DistilledFeatures) {
+/// # fn skip(features: scdd::distill::DistilledEmbeddings) {
 /// features.heatmap();
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct DistilledFeatures {
+pub struct DistilledEmbeddings {
     parts: Arc<Parts>,
 }
 
@@ -35,13 +35,13 @@ struct Parts {
     features: Array2<f32>,
 }
 
-impl std::fmt::Debug for DistilledFeatures {
+impl std::fmt::Debug for DistilledEmbeddings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.parts.made.summary("feature vectors", self.parts.features.ncols(), "coordinates"))
     }
 }
 
-impl Deref for DistilledFeatures {
+impl Deref for DistilledEmbeddings {
     type Target = Distillation;
 
     fn deref(&self) -> &Distillation {
@@ -49,7 +49,7 @@ impl Deref for DistilledFeatures {
     }
 }
 
-impl DistilledFeatures {
+impl DistilledEmbeddings {
     pub(super) fn new(made: Distillation, features: Array2<f32>) -> Self {
         Self { parts: Arc::new(Parts { made, features }) }
     }
@@ -65,7 +65,7 @@ impl DistilledFeatures {
     /// When the foundation model has no decoder.
     pub fn decoded(&self) -> crate::Result<Distilled> {
         let expression = decoded(self.study(), &self.parts.features)?;
-        let made = Distillation { pipeline: Pipeline::DecodedFeatures, ..self.parts.made.clone() };
+        let made = Distillation { pipeline: Pipeline::DecodedEmbeddings, ..self.parts.made.clone() };
         Ok(Distilled::new(made, expression, None))
     }
 

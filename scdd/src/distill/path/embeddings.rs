@@ -7,34 +7,34 @@ use burn::tensor::{Int, Tensor};
 
 use super::{GeneratorPath, Pipeline, Space};
 use crate::distill::{DistillBuilder, DistillConfig};
-use crate::distill::{DistillError, DistilledFeatures, MatchingObjective};
+use crate::distill::{DistillError, DistilledEmbeddings, MatchingObjective};
 use crate::study::Study;
 
-pub(super) struct FeaturesPath {
+pub(super) struct EmbeddingsPath {
     pub(super) study: Study,
 }
 
 impl Study {
     /// Opens a distillation of features: "FeatDistill". No generator, no encoder: it runs with embeddings of a file, too.
-    /// The result has no expression; [`decoded`](DistilledFeatures::decoded) makes some of it ("TextDistill").
+    /// The result has no expression; [`decoded`](DistilledEmbeddings::decoded) makes some of it ("TextDistill").
     ///
     /// ```
     /// use scdd::prelude::*;
     /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
     /// let study = cells.study("cell_type").foundation_epochs(2).run()?;
-    /// let features = study.distill_features(DistributionMatching::default()).steps(3).run()?;
+    /// let features = study.distill_embeddings(DistributionMatching::default()).steps(3).run()?;
     /// assert_eq!(features.method(), "FeatDistill+DM");
     /// assert_eq!(features.decoded()?.method(), "TextDistill+DM");
     /// # Ok::<(), scdd::Error>(())
     /// ```
-    pub fn distill_features(&self, objective: impl MatchingObjective) -> DistillBuilder<DistilledFeatures> {
-        DistillBuilder::new(Arc::new(FeaturesPath { study: self.clone() }), objective)
+    pub fn distill_embeddings(&self, objective: impl MatchingObjective) -> DistillBuilder<DistilledEmbeddings> {
+        DistillBuilder::new(Arc::new(EmbeddingsPath { study: self.clone() }), objective)
     }
 }
 
-impl GeneratorPath for FeaturesPath {
+impl GeneratorPath for EmbeddingsPath {
     fn pipeline(&self) -> Pipeline {
-        Pipeline::Features
+        Pipeline::Embeddings
     }
 
     fn study(&self) -> &Study {
