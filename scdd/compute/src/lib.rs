@@ -5,6 +5,7 @@
 mod cpu;
 mod csr;
 pub mod gemm;
+pub mod optim;
 #[cfg(test)]
 mod testing;
 

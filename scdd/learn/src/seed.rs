@@ -1,7 +1,8 @@
-//! One seed decides everything: each use of randomness draws from a stream of its own, named after what it is for.
+//! Random streams: one seed decides everything, and each use of randomness draws from a ChaCha8 stream of its own, named
+//! after its purpose.
 
 use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+pub use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
 /// The default seed of everything that draws random numbers.
@@ -12,8 +13,8 @@ pub const DEFAULT_SEED: u64 = 7;
 ///
 /// ```
 /// use rand::RngExt;
-/// let mut a = scdd::seed::stream(7, "split");
-/// let mut b = scdd::seed::stream(7, "split");
+/// let mut a = scdd_learn::seed::stream(7, "split");
+/// let mut b = scdd_learn::seed::stream(7, "split");
 /// assert_eq!(a.random::<u64>(), b.random::<u64>());
 /// ```
 pub fn stream(seed: u64, purpose: &str) -> ChaCha8Rng {

@@ -1,27 +1,37 @@
-//! L-BFGS (Liu and Nocedal 1989) for smooth convex functions, with a line search that shortens the step until the function
-//! falls enough (Armijo), each time to the minimum of the parabola through what is known. It keeps ten pairs, as SciPy's does.
+//! L-BFGS (Liu and Nocedal 1989) for smooth convex functions, with a backtracking line search (Armijo condition, quadratic
+//! interpolation). It keeps ten pairs, as SciPy's does: an iteration costs O(20 d) beside the function.
 
 use std::collections::VecDeque;
 
 /// Pairs of steps and changes of the gradient that are kept (SciPy's default).
 const PAIRS: usize = 10;
-/// Share of the expected fall that a step must reach (Nocedal and Wright 2006, section 3.1).
+/// Fraction of the expected decrease that a step must reach (Nocedal and Wright 2006, section 3.1).
 const ENOUGH: f64 = 1e-4;
-/// Times that a step is shortened before the search ends: what is left to gain is below rounding.
-const SHORTENED: usize = 40;
+/// Backtracking steps before the search ends: what is left to gain is below rounding.
+const BACKTRACKS: usize = 40;
 
 /// How a minimisation ended.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Minimum {
+pub struct Minimum {
     /// Iterations that were taken.
-    pub(super) iterations: usize,
+    pub iterations: usize,
     /// The largest absolute entry of the gradient.
-    pub(super) gradient: f64,
+    pub gradient: f64,
 }
 
-/// Moves `x` to the minimum of a function that gives its value and writes its gradient, until no entry of the gradient is
-/// above `tolerance`.
-pub(super) fn minimize(
+/// Moves `x` to the minimum of a function that returns its value at its first argument and writes its gradient into the
+/// second. It ends when no entry of the gradient is above `tolerance`, after `iterations`, or when no step gains anything.
+///
+/// ```
+/// use scdd_learn::lbfgs::minimize;
+/// let mut x = [0.0, 0.0];
+/// let found = minimize(&mut x, 100, 1e-9, |x, gradient| {
+///     (gradient[0], gradient[1]) = (2.0 * (x[0] - 1.0), 20.0 * (x[1] + 3.0));
+///     (x[0] - 1.0).powi(2) + 10.0 * (x[1] + 3.0).powi(2)
+/// });
+/// assert!(found.gradient <= 1e-9 && (x[0] - 1.0).abs() < 1e-8 && (x[1] + 3.0).abs() < 1e-8);
+/// ```
+pub fn minimize(
     x: &mut [f64],
     iterations: usize,
     tolerance: f64,
@@ -37,20 +47,20 @@ pub(super) fn minimize(
         }
         let direction = direction(&gradient, &pairs);
         let slope = dot(&direction, &gradient);
-        // Without curvature the gradient's length says nothing about the step's.
+        // Without curvature the gradient's norm says nothing about the step's.
         let mut step = if pairs.is_empty() { 1.0 / dot(&gradient, &gradient).sqrt().max(1.0) } else { 1.0 };
-        let mut shortened = 0;
+        let mut backtracks = 0;
         let next_value = loop {
             next.iter_mut().zip(&*x).zip(&direction).for_each(|((next, x), d)| *next = x + step * d);
             let found = function(&next, &mut next_gradient);
-            if found <= value + ENOUGH * step * slope || shortened == SHORTENED {
+            if found <= value + ENOUGH * step * slope || backtracks == BACKTRACKS {
                 break found;
             }
             let parabola = -slope * step / (2.0 * (found - value - slope * step));
             step *= if parabola.is_finite() { parabola.clamp(0.1, 0.5) } else { 0.1 };
-            shortened += 1;
+            backtracks += 1;
         };
-        if shortened == SHORTENED {
+        if backtracks == BACKTRACKS {
             return Minimum { iterations: iteration, gradient: largest(&gradient) };
         }
         let pair = Pair::new(
@@ -84,21 +94,21 @@ impl Pair {
     }
 }
 
-/// The two loops: minus the approximate inverse Hessian times the gradient.
+/// The two-loop recursion: minus the approximate inverse Hessian times the gradient.
 fn direction(gradient: &[f64], pairs: &VecDeque<Pair>) -> Vec<f64> {
     let mut direction: Vec<f64> = gradient.iter().map(|value| -value).collect();
-    let mut shares = Vec::with_capacity(pairs.len());
+    let mut factors = Vec::with_capacity(pairs.len());
     for pair in pairs.iter().rev() {
-        let share = dot(&pair.step, &direction) / pair.curvature;
-        direction.iter_mut().zip(&pair.change).for_each(|(d, change)| *d -= share * change);
-        shares.push(share);
+        let factor = dot(&pair.step, &direction) / pair.curvature;
+        direction.iter_mut().zip(&pair.change).for_each(|(d, change)| *d -= factor * change);
+        factors.push(factor);
     }
     if let Some(last) = pairs.back() {
         let scale = last.curvature / dot(&last.change, &last.change);
         direction.iter_mut().for_each(|value| *value *= scale);
     }
-    for (pair, share) in pairs.iter().zip(shares.into_iter().rev()) {
-        let back = share - dot(&pair.change, &direction) / pair.curvature;
+    for (pair, factor) in pairs.iter().zip(factors.into_iter().rev()) {
+        let back = factor - dot(&pair.change, &direction) / pair.curvature;
         direction.iter_mut().zip(&pair.step).for_each(|(d, step)| *d += back * step);
     }
     direction
@@ -109,7 +119,7 @@ fn largest(values: &[f64]) -> f64 {
 }
 
 /// Eight sums side by side, which the compiler keeps in vector registers.
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let (a, a_rest) = a.as_chunks::<8>();
     let (b, b_rest) = b.as_chunks::<8>();
     let mut sums = [0.0; 8];

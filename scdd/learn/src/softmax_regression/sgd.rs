@@ -1,8 +1,11 @@
-//! SGD with momentum and weight decay on softmax regression, with PyTorch's semantics:
-//! `g = gradient + decay * w`, `v = momentum * v + g`, `w = w - rate * v`.
+//! Minibatch SGD on softmax regression, with momentum and weight decay as PyTorch has them
+//! ([`Sgd`](scdd_compute::optim::Sgd)).
 
+use scdd_compute::optim::Sgd;
+
+use super::Protocol;
 use super::kernel::{self, Inputs, Layer, Scratch};
-use super::{EvaluateError, Protocol};
+use crate::LearnError;
 
 /// A trained layer and how its training went.
 pub(super) struct Fit {
@@ -11,7 +14,7 @@ pub(super) struct Fit {
     pub(super) losses: Vec<f64>,
     /// Mean cross-entropy of the training cells at the end.
     pub(super) loss: f64,
-    /// Share of the training cells that are predicted at the end.
+    /// Fraction of the training cells that are predicted at the end.
     pub(super) accuracy: f64,
 }
 
@@ -24,18 +27,18 @@ pub(super) fn fit(
     network: usize,
     mut layer: Layer,
     mut reorder: impl FnMut(&mut [u32]),
-) -> Result<Fit, EvaluateError> {
+) -> Result<Fit, LearnError> {
     let cells = inputs.cells();
     let mut order: Vec<u32> = (0..cells as u32).collect();
     let classes = layer.classes();
     let mut scratch = Scratch::new(classes);
     let mut gradient = Layer::zeros(inputs.features(), classes);
     let mut velocity = gradient.clone();
-    let (momentum, decay) = (protocol.momentum as f32, protocol.weight_decay as f32);
+    let sgd = Sgd { momentum: protocol.momentum as f32, weight_decay: protocol.weight_decay as f32 };
 
     let finite = |loss: f64, epoch: usize| {
         let (learning_rate, embedding_scale) = (protocol.learning_rate, protocol.scale(inputs.features()));
-        let diverged = EvaluateError::Diverged { network, epoch, loss, learning_rate, embedding_scale };
+        let diverged = LearnError::Diverged { network, epoch, loss, learning_rate, embedding_scale };
         if loss.is_finite() { Ok(loss) } else { Err(diverged) }
     };
     let mut losses = Vec::with_capacity(protocol.epochs);
@@ -45,12 +48,8 @@ pub(super) fn fit(
         let mut loss = 0.0;
         for batch in order.chunks(protocol.batch_size) {
             loss += kernel::gradient(inputs, labels, batch, &layer, &mut scratch, &mut gradient).loss;
-            let weights = layer.values.as_flattened_mut().iter_mut();
-            let moved = velocity.values.as_flattened_mut().iter_mut().zip(gradient.values.as_flattened());
-            for (weight, (velocity, gradient)) in weights.zip(moved) {
-                *velocity = momentum * *velocity + (gradient + decay * *weight);
-                *weight -= rate * *velocity;
-            }
+            let (weights, velocities) = (layer.values.as_flattened_mut(), velocity.values.as_flattened_mut());
+            sgd.update(rate, weights, gradient.values.as_flattened(), velocities);
         }
         losses.push(finite(loss / cells as f64, epoch)?);
     }

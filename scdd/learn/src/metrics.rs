@@ -1,26 +1,42 @@
-//! Scores of predicted labels: accuracy, macro-F1, balanced accuracy and recall of rare classes.
+//! Classification scores: accuracy, macro-F1, balanced accuracy and recall of rare classes.
 //!
-//! With an imbalance of hundreds to one accuracy alone hides what distillation is for, so the others are
-//! always beside it (ours). Conventions are scikit-learn's, to whose numbers a test compares these.
+//! Where one class has hundreds of times the cells of another, accuracy alone hides the rare ones, so the others stand beside
+//! it (ours). Conventions are scikit-learn's, to whose numbers a test compares these.
 
-use super::{EvaluateError, check_labels};
+use ndarray::{Array2, ArrayView1};
 
-/// A class with less than this share of the test cells is rare (ours).
+use crate::error::{LearnError, check_labels};
+
+/// A class with less than this fraction of the test cells is rare (ours).
 const RARE: f64 = 0.01;
+
+/// The column of the largest value of each row `[rows, columns]`; of equals the first.
+pub fn argmax(values: &Array2<f32>) -> Vec<u32> {
+    let best = |row: ArrayView1<f32>| {
+        (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best }) as u32
+    };
+    values.rows().into_iter().map(best).collect()
+}
+
+/// Fraction of predictions that equal their label; 0 without labels.
+pub fn accuracy(predicted: &[u32], labels: &[u32]) -> f64 {
+    let hits = predicted.iter().zip(labels).filter(|(predicted, label)| predicted == label).count();
+    hits as f64 / labels.len().max(1) as f64
+}
 
 /// How well predicted labels agree with the true ones.
 ///
 /// ```
-/// use scdd::evaluate::Scores;
+/// use scdd_learn::metrics::Scores;
 /// // three cells of class 0, one of class 1; class 2 has no test cell
 /// let scores = Scores::new(&[0, 0, 0, 1], &[0, 0, 1, 1], 3)?;
 /// assert_eq!(scores.accuracy, 0.75);
 /// assert_eq!(scores.recall_per_class, [Some(2.0 / 3.0), Some(1.0), None]);
-/// # Ok::<(), scdd::evaluate::EvaluateError>(())
+/// # Ok::<(), scdd_learn::LearnError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Scores {
-    /// Share of test cells whose label is predicted.
+    /// Fraction of test cells whose label is predicted.
     pub accuracy: f64,
     /// Mean F1 over the classes that are present among true or predicted labels, as scikit-learn's
     /// `f1_score(average="macro")`. A class that is predicted but has no test cell counts as 0.
@@ -29,7 +45,7 @@ pub struct Scores {
     pub balanced_accuracy: f64,
     /// Mean recall over the classes with test cells that have less than 1% of them; `None` when there is no such class.
     pub rare_recall: Option<f64>,
-    /// Share of each class's test cells that is predicted; `None` for a class without test cells.
+    /// Recall: fraction of each class's test cells that is predicted; `None` for a class without test cells.
     pub recall_per_class: Vec<Option<f64>>,
     /// Test cells of each class.
     pub cells_per_class: Vec<usize>,
@@ -40,9 +56,9 @@ impl Scores {
     ///
     /// # Errors
     /// When there is no test cell, the numbers of labels differ, or a label reaches `classes`.
-    pub fn new(truth: &[u32], predicted: &[u32], classes: usize) -> Result<Self, EvaluateError> {
+    pub fn new(truth: &[u32], predicted: &[u32], classes: usize) -> Result<Self, LearnError> {
         if truth.is_empty() {
-            return Err(EvaluateError::EmptyTest);
+            return Err(LearnError::EmptyTest);
         }
         check_labels("predictions", predicted.len(), truth, classes)?;
         check_labels("predictions", predicted.len(), predicted, classes)?;
@@ -62,16 +78,16 @@ impl Scores {
         let rare = (0..classes).filter(|&class| (cells[class] as f64) < RARE * truth.len() as f64);
         Ok(Self {
             accuracy: hits.iter().sum::<usize>() as f64 / truth.len() as f64,
-            macro_f1: average(f1).unwrap_or(0.0),
-            balanced_accuracy: average(recall.iter().flatten().copied()).unwrap_or(0.0),
-            rare_recall: average(rare.filter_map(|class| recall[class])),
+            macro_f1: mean_of(f1).unwrap_or(0.0),
+            balanced_accuracy: mean_of(recall.iter().flatten().copied()).unwrap_or(0.0),
+            rare_recall: mean_of(rare.filter_map(|class| recall[class])),
             recall_per_class: recall,
             cells_per_class: cells,
         })
     }
 }
 
-fn average(values: impl Iterator<Item = f64>) -> Option<f64> {
+fn mean_of(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (count, sum) = values.fold((0usize, 0.0), |(count, sum), value| (count + 1, sum + value));
     (count > 0).then(|| sum / count as f64)
 }

@@ -1,17 +1,18 @@
-//! The evaluation protocol: how models are trained on a training set, real or synthetic.
+//! Training protocol of softmax regression: networks, epochs, learning rate and its schedule.
 //!
-//! Numbers are DC-BENCH's (Cui et al. 2022, "DC-BENCH: Dataset Condensation Benchmark"), which Yu et al. 2025,
+//! Defaults are DC-BENCH's (Cui et al. 2022, "DC-BENCH: Dataset Condensation Benchmark"), which Yu et al. 2025,
 //! section "Experiments", follow.
 
 use serde::{Deserialize, Serialize};
 
-use super::EvaluateError;
+use crate::LearnError;
+use crate::error::demand;
 
-/// How evaluation models are trained: several freshly initialised networks, each by SGD as PyTorch's
+/// How classifiers are trained: several freshly initialised networks, each by SGD as PyTorch's
 /// `torch.optim.SGD` does it (weight decay added to the gradient of weights and bias, momentum without dampening).
 ///
 /// ```
-/// use scdd::evaluate::Protocol;
+/// use scdd_learn::softmax_regression::Protocol;
 /// let quick = Protocol { networks: 2, epochs: 50, ..Protocol::default() };
 /// assert_eq!(Protocol::default().epochs, 300);
 /// assert_eq!(quick.rate(25), 0.01); // the middle epoch, counted from 0, is the last at the full rate
@@ -32,9 +33,9 @@ pub struct Protocol {
     pub weight_decay: f64,
     /// Cells per step; the last batch of an epoch may be smaller: 256 (DC-BENCH).
     pub batch_size: usize,
-    /// What the rate is multiplied with once, after the middle epoch: 0.1 (DC-BENCH). Momentum is kept (ours).
+    /// Factor of the rate after the middle epoch: 0.1 (DC-BENCH). Momentum is kept (ours).
     pub rate_decay: f64,
-    /// What embeddings are multiplied with before the linear layer. `None` (ours) is the square root of their
+    /// Factor of embeddings before the linear layer. `None` (ours) is the square root of their
     /// width: embeddings of unit norm get a mean square of one per coordinate. `Some(1.0)` leaves them alone, and
     /// this SGD then underfits: on the first 128 principal components of the Baron pancreas, 14 types, all training
     /// cells reach a test accuracy of .907 (macro-F1 .49) instead of .976 (.81); the minimum of the loss has .981.
@@ -65,7 +66,7 @@ impl Protocol {
         if epoch > self.epochs / 2 { self.learning_rate * self.rate_decay } else { self.learning_rate }
     }
 
-    /// What embeddings of this width are multiplied with.
+    /// Factor of embeddings of this width.
     pub fn scale(&self, width: usize) -> f32 {
         self.embedding_scale.unwrap_or((width as f32).sqrt())
     }
@@ -74,22 +75,19 @@ impl Protocol {
     ///
     /// # Errors
     /// When a count is zero, or a rate, momentum, decay or scale is outside its range; the error names it.
-    pub fn check(&self) -> Result<(), EvaluateError> {
-        let demand = |holds: bool, name, value: String, expected| {
-            if holds { Ok(()) } else { Err(EvaluateError::Setting { name, value, expected }) }
-        };
+    pub fn check(&self) -> Result<(), LearnError> {
         for (name, count) in [("networks", self.networks), ("epochs", self.epochs), ("batch_size", self.batch_size)] {
-            demand(count > 0, name, count.to_string(), "1 or more")?;
+            demand(count > 0, name, count, "1 or more")?;
         }
         let rate = self.learning_rate;
-        demand(rate.is_finite() && rate > 0.0, "learning_rate", rate.to_string(), "a finite number above 0")?;
-        demand((0.0..1.0).contains(&self.momentum), "momentum", self.momentum.to_string(), "0 or more, below 1")?;
+        demand(rate.is_finite() && rate > 0.0, "learning_rate", rate, "a finite number above 0")?;
+        demand((0.0..1.0).contains(&self.momentum), "momentum", self.momentum, "0 or more, below 1")?;
         let decay = self.weight_decay;
-        demand(decay.is_finite() && decay >= 0.0, "weight_decay", decay.to_string(), "a finite number, 0 or more")?;
+        demand(decay.is_finite() && decay >= 0.0, "weight_decay", decay, "a finite number, 0 or more")?;
         let step = self.rate_decay;
-        demand(step > 0.0 && step <= 1.0, "rate_decay", step.to_string(), "above 0, at most 1")?;
+        demand(step > 0.0 && step <= 1.0, "rate_decay", step, "above 0, at most 1")?;
         let scale = self.embedding_scale.unwrap_or(1.0);
-        demand(scale.is_finite() && scale > 0.0, "embedding_scale", scale.to_string(), "a finite number above 0")
+        demand(scale.is_finite() && scale > 0.0, "embedding_scale", scale, "a finite number above 0")
     }
 }
 

@@ -1,62 +1,59 @@
-//! One-vs-rest logistic regression by stochastic gradient descent, as scikit-learn's `SGDClassifier(loss="log_loss")` with its
-//! defaults: one cell a step, rate 1 / (alpha (t0 + t)), and an end after five passes without a better loss.
+//! One-vs-rest logistic regression by stochastic gradient descent (SGD), as scikit-learn's `SGDClassifier(loss="log_loss")`
+//! with its defaults: one cell a step, rate 1 / (alpha (t0 + t)), early stopping after five passes without a better loss.
 //!
-//! Weights are w = s (a - c o), so that a step on a standardised cell z = v - o costs what the cell expresses: shrinking
-//! changes s, and adding u z adds u v / s to a and u / s to c. The product a o is kept along.
+//! Weights are w = s (a - c o), so that a step on a standardised cell z = v - o costs O(its stored values): decay changes s,
+//! and adding u z adds u v / s to a and u / s to c. The product a o is kept along.
 
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
+use scdd_compute::CsrView;
 
-use super::lbfgs::Minimum;
-use super::logistic::Fitted;
-use super::standardized::Standardized;
-use crate::cells::Expression;
+use crate::lbfgs::Minimum;
+use crate::logistic::LogisticFit;
 use crate::seed;
+use crate::standardize::Standardizer;
 
 /// Passes without a better loss after which it ends (scikit-learn's `n_iter_no_change`).
 const PATIENCE: usize = 5;
 
-/// What the descent is told.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Descent {
+/// Settings of the fit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SgdConfig {
     /// Strength of the penalty.
-    pub(super) alpha: f64,
-    /// Passes at most.
-    pub(super) passes: usize,
+    pub alpha: f64,
+    /// Passes over the cells at most.
+    pub passes: usize,
     /// A pass must lower the mean loss by so much.
-    pub(super) tolerance: f64,
-    pub(super) seed: u64,
+    pub tolerance: f64,
+    /// Seed of the orders of cells.
+    pub seed: u64,
 }
 
-/// Fits each class against the others; `minimum` says how many passes the slowest class took, and its gradient is NaN when
-/// that one was still getting better.
-pub(super) fn one_vs_rest(
-    expression: &Expression,
-    standardized: &Standardized,
+/// Fits every class against the others on standardised cells `[n, d]` with a label below `classes` each, in
+/// O(passes nnz classes); classes run side by side. `minimum` says how many passes the slowest class took, and its gradient is
+/// NaN when that one was still getting better.
+pub fn one_vs_rest(
+    cells: CsrView,
+    standardizer: &Standardizer,
     labels: &[u32],
     classes: usize,
-    descent: Descent,
-) -> Fitted {
-    let entries = expression.indices().iter().zip(expression.values());
-    let cells = Cells {
-        expression,
-        shifted: entries.map(|(&gene, &value)| standardized.shifted(gene, value)).collect(),
-        offset: standardized.offset(),
-    };
-    let fits: Vec<Fit> = (0..classes).into_par_iter().map(|class| cells.fit(labels, class as u32, descent)).collect();
-    let genes = expression.genes();
-    let mut weights = vec![0.0; genes * classes];
+    config: SgdConfig,
+) -> LogisticFit {
+    let features = cells.columns();
+    let cells = Cells { cells, shifted: standardizer.shifted_values(cells), offset: standardizer.offset() };
+    let fits: Vec<Fit> = (0..classes).into_par_iter().map(|class| cells.fit(labels, class as u32, config)).collect();
+    let mut weights = vec![0.0; features * classes];
     for (class, fit) in fits.iter().enumerate() {
-        fit.weights.iter().enumerate().for_each(|(gene, weight)| weights[gene * classes + class] = *weight);
+        fit.weights.iter().enumerate().for_each(|(feature, weight)| weights[feature * classes + class] = *weight);
     }
     let passes = fits.iter().map(|fit| fit.passes).max().unwrap_or(0);
     let ended = fits.iter().all(|fit| fit.ended);
     let minimum = Minimum { iterations: passes, gradient: if ended { 0.0 } else { f64::NAN } };
-    Fitted { weights, intercepts: fits.iter().map(|fit| fit.intercept).collect(), minimum }
+    LogisticFit { weights, intercepts: fits.iter().map(|fit| fit.intercept).collect(), minimum }
 }
 
 struct Cells<'a> {
-    expression: &'a Expression,
+    cells: CsrView<'a>,
     shifted: Vec<f64>,
     offset: &'a [f64],
 }
@@ -70,19 +67,20 @@ struct Fit {
 
 impl Cells<'_> {
     fn row(&self, cell: usize) -> impl Iterator<Item = (usize, f64)> {
-        let (from, to) = (self.expression.pointers()[cell] as usize, self.expression.pointers()[cell + 1] as usize);
-        let genes = self.expression.indices()[from..to].iter().map(|&gene| gene as usize);
-        genes.zip(self.shifted[from..to].iter().copied())
+        let entries = self.cells.entries(cell);
+        let features = self.cells.indices()[entries.clone()].iter().map(|&feature| feature as usize);
+        features.zip(self.shifted[entries].iter().copied())
     }
 
-    fn fit(&self, labels: &[u32], class: u32, descent: Descent) -> Fit {
-        let Descent { alpha, passes, tolerance, seed } = descent;
+    fn fit(&self, labels: &[u32], class: u32, config: SgdConfig) -> Fit {
+        let SgdConfig { alpha, passes, tolerance, seed } = config;
         let mut random = seed::stream(seed, &format!("logistic regression by SGD: class {class}"));
         let offset = self.offset;
         let squared: f64 = offset.iter().map(|offset| offset * offset).sum();
-        let along: Vec<f64> =
-            (0..labels.len()).map(|cell| self.row(cell).map(|(gene, value)| value * offset[gene]).sum()).collect();
-        // scikit-learn's "optimal" schedule (Bottou): the first step is about as long as weights are expected to be.
+        let along: Vec<f64> = (0..labels.len())
+            .map(|cell| self.row(cell).map(|(feature, value)| value * offset[feature]).sum())
+            .collect();
+        // scikit-learn's "optimal" schedule (Bottou): the first step is about as large as weights are expected to be.
         let typical = (1.0 / alpha.sqrt()).sqrt();
         let first = typical / f64::max(1.0, gradient(1.0, -typical).abs());
         let begin = 1.0 / (first * alpha);
@@ -94,7 +92,7 @@ impl Cells<'_> {
             let mut loss = 0.0;
             for &cell in &order {
                 let sign = if labels[cell] == class { 1.0 } else { -1.0 };
-                let product: f64 = self.row(cell).map(|(gene, value)| a[gene] * value).sum();
+                let product: f64 = self.row(cell).map(|(feature, value)| a[feature] * value).sum();
                 let score = scale * (product - c * along[cell] - a_offset + c * squared) + intercept;
                 let rate = 1.0 / (alpha * (begin + time));
                 let margin: f64 = sign * score;
@@ -105,12 +103,12 @@ impl Cells<'_> {
                     (c, a_offset, scale) = (c * scale, a_offset * scale, 1.0);
                 }
                 let update = -rate * gradient(sign, score);
-                let share = update / scale;
-                for (gene, value) in self.row(cell) {
-                    a[gene] += share * value;
+                let scaled = update / scale;
+                for (feature, value) in self.row(cell) {
+                    a[feature] += scaled * value;
                 }
-                c += share;
-                a_offset += share * along[cell];
+                c += scaled;
+                a_offset += scaled * along[cell];
                 intercept += update;
                 time += 1.0;
             }

@@ -2,18 +2,19 @@
 //! one-hot labels `y` the gradient of the mean cross-entropy is `(1/n) sum_i h_i (p_i - y_i)^T`.
 //!
 //! The matrices are small (256 x 129 x 14) and come hundreds of thousands of times, so a general matrix product
-//! spends its time on packing. Here tiles of 4 rows x 16 classes stay in vector registers, and 32 cells at a time go
-//! forward and back while they are in the first cache. The bias is one more input that is always 1.
+//! spends its time on packing. Here panels of 4 rows x 16 classes stay in vector registers, and 32 cells at a time go
+//! forward and backward while they are in L1. The bias is one more input that is always 1.
 
 use ndarray::Array2;
+use scdd_compute::{Isa, Level, PORTABLE_FMA, dispatch, multiply_add};
 
-use super::EvaluateError;
+use crate::LearnError;
 
-/// Classes per tile: two AVX2 registers.
-pub(super) const LANES: usize = 16;
-/// Inputs, or cells, per tile.
+/// Classes per panel: two AVX2 registers.
+const LANES: usize = 16;
+/// Inputs, or cells, per panel.
 const GROUP: usize = 4;
-/// Cells that go forward and back together.
+/// Cells of one forward and backward pass.
 const BLOCK: usize = 32;
 
 type Lanes = [f32; LANES];
@@ -29,17 +30,17 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// Scales features and appends the bias input.
-    pub(super) fn new(features: &Array2<f32>, scale: f32) -> Result<Self, EvaluateError> {
+    pub(super) fn new(features: &Array2<f32>, scale: f32) -> Result<Self, LearnError> {
         let (cells, width) = features.dim();
         let groups = (width + 1).div_ceil(GROUP);
         let mut values = vec![[0.0; GROUP]; cells * groups];
         for (cell, (row, source)) in values.chunks_exact_mut(groups).zip(features.rows()).enumerate() {
-            for (feature, (place, &value)) in row.as_flattened_mut().iter_mut().zip(source).enumerate() {
+            for (feature, (input, &value)) in row.as_flattened_mut().iter_mut().zip(source).enumerate() {
                 let scaled = value * scale;
                 if !scaled.is_finite() {
-                    return Err(EvaluateError::NotFinite { cell, feature, value });
+                    return Err(LearnError::NotFinite { cell, feature, value });
                 }
-                *place = scaled;
+                *input = scaled;
             }
             row.as_flattened_mut()[width] = 1.0;
         }
@@ -59,7 +60,7 @@ impl Inputs {
     }
 }
 
-/// Weights, momentum or gradient of a linear layer: for each tile of classes one [`Lanes`] per input.
+/// Weights, velocities or gradient of a linear layer: for each panel of classes one [`Lanes`] per input.
 #[derive(Clone)]
 pub(super) struct Layer {
     pub(super) values: Vec<Lanes>,
@@ -103,7 +104,7 @@ impl Layer {
     }
 }
 
-/// Room for one block of cells: `[classes / 16, 32]` tiles of logits, then of `p - y`.
+/// Scratch space of one block of cells: `[classes / 16, 32]` panels of logits, then of `p - y`.
 pub(super) struct Scratch(Vec<Lanes>);
 
 impl Scratch {
@@ -130,17 +131,13 @@ pub(super) fn gradient(
     scratch: &mut Scratch,
     gradient: &mut Layer,
 ) -> Pass {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        // SAFETY: the processor has both features, as was just asked.
-        return unsafe { gradient_avx2(inputs, labels, cells, layer, scratch, gradient) };
-    }
-    gradient_any::<{ cfg!(target_arch = "aarch64") }>(inputs, labels, cells, layer, scratch, gradient)
+    // Four sums of 16 lanes keep an AVX-512 unit waiting; eight of 8 lanes are a tenth faster.
+    gradient_by(Isa::detect().at_most(Level::Avx2), inputs, labels, cells, layer, scratch, gradient)
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn gradient_avx2(
+/// The same with a given instruction set.
+pub(super) fn gradient_by(
+    isa: Isa,
     inputs: &Inputs,
     labels: &[u32],
     cells: &[u32],
@@ -148,41 +145,49 @@ fn gradient_avx2(
     scratch: &mut Scratch,
     gradient: &mut Layer,
 ) -> Pass {
-    gradient_any::<true>(inputs, labels, cells, layer, scratch, gradient)
-}
-
-/// The same for any processor; `FUSED` rounds once per multiplication and addition.
-#[inline(always)]
-pub(super) fn gradient_any<const FUSED: bool>(
-    inputs: &Inputs,
-    labels: &[u32],
-    cells: &[u32],
-    layer: &Layer,
-    scratch: &mut Scratch,
-    gradient: &mut Layer,
-) -> Pass {
-    gradient.values.fill([0.0; LANES]);
-    let share = 1.0 / cells.len() as f32;
     let mut pass = Pass::default();
+    dispatch!(
+        isa,
+        (inputs: &Inputs = inputs, labels: &[u32] = labels, cells: &[u32] = cells, layer: &Layer = layer,
+         scratch: &mut Scratch = scratch, gradient: &mut Layer = gradient, pass: &mut Pass = &mut pass),
+        gradient_any::<true>,
+        gradient_any::<true>,
+        gradient_any::<PORTABLE_FMA>
+    );
+    pass
+}
+
+/// The loop itself; `FUSED` rounds once per multiplication and addition.
+#[inline(always)]
+fn gradient_any<const FUSED: bool>(
+    inputs: &Inputs,
+    labels: &[u32],
+    cells: &[u32],
+    layer: &Layer,
+    scratch: &mut Scratch,
+    gradient: &mut Layer,
+    pass: &mut Pass,
+) {
+    gradient.values.fill([0.0; LANES]);
+    let weight = 1.0 / cells.len() as f32;
     for block in cells.chunks(BLOCK) {
         forward::<FUSED>(inputs, block, layer, scratch);
         for (position, &cell) in block.iter().enumerate() {
-            softmax_error(scratch, position, layer.classes, labels[cell as usize] as usize, share, &mut pass);
+            softmax_error(scratch, position, layer.classes, labels[cell as usize] as usize, weight, pass);
         }
-        let tiles = gradient.values.chunks_exact_mut(layer.inputs).zip(scratch.0.chunks_exact(BLOCK));
-        for (gradient, errors) in tiles {
-            for (group, places) in gradient.as_chunks_mut::<GROUP>().0.iter_mut().enumerate() {
+        let panels = gradient.values.chunks_exact_mut(layer.inputs).zip(scratch.0.chunks_exact(BLOCK));
+        for (gradient, errors) in panels {
+            for (group, stored) in gradient.as_chunks_mut::<GROUP>().0.iter_mut().enumerate() {
                 // Loaded and stored as a whole, or the compiler keeps 64 scalars instead of 8 vectors (8 times slower).
-                let mut sums = *places;
+                let mut sums = *stored;
                 for (&cell, error) in block.iter().zip(errors) {
                     let input = inputs.values[cell as usize * inputs.groups + group];
                     add_outer::<FUSED>(&mut sums, input, error);
                 }
-                *places = sums;
+                *stored = sums;
             }
         }
     }
-    pass
 }
 
 /// Logits of at most 32 cells into the scratch.
@@ -206,40 +211,40 @@ fn forward<const FUSED: bool>(inputs: &Inputs, block: &[u32], layer: &Layer, scr
 fn add_outer<const FUSED: bool>(sums: &mut [Lanes; GROUP], group: Group, lanes: &Lanes) {
     for (sums, scale) in sums.iter_mut().zip(group) {
         for (sum, lane) in sums.iter_mut().zip(lanes) {
-            *sum = if FUSED { scale.mul_add(*lane, *sum) } else { scale * lane + *sum };
+            *sum = multiply_add::<FUSED>(scale, *lane, *sum);
         }
     }
 }
 
-/// Replaces the logits of one cell by its share of `p - y`; lanes past the classes become 0.
+/// Replaces the logits of one cell by `weight (p - y)`; lanes past the classes become 0.
 #[inline(always)]
-fn softmax_error(scratch: &mut Scratch, position: usize, classes: usize, label: usize, share: f32, pass: &mut Pass) {
-    let tiles = classes.div_ceil(LANES);
-    let used = |tile: usize| LANES.min(classes - tile * LANES);
+fn softmax_error(scratch: &mut Scratch, position: usize, classes: usize, label: usize, weight: f32, pass: &mut Pass) {
+    let panels = classes.div_ceil(LANES);
+    let used = |panel: usize| LANES.min(classes - panel * LANES);
     let (mut highest, mut best) = (f32::NEG_INFINITY, 0);
-    for tile in 0..tiles {
-        for (lane, &logit) in scratch.0[tile * BLOCK + position][..used(tile)].iter().enumerate() {
+    for panel in 0..panels {
+        for (lane, &logit) in scratch.0[panel * BLOCK + position][..used(panel)].iter().enumerate() {
             if logit > highest {
-                (highest, best) = (logit, tile * LANES + lane);
+                (highest, best) = (logit, panel * LANES + lane);
             }
         }
     }
     let own = scratch.0[label / LANES * BLOCK + position][label % LANES];
     let mut sum = 0.0;
-    for tile in 0..tiles {
-        let lanes = &mut scratch.0[tile * BLOCK + position];
-        for lane in &mut lanes[..used(tile)] {
+    for panel in 0..panels {
+        let lanes = &mut scratch.0[panel * BLOCK + position];
+        for lane in &mut lanes[..used(panel)] {
             *lane = (*lane - highest).exp();
             sum += *lane;
         }
-        lanes[used(tile)..].fill(0.0);
+        lanes[used(panel)..].fill(0.0);
     }
-    for tile in 0..tiles {
-        for lane in &mut scratch.0[tile * BLOCK + position] {
-            *lane *= share / sum;
+    for panel in 0..panels {
+        for lane in &mut scratch.0[panel * BLOCK + position] {
+            *lane *= weight / sum;
         }
     }
-    scratch.0[label / LANES * BLOCK + position][label % LANES] -= share;
+    scratch.0[label / LANES * BLOCK + position][label % LANES] -= weight;
     pass.loss += f64::from(sum.ln() - (own - highest));
     pass.hits += usize::from(best == label);
 }
@@ -250,11 +255,11 @@ pub(super) fn probabilities(inputs: &Inputs, layer: &Layer) -> Array2<f32> {
     let mut result = Array2::zeros((inputs.cells, layer.classes));
     let cells: Vec<u32> = (0..inputs.cells as u32).collect();
     for block in cells.chunks(BLOCK) {
-        forward::<{ cfg!(target_arch = "aarch64") }>(inputs, block, layer, &mut scratch);
+        forward::<PORTABLE_FMA>(inputs, block, layer, &mut scratch);
         for (position, &cell) in block.iter().enumerate() {
             let mut row = result.row_mut(cell as usize);
-            for (class, place) in row.iter_mut().enumerate() {
-                *place = scratch.0[class / LANES * BLOCK + position][class % LANES];
+            for (class, logit) in row.iter_mut().enumerate() {
+                *logit = scratch.0[class / LANES * BLOCK + position][class % LANES];
             }
             let highest = row.fold(f32::NEG_INFINITY, |highest, logit| highest.max(*logit));
             row.mapv_inplace(|logit| (logit - highest).exp());
