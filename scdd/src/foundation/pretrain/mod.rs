@@ -17,7 +17,8 @@ pub use card::{Card, CardSet};
 pub use corpus::Corpus;
 
 use super::network::NetworkConfig;
-use super::{FoundationError, epochs};
+use super::FoundationError;
+use super::network::epochs;
 use crate::seed;
 
 /// How a foundation model is pretrained.
