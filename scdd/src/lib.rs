@@ -71,7 +71,7 @@ pub use distill::{
     CovarianceMatching, Distilled, DistilledEmbeddings, DistributionMatching, GradientMatching, KernelMatching, Mixture,
     Optimizer, SmallClasses, Init, TrajectoryMatching,
 };
-pub use error::{Error, Result};
+pub use error::{Error, Result, SettingError};
 pub use foundation::Foundation;
 pub use scdg::{Noise, Sampler, Scdg};
 pub use study::Study;
