@@ -113,7 +113,7 @@ impl Expression {
 
     /// The same cells among `genes` genes: gene `i` becomes gene `places[i]`, each place taken at most once.
     pub(crate) fn place_genes(&self, genes: usize, places: &[usize]) -> Self {
-        let (mut indices, mut values) = (Vec::with_capacity(self.stored()), Vec::with_capacity(self.stored()));
+        let (mut indices, mut values) = (Vec::with_capacity(self.nnz()), Vec::with_capacity(self.nnz()));
         let mut row: Vec<(u32, f32)> = Vec::new();
         for cell in 0..self.cells() {
             let (row_genes, row_values) = self.row(cell);
@@ -137,7 +137,7 @@ impl Expression {
     }
 
     /// Number of stored values.
-    pub fn stored(&self) -> usize {
+    pub fn nnz(&self) -> usize {
         self.values.len()
     }
 
@@ -148,7 +148,7 @@ impl Expression {
     }
 
     /// Row pointers, `cells + 1` of them.
-    pub fn pointers(&self) -> &[u64] {
+    pub fn indptr(&self) -> &[u64] {
         &self.pointers
     }
 
@@ -206,7 +206,7 @@ impl Expression {
             pointers[gene + 1] += pointers[gene];
         }
         let mut next = pointers.clone();
-        let (mut indices, mut values) = (vec![0; self.stored()], vec![0.0; self.stored()]);
+        let (mut indices, mut values) = (vec![0; self.nnz()], vec![0.0; self.nnz()]);
         for cell in 0..self.cells() {
             let (genes, row) = self.row(cell);
             for (&gene, &value) in genes.iter().zip(row) {

@@ -169,7 +169,7 @@ impl PackedWeights {
 
     /// Contiguous cells times the weights: `[cells, width]`. Nothing of the expression is copied as a whole.
     pub(crate) fn times_cells(&self, expression: &Expression, cells: Range<usize>) -> Vec<f32> {
-        let pointers = &expression.pointers()[cells.start..=cells.end];
+        let pointers = &expression.indptr()[cells.start..=cells.end];
         self.times(Rows { pointers, indices: expression.indices(), values: expression.values() })
     }
 

@@ -126,7 +126,7 @@ impl TrainedModel for Trained {
     fn save(&self) -> Option<SavedModel> {
         let (genes, cells) = (self.by_gene.cells(), self.labels.len());
         let config = json!({ "genes": genes, "classes": self.classes, "neighbours": self.neighbours });
-        let (pointers, stored) = (self.by_gene.pointers().to_vec(), self.by_gene.stored());
+        let (pointers, stored) = (self.by_gene.indptr().to_vec(), self.by_gene.nnz());
         Some(
             SavedModel::new(KIND, config)
                 .with("labels", &[cells], Numbers::U32(self.labels.clone()))
