@@ -23,8 +23,8 @@ impl Expression {
     /// assert_eq!(x.row(1), (&[0u32, 2][..], &[1.0f32, 2.0][..]));
     /// # Ok::<(), scdd::cells::CellsError>(())
     /// ```
-    pub fn new(genes: usize, pointers: Vec<u64>, indices: Vec<u32>, values: Vec<f32>) -> Result<Self, CellsError> {
-        Csr::new(genes, pointers, indices, values).map(Self).map_err(|problem| CellsError::Shape(problem.to_string()))
+    pub fn new(genes: usize, indptr: Vec<u64>, indices: Vec<u32>, values: Vec<f32>) -> Result<Self, CellsError> {
+        Csr::new(genes, indptr, indices, values).map(Self).map_err(|problem| CellsError::Shape(problem.to_string()))
     }
 
     /// Leaves the zeros of dense rows `[cells, genes]` out.
@@ -78,7 +78,7 @@ impl Expression {
     }
 
     /// Number of stored values.
-    pub fn stored(&self) -> usize {
+    pub fn nnz(&self) -> usize {
         self.0.nnz()
     }
 
@@ -88,7 +88,7 @@ impl Expression {
     }
 
     /// Where cells begin and end, `cells + 1` of them.
-    pub fn pointers(&self) -> &[u64] {
+    pub fn indptr(&self) -> &[u64] {
         self.0.indptr()
     }
 
@@ -112,7 +112,7 @@ impl Expression {
         Self(self.0.select_columns(genes))
     }
 
-    /// Genes by cells: row `i` holds the cells that express gene `i`.
+    /// Genes by cells (CSC): row `i` holds the cells that express gene `i`.
     pub(crate) fn transposed(&self) -> Self {
         Self(self.0.view().transpose())
     }

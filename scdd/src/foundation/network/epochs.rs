@@ -1,6 +1,7 @@
 //! What trainings in epochs share: settings and their bounds, a rate that falls along a cosine, and the epoch that is kept.
 
 use crate::foundation::FoundationError;
+use crate::error::SettingError;
 
 /// Refuses settings outside their range.
 pub(crate) fn check(
@@ -9,7 +10,8 @@ pub(crate) fn check(
     batch: usize,
     learning_rate: f64,
 ) -> Result<(), FoundationError> {
-    let fail = |setting, found: String, expected| Err(FoundationError::Setting { setting, found, expected });
+    let fail =
+        |setting, found: String, expected| Err(FoundationError::Setting(SettingError::new(setting, found, expected)));
     if epochs == 0 {
         return fail("epochs", "0".to_owned(), "at least 1");
     }
@@ -29,7 +31,7 @@ pub(crate) fn check(
 pub(crate) fn check_dropout(setting: &'static str, rate: f64) -> Result<(), FoundationError> {
     if !(0.0..1.0).contains(&rate) {
         let (found, expected) = (rate.to_string(), "a share from 0 to below 1");
-        return Err(FoundationError::Setting { setting, found, expected });
+        return Err(FoundationError::Setting(SettingError::new(setting, found, expected)));
     }
     Ok(())
 }
