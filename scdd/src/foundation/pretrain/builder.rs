@@ -13,7 +13,7 @@ use super::{Ended, PretrainingConfig, check};
 use crate::device::or_default;
 use crate::foundation::FoundationError;
 use crate::foundation::network::NetworkConfig;
-use crate::foundation::scimilarity::Scimilarity;
+use crate::foundation::Scimilarity;
 use crate::foundation::weights::Origin;
 use crate::progress::Interrupt;
 use crate::text::grouped;

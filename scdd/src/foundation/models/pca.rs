@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, activation::relu};
 use ndarray::{Array2, Axis};
+use scdd_compute::spmm_plain;
 
-use super::components::{Components, fit};
-use super::error::check_genes;
-use super::register::SharedGenes;
-use super::sparse::SparseBatch;
-use super::{FoundationError, FoundationModel, Registered, SeenCells};
+use crate::foundation::components::{Components, fit};
+use crate::foundation::error::check_genes;
+use crate::foundation::register::SharedGenes;
+use crate::foundation::{FoundationError, FoundationModel, Registered, SeenCells};
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::device::or_default;
 use crate::preprocess::TrainingCells;
@@ -22,7 +22,7 @@ use crate::{seed, tensors};
 /// Cells that are embedded at a time.
 const CHUNK: usize = 4096;
 
-/// Opens the fit of principal components: [`Foundation::pca`](super::Foundation::pca).
+/// Opens the fit of principal components: [`Foundation::pca`](crate::Foundation::pca).
 #[derive(Clone, Debug)]
 #[must_use = "call .run()"]
 pub struct PcaBuilder {
@@ -195,8 +195,9 @@ impl FoundationModel for Pca {
         let mut latents = Vec::with_capacity(expression.cells() * width);
         let cells: Vec<usize> = (0..expression.cells()).collect();
         for chunk in cells.chunks(CHUNK) {
-            let sums = SparseBatch::new(expression, chunk, |value| value).times(&parts.weights, width);
-            latents.extend(sums.iter().zip(parts.offset.iter().cycle()).map(|(sum, offset)| sum + offset));
+            let chunk = expression.csr().select_rows(chunk);
+            let products = spmm_plain(chunk.view(), &parts.weights, width);
+            latents.extend(products.iter().zip(parts.offset.iter().cycle()).map(|(product, offset)| product + offset));
         }
         // There are as many values as cells times components.
         Ok(Array2::from_shape_vec((cells.len(), width), latents).unwrap_or_default())

@@ -1,15 +1,17 @@
 //! What trainings in epochs share: settings and their bounds, a rate that falls along a cosine, and the epoch that is kept.
 
-use super::FoundationError;
+use crate::foundation::FoundationError;
+use crate::error::SettingError;
 
 /// Refuses settings outside their range.
-pub(super) fn check(
+pub(crate) fn check(
     epochs: usize,
     patience: Option<usize>,
     batch: usize,
     learning_rate: f64,
 ) -> Result<(), FoundationError> {
-    let fail = |setting, found: String, expected| Err(FoundationError::Setting { setting, found, expected });
+    let fail =
+        |setting, found: String, expected| Err(FoundationError::Setting(SettingError::new(setting, found, expected)));
     if epochs == 0 {
         return fail("epochs", "0".to_owned(), "at least 1");
     }
@@ -26,32 +28,32 @@ pub(super) fn check(
 }
 
 /// Refuses a dropout that leaves nothing.
-pub(super) fn check_dropout(setting: &'static str, rate: f64) -> Result<(), FoundationError> {
+pub(crate) fn check_dropout(setting: &'static str, rate: f64) -> Result<(), FoundationError> {
     if !(0.0..1.0).contains(&rate) {
         let (found, expected) = (rate.to_string(), "a share from 0 to below 1");
-        return Err(FoundationError::Setting { setting, found, expected });
+        return Err(FoundationError::Setting(SettingError::new(setting, found, expected)));
     }
     Ok(())
 }
 
 /// The rate of a step of so many, from the first rate to zero by half a cosine.
-pub(super) fn annealed(first: f64, step: usize, steps: usize) -> f64 {
+pub(crate) fn annealed(first: f64, step: usize, steps: usize) -> f64 {
     0.5 * first * (1.0 + (std::f64::consts::PI * step as f64 / steps as f64).cos())
 }
 
 /// Whether the validation loss has not fallen for as many epochs as the patience is.
-pub(super) fn out_of_patience(patience: Option<usize>, validation: &[f64], kept_epoch: usize) -> bool {
+pub(crate) fn out_of_patience(patience: Option<usize>, validation: &[f64], kept_epoch: usize) -> bool {
     let since_best = validation.len().saturating_sub(kept_epoch + 1);
     patience.is_some_and(|patience| !validation.is_empty() && since_best >= patience)
 }
 
 /// What was kept, for people.
-pub(super) fn described(name: &str, loss: Option<f64>, kept_epoch: usize) -> String {
+pub(crate) fn described(name: &str, loss: Option<f64>, kept_epoch: usize) -> String {
     loss.map_or_else(|| "no epoch done".to_owned(), |loss| format!("{name} {loss:.3} in epoch {}", kept_epoch + 1))
 }
 
 /// The loss of the epoch that was kept, on validation cells where there are any; None before the first epoch is done.
-pub(super) fn kept(training: &[f64], validation: &[f64], kept_epoch: usize) -> Option<f64> {
+pub(crate) fn kept(training: &[f64], validation: &[f64], kept_epoch: usize) -> Option<f64> {
     let losses = if validation.is_empty() { training } else { validation };
     losses.get(kept_epoch).copied()
 }

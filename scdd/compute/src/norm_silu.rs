@@ -1,66 +1,42 @@
-//! What a block of the denoiser does between its products, in loops: out = SiLU(LayerNorm(y (1 + scale) + shift)), and the way
-//! back.
+//! A denoiser block's elementwise part with hand-derived backward: out = SiLU(LayerNorm(y (1 + scale) + shift)).
 //!
 //! Sums are kept in sixteen lanes and no multiplication is fused with an addition, so that every processor gives the same bits;
-//! one with AVX-512 or AVX2 (found at run time) is only faster.
+//! AVX-512 or AVX2 is only faster. O(rows * width).
 
-/// What is added to a variance, as Burn's layer norm has it.
+use crate::cpu::Isa;
+use crate::dispatch;
+
+/// Added to a variance; Burn's layer norm has the same.
 const EPSILON: f32 = 1e-5;
 const LANES: usize = 16;
 
-/// Runs a function compiled for the widest registers that the processor has.
-macro_rules! widest {
-    ($name:ident($($argument:ident: $type:ty),*)) => {{
-        #[cfg(target_arch = "x86_64")]
-        {
-            #[target_feature(enable = "avx512f")]
-            fn avx512($($argument: $type),*) {
-                $name($($argument),*);
-            }
-            #[target_feature(enable = "avx2")]
-            fn avx2($($argument: $type),*) {
-                $name($($argument),*);
-            }
-            if is_x86_feature_detected!("avx512f") {
-                // SAFETY: the processor has it.
-                return unsafe { avx512($($argument),*) };
-            }
-            if is_x86_feature_detected!("avx2") {
-                // SAFETY: the processor has it.
-                return unsafe { avx2($($argument),*) };
-            }
-        }
-        $name($($argument),*)
-    }};
-}
-pub(super) use widest;
-
-/// What rows of a block have between its products; the way back leaves gradients in the same places.
+/// The activations of some rows in a block; [`backward`](Self::backward) overwrites them with gradients.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Between {
-    /// y, the sums of the block's linear layer `[rows, width]`; then the gradient by them.
-    pub(super) sums: Vec<f32>,
+pub struct NormSilu {
+    /// y, the pre-activations of the block's linear layer `[rows, width]`; then the gradient by them.
+    pub pre_activations: Vec<f32>,
     /// Scale and shift `[rows, 2 * width]`; then the gradient by them.
-    pub(super) modulation: Vec<f32>,
-    /// y (1 + scale) + shift, at mean zero and variance one `[rows, width]`.
-    normal: Vec<f32>,
+    pub modulation: Vec<f32>,
+    /// y (1 + scale) + shift, normalised to mean zero and variance one `[rows, width]`.
+    normalised: Vec<f32>,
     /// The derivative of SiLU `[rows, width]`.
     slopes: Vec<f32>,
     /// 1 / standard deviation of each row.
     scales: Vec<f32>,
-    /// Gradients by the layer norm's gamma and beta, summed over rows.
-    pub(super) gamma: Vec<f32>,
-    pub(super) beta: Vec<f32>,
+    /// Gradients by the layer norm's gamma, summed over rows `[width]`.
+    pub gamma: Vec<f32>,
+    /// Gradients by the layer norm's beta, summed over rows `[width]`.
+    pub beta: Vec<f32>,
 }
 
-impl Between {
+impl NormSilu {
     /// Room for so many rows.
-    pub(super) fn sized(rows: usize, width: usize) -> Self {
+    pub fn zeros(rows: usize, width: usize) -> Self {
         let matrix = vec![0.0; rows * width];
         Self {
-            sums: matrix.clone(),
+            pre_activations: matrix.clone(),
             modulation: vec![0.0; 2 * rows * width],
-            normal: matrix.clone(),
+            normalised: matrix.clone(),
             slopes: matrix,
             scales: vec![0.0; rows],
             gamma: vec![0.0; width],
@@ -68,29 +44,51 @@ impl Between {
         }
     }
 
-    /// From sums and modulation to the block's outputs `[rows, width]`.
-    pub(super) fn forward(&mut self, gamma: &[f32], beta: &[f32], outputs: &mut [f32]) {
-        let own = self;
-        widest!(forward(own: &mut Between, gamma: &[f32], beta: &[f32], outputs: &mut [f32]))
+    /// From pre-activations and modulation to the block's outputs `[rows, width]`, with the layer norm's weights `[width]`.
+    pub fn forward(&mut self, gamma: &[f32], beta: &[f32], outputs: &mut [f32]) {
+        dispatch!(
+            Isa::detect(),
+            (own: &mut NormSilu = self, gamma: &[f32] = gamma, beta: &[f32] = beta, outputs: &mut [f32] = outputs),
+            forward,
+            forward,
+            forward
+        );
     }
 
-    /// From gradients by the outputs `[rows, width]` to those by sums and modulation, and by gamma and beta.
-    pub(super) fn backward(&mut self, gamma: &[f32], upstream: &[f32]) {
-        let own = self;
-        widest!(backward(own: &mut Between, gamma: &[f32], upstream: &[f32]))
+    /// From gradients by the outputs `[rows, width]` to those by pre-activations, modulation, gamma and beta.
+    pub fn backward(&mut self, gamma: &[f32], upstream: &[f32]) {
+        dispatch!(
+            Isa::detect(),
+            (own: &mut NormSilu = self, gamma: &[f32] = gamma, upstream: &[f32] = upstream),
+            backward,
+            backward,
+            backward
+        );
     }
 }
 
-/// SiLU of values in their place, and its derivative.
-pub(super) fn silu(values: &mut [f32], slopes: &mut [f32]) {
-    widest!(silu_of(values: &mut [f32], slopes: &mut [f32]))
+/// SiLU of values in place, and its derivative.
+///
+/// ```
+/// let (mut values, mut slopes) = ([0.0], [0.0]);
+/// scdd_compute::silu(&mut values, &mut slopes);
+/// assert_eq!((values, slopes), ([0.0], [0.5]));
+/// ```
+pub fn silu(values: &mut [f32], slopes: &mut [f32]) {
+    dispatch!(
+        Isa::detect(),
+        (values: &mut [f32] = values, slopes: &mut [f32] = slopes),
+        silu_with_slopes,
+        silu_with_slopes,
+        silu_with_slopes
+    );
 }
 
 #[inline(always)]
-fn forward(own: &mut Between, gamma: &[f32], beta: &[f32], outputs: &mut [f32]) {
+fn forward(own: &mut NormSilu, gamma: &[f32], beta: &[f32], outputs: &mut [f32]) {
     let width = gamma.len();
-    let rows = own.sums.chunks_exact(width).zip(own.modulation.chunks_exact(2 * width));
-    let kept = own.normal.chunks_exact_mut(width).zip(own.slopes.chunks_exact_mut(width)).zip(&mut own.scales);
+    let rows = own.pre_activations.chunks_exact(width).zip(own.modulation.chunks_exact(2 * width));
+    let kept = own.normalised.chunks_exact_mut(width).zip(own.slopes.chunks_exact_mut(width)).zip(&mut own.scales);
     for (((sums, modulation), ((normal, slopes), deviation)), outputs) in
         rows.zip(kept).zip(outputs.chunks_exact_mut(width))
     {
@@ -105,21 +103,21 @@ fn forward(own: &mut Between, gamma: &[f32], beta: &[f32], outputs: &mut [f32]) 
             *normal *= *deviation;
             *output = *normal * gamma + beta;
         }
-        silu_of(outputs, slopes);
+        silu_with_slopes(outputs, slopes);
     }
 }
 
 #[inline(always)]
-fn backward(own: &mut Between, gamma: &[f32], upstream: &[f32]) {
+fn backward(own: &mut NormSilu, gamma: &[f32], upstream: &[f32]) {
     let width = gamma.len();
     own.gamma.fill(0.0);
     own.beta.fill(0.0);
-    let rows = own.sums.chunks_exact_mut(width).zip(own.modulation.chunks_exact_mut(2 * width));
-    let kept = own.normal.chunks_exact(width).zip(own.slopes.chunks_exact_mut(width)).zip(&own.scales);
+    let rows = own.pre_activations.chunks_exact_mut(width).zip(own.modulation.chunks_exact_mut(2 * width));
+    let kept = own.normalised.chunks_exact(width).zip(own.slopes.chunks_exact_mut(width)).zip(&own.scales);
     for (((sums, modulation), ((normal, slopes), deviation)), upstream) in
         rows.zip(kept).zip(upstream.chunks_exact(width))
     {
-        // The slopes become the gradient by what SiLU was given, then by the normal values.
+        // The slopes become the gradient by SiLU's inputs, then by the normalised values.
         for (((gradient, upstream), beta), (of_gamma, normal)) in
             slopes.iter_mut().zip(upstream).zip(&mut own.beta).zip(own.gamma.iter_mut().zip(normal))
         {
@@ -143,11 +141,11 @@ fn backward(own: &mut Between, gamma: &[f32], upstream: &[f32]) {
 }
 
 #[inline(always)]
-fn silu_of(values: &mut [f32], slopes: &mut [f32]) {
+fn silu_with_slopes(values: &mut [f32], slopes: &mut [f32]) {
     for (value, slope) in values.iter_mut().zip(slopes) {
-        let share = 1.0 / (1.0 + exp(-*value));
-        *slope = share * (1.0 + *value * (1.0 - share));
-        *value *= share;
+        let sigmoid = 1.0 / (1.0 + exp(-*value));
+        *slope = sigmoid * (1.0 + *value * (1.0 - sigmoid));
+        *value *= sigmoid;
     }
 }
 
@@ -171,10 +169,10 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
-/// e^x within 2e-7 of it, from e^-87 to e^88: 2^n times a polynomial of the rest (Cephes' expf), without a branch.
+/// e^x for x from -87 to 88, within 2e-7: 2^n times a polynomial of the remainder (Cephes' expf), without a branch.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
-    /// Added to a number, it leaves the nearest whole one in the last bits.
+    /// Added to a value, it leaves the nearest whole number in the last bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
     let shifted = x * std::f32::consts::LOG2_E + ROUND;

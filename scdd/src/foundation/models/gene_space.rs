@@ -8,15 +8,15 @@ use std::sync::Arc;
 use burn::tensor::{Device, Int, Tensor, activation::relu};
 use ndarray::Array2;
 
-use super::error::check_genes;
-use super::register::SharedGenes;
-use super::{FoundationError, FoundationModel, Registered};
+use crate::foundation::error::check_genes;
+use crate::foundation::register::SharedGenes;
+use crate::foundation::{FoundationError, FoundationModel, Registered};
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::preprocess::TrainingCells;
 use crate::tensors;
 
 /// z = s x and x = relu(z / s), with one constant s that makes the training cells' latents of mean squared length 1.
-/// Made by [`Foundation::genes`](super::Foundation::genes). Cheap to clone.
+/// Made by [`Foundation::genes`](crate::Foundation::genes). Cheap to clone.
 ///
 /// Its latents `[cells, genes]` are dense, so keep to variable genes, as a study does by default.
 #[derive(Clone, Debug)]

@@ -1,15 +1,16 @@
-//! Products of rows with weights in tiles of bfloat16 (`tiles.rs`), in three multiplications of halves each.
+//! Inner loop of AMX GEMM: six tiles of sums, in bf16 x 3 products.
 //!
-//! A multiplication takes one tile more than the one before has loaded, and while tiles are multiplied the next weights are asked
-//! of memory: where others use the processor's unit for tiles too, each load costs as much as a multiplication.
+//! A multiplication takes one tile that the one before did not load. While tiles are multiplied the next weights are prefetched:
+//! where others use the processor's tile unit too, each load costs as much as a multiplication.
 
 use std::arch::asm;
 
-use super::tiles::{Split, Tile};
+use super::tile::{SplitTile, Tile};
+use crate::gemm_block::REGISTERS;
 
-/// Asks memory for a sixteenth of the weights that are needed next, as far as the second cache. It would wait otherwise for the
-/// processor, and then the processor for memory.
-macro_rules! ask {
+/// Prefetches a sixteenth of the next weights into L2. Otherwise memory would wait for the processor, and then the processor
+/// for memory.
+macro_rules! prefetch_next {
     ($number:literal) => {
         concat!(
             concat!("prefetcht1 [{ahead} + 256 * ", $number, "]\n"),
@@ -20,76 +21,85 @@ macro_rules! ask {
     };
 }
 
-/// Asks for nothing.
-macro_rules! nothing {
+/// Prefetches nothing.
+macro_rules! prefetch_nothing {
     ($number:literal) => {
         ""
     };
 }
 
-/// Adds products of two tiles of weights with three of rows to six tiles, for one part. The sums of each tile are added in one
-/// order: nearest with nearest, with what is left of rows, and what is left of weights.
+/// Assembly that adds the products of two tiles of weights and three tiles of rows to six tiles of sums, for one part of the
+/// inputs. Each tile's products come in one order: high x high, low rows x high weights, high rows x low weights.
 macro_rules! part {
-    ($each:ident) => {
+    ($prefetch:ident) => {
         concat!(
             "tileloadd tmm7, [{a} + {stride}]\n",
             part!("b", "", "tmm0"),
-            $each!("0"),
+            $prefetch!("0"),
             part!("c", "", "tmm1"),
-            $each!("1"),
+            $prefetch!("1"),
             part!("d", "", "tmm2"),
-            $each!("2"),
+            $prefetch!("2"),
             "tileloadd tmm7, [{e} + {stride}]\n",
             "tdpbf16ps tmm5, tmm6, tmm7\n",
-            $each!("3"),
+            $prefetch!("3"),
             part!("c", "", "tmm4"),
-            $each!("4"),
+            $prefetch!("4"),
             part!("b", "", "tmm3"),
-            $each!("5"),
+            $prefetch!("5"),
             part!("d", " + 1024", "tmm5"),
-            $each!("6"),
+            $prefetch!("6"),
             part!("c", " + 1024", "tmm4"),
-            $each!("7"),
+            $prefetch!("7"),
             part!("b", " + 1024", "tmm3"),
-            $each!("8"),
+            $prefetch!("8"),
             "tileloadd tmm7, [{a} + {stride}]\n",
             "tdpbf16ps tmm0, tmm6, tmm7\n",
-            $each!("9"),
+            $prefetch!("9"),
             part!("c", " + 1024", "tmm1"),
-            $each!("10"),
+            $prefetch!("10"),
             part!("d", " + 1024", "tmm2"),
-            $each!("11"),
+            $prefetch!("11"),
             "tileloadd tmm7, [{a} + {stride} + 1024]\n",
             part!("b", "", "tmm0"),
-            $each!("12"),
+            $prefetch!("12"),
             part!("c", "", "tmm1"),
-            $each!("13"),
+            $prefetch!("13"),
             part!("d", "", "tmm2"),
-            $each!("14"),
+            $prefetch!("14"),
             "tileloadd tmm7, [{e} + {stride} + 1024]\n",
             "tdpbf16ps tmm5, tmm6, tmm7\n",
-            $each!("15"),
+            $prefetch!("15"),
             part!("c", "", "tmm4"),
             part!("b", "", "tmm3"),
         )
     };
-    // A tile of rows, and its product with the weights that were loaded.
+    // Loads a tile of rows and multiplies it with the weights that were loaded.
     ($from:literal, $half:literal, $sum:literal) => {
         concat!("tileloadd tmm6, [{", $from, "} + {stride}", $half, "]\ntdpbf16ps ", $sum, ", tmm6, tmm7\n")
     };
 }
 
-/// Adds to sums [output tile][register] of [row][output], of 32 outputs and three tiles of rows, what all inputs give: `rows` are
-/// [register][part] of [row][input], `weights` [output tile][part] of pairs [input pair][output].
+/// Adds to sums [output tile][register] of [row][output], of 32 outputs and three tiles of rows, the products over all inputs.
+/// `rows` are [register][part] of [row][input], `weights` [output tile][part] of pairs [input pair][output]; `ahead` are weights to
+/// prefetch, as many as `weights`.
+///
+/// # Panics
+/// When the slices don't have these lengths, or there is no part.
+///
+/// # Safety
+/// The processor has AMX-BF16, the system lets this process use its tiles, and this thread has configured eight of 16 rows of
+/// 64 bytes.
 pub(super) unsafe fn add_products(
-    rows: &[Split],
-    weights: &[Split],
-    parts: usize,
-    ahead: Option<&[Split]>,
-    sums: &mut [Tile],
+    rows: &[SplitTile],
+    weights: &[SplitTile],
+    ahead: Option<&[SplitTile]>,
+    sums: &mut [Tile; 2 * REGISTERS],
 ) {
+    let parts = weights.len() / 2;
+    assert!(parts > 0 && weights.len() == 2 * parts && rows.len() == REGISTERS * parts, "tiles that don't go together");
     macro_rules! added {
-        ($each:ident, $ahead:expr) => {
+        ($prefetch:ident, $ahead:expr) => {
             asm!(
                 "tileloadd tmm0, [{out} + {stride}]",
                 "tileloadd tmm1, [{out} + {stride} + 1024]",
@@ -98,7 +108,7 @@ pub(super) unsafe fn add_products(
                 "tileloadd tmm4, [{out} + {stride} + 4096]",
                 "tileloadd tmm5, [{out} + {stride} + 5120]",
                 "2:",
-                part!($each),
+                part!($prefetch),
                 "add {a}, 2048", "add {e}, 2048", "add {b}, 2048", "add {c}, 2048", "add {d}, 2048",
                 "add {ahead}, 4096",
                 "dec {parts}",
@@ -124,11 +134,11 @@ pub(super) unsafe fn add_products(
             )
         };
     }
-    // SAFETY: the caller's; memory may be asked for anything.
+    // SAFETY: the caller's; the slices have the lengths that the loop reads, as was just checked. A prefetch may name any address.
     unsafe {
         match ahead {
-            Some(ahead) => added!(ask, ahead),
-            None => added!(nothing, weights),
+            Some(ahead) => added!(prefetch_next, ahead),
+            None => added!(prefetch_nothing, weights),
         }
     }
 }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use ndarray::Array2;
 
-use super::{FoundationError, FoundationModel, Registered};
+use crate::foundation::{FoundationError, FoundationModel, Registered};
 use crate::cells::{Cells, Expression, LogNormalized};
 
-/// Embeddings in [`obsm`](Cells::obsm), made by [`Foundation::precomputed`](super::Foundation::precomputed).
+/// Embeddings in [`obsm`](Cells::obsm), made by [`Foundation::precomputed`](crate::Foundation::precomputed).
 ///
 /// They are multiplied with one constant that makes their mean squared length 1 over all cells that the model is
 /// registered with (ours): heads and objectives expect latents of about that length, and a scVI latent or scanpy's

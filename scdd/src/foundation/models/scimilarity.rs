@@ -6,14 +6,14 @@ use std::sync::{Arc, OnceLock};
 use burn::tensor::{Device, Tensor, activation::relu};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
+use scdd_compute::spmm;
 
-use super::error::check_genes;
-use super::frozen::FrozenStack;
-use super::network::{Autoencoder, NetworkConfig, unit_length};
-use super::register::SharedGenes;
-use super::weights::{self, Origin, Weights};
-use super::{
-    Card, EncoderLayer, Ended, FoundationError, FoundationModel, PretrainingHistory, Registered, RoundTrip, SeenCells,
+use crate::foundation::error::check_genes;
+use crate::foundation::network::{Autoencoder, FrozenStack, NetworkConfig, unit_length};
+use crate::foundation::register::SharedGenes;
+use crate::foundation::weights::{self, Origin, Weights};
+use crate::foundation::{
+    Card, EncoderLayer, Ended, FoundationError, FoundationModel, PretrainingHistory, Registered, DecodeEncode, SeenCells,
 };
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::progress::{Progress, Stopped, stop_requested};
@@ -34,7 +34,7 @@ const SHOWN: usize = 10;
 const NAME: &str = "SCimilarity";
 
 /// SCimilarity's encoder and decoder, frozen. Cheap to clone. Made by
-/// [`Foundation::pretrain`](super::Foundation::pretrain), or read.
+/// [`Foundation::pretrain`](crate::Foundation::pretrain), or read.
 #[derive(Clone)]
 pub struct Scimilarity {
     parts: Arc<Parts>,
@@ -43,7 +43,7 @@ pub struct Scimilarity {
 struct Parts {
     weights: Weights,
     checksum: OnceLock<String>,
-    round_trip: OnceLock<Option<RoundTrip>>,
+    decode_encode: OnceLock<Option<DecodeEncode>>,
 }
 
 impl std::fmt::Debug for Scimilarity {
@@ -101,7 +101,7 @@ impl Scimilarity {
     }
 
     fn new(weights: Weights) -> Self {
-        Self { parts: Arc::new(Parts { weights, checksum: OnceLock::new(), round_trip: OnceLock::new() }) }
+        Self { parts: Arc::new(Parts { weights, checksum: OnceLock::new(), decode_encode: OnceLock::new() }) }
     }
 
     fn weights(&self) -> &Weights {
@@ -194,16 +194,16 @@ impl FoundationModel for Scimilarity {
         Some(self.weights().encoder.layers())
     }
 
-    fn round_trip(&self) -> Option<RoundTrip> {
+    fn decode_encode(&self) -> Option<DecodeEncode> {
         let Weights { encoder, decoder, .. } = self.weights();
-        self.parts.round_trip.get_or_init(|| RoundTrip::new(encoder, decoder.as_ref()?)).clone()
+        self.parts.decode_encode.get_or_init(|| DecodeEncode::new(encoder, decoder.as_ref()?)).clone()
     }
 
     fn embed(&self, expression: &Expression) -> Result<Array2<f32>, FoundationError> {
         let parts = self.weights();
         check_genes(expression, &parts.genes)?;
         let first_weights = parts.encoder.first_weights();
-        let first_width = first_weights.width();
+        let first_width = first_weights.columns();
         let mut latents = Array2::zeros((0, parts.config.latent));
         let cells = expression.cells();
         let chunks = cells.div_ceil(CHUNK);
@@ -215,16 +215,16 @@ impl FoundationModel for Scimilarity {
                 let done = start / CHUNK;
                 return Err(Stopped { task: "embedding cells".to_owned(), done, steps: chunks }.into());
             }
-            let sums = first_weights.times_cells(expression, start..(start + CHUNK).min(cells));
-            let later_layers = |sums: &[f32]| {
+            let products = spmm(expression.view().slice(start..(start + CHUNK).min(cells)), first_weights);
+            let later_layers = |products: &[f32]| {
                 let rows = |rows, width| tensors::from_rows(rows, width, &self.device());
-                let latents = match parts.encoder.after_first_layer_in_tiles(sums) {
+                let latents = match parts.encoder.after_first_layer_in_tiles(products) {
                     Some(latents) => rows(latents, parts.config.latent),
-                    None => parts.encoder.after_first_layer(rows(sums.to_vec(), first_width)),
+                    None => parts.encoder.after_first_layer(rows(products.to_vec(), first_width)),
                 };
                 tensors::array(unit_length(latents))
             };
-            let parts: Vec<_> = sums.par_chunks(DENSE_ROWS * first_width).map(later_layers).collect();
+            let parts: Vec<_> = products.par_chunks(DENSE_ROWS * first_width).map(later_layers).collect();
             for part in parts {
                 // Both have `latent` columns.
                 let _ = latents.append(Axis(0), part.view());

@@ -1,17 +1,15 @@
-//! A stack of layers that trains no more: batch normalisation folded into the linear layers, no dropout, no graph for
-//! the weights.
+//! A frozen stack of layers: batch normalisation folded into the linear layers, no dropout, no autodiff graph for the weights.
 
 use std::sync::{Arc, OnceLock};
 
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation::prelu};
 
-use super::EncoderLayer;
-use super::dense::{self, Below, DenseLayer};
-use super::network::{Block, Stack};
-use super::packed::PackedWeights;
-#[cfg(target_arch = "x86_64")]
-use super::tiles::has_tiles;
+use scdd_compute::layer::{self, Below};
+use scdd_compute::{DenseLayer, GemmWeights, PackedMatrix};
+
+use super::autoencoder::{Block, Stack};
+use crate::foundation::EncoderLayer;
 use crate::tensors;
 
 /// A layer on the host: `prelu(x W + b)`, or `x W + b` in the last one.
@@ -56,14 +54,14 @@ impl HostLayer {
 /// Weights `[inputs, outputs]` on a device, or on the host until a device needs them.
 #[derive(Debug)]
 struct Weight {
-    host: PackedWeights,
+    host: PackedMatrix,
     device: Device,
     tensor: OnceLock<Tensor<2>>,
 }
 
 impl Weight {
     fn tensor(&self) -> Tensor<2> {
-        self.tensor.get_or_init(|| tensors::from_rows(self.host.to_rows(), self.host.width(), &self.device)).clone()
+        self.tensor.get_or_init(|| tensors::from_rows(self.host.to_dense(), self.host.columns(), &self.device)).clone()
     }
 }
 
@@ -82,9 +80,9 @@ pub(crate) struct FrozenStack {
     first_bias: Tensor<2>,
     first_slope: Option<Tensor<1>>,
     rest: Vec<Layer>,
-    /// The last layer's weights on the host, where they were asked for.
-    last: Arc<OnceLock<PackedWeights>>,
-    /// Each layer on the host, where it was asked for.
+    /// The last layer's weights on the host, once asked for.
+    last: Arc<OnceLock<GemmWeights>>,
+    /// Each layer on the host, once asked for.
     dense: Arc<Vec<OnceLock<DenseLayer>>>,
 }
 
@@ -106,7 +104,7 @@ impl FrozenStack {
         let empty = HostLayer { weight: Vec::new(), bias: Vec::new(), slope: None };
         let first = layers.next().unwrap_or(Ok(empty))?;
         let HostLayer { weight, bias: first_bias, slope: first_slope } = first;
-        let host = PackedWeights::new(&weight, first_bias.len());
+        let host = PackedMatrix::new(&weight, first_bias.len());
         drop(weight);
         let first = Weight { host, device: device.clone(), tensor: OnceLock::new() };
         let row = |values: Vec<f32>| {
@@ -132,7 +130,7 @@ impl FrozenStack {
 
     /// The stack of inputs of which only some, in the given order, are not zero.
     pub(crate) fn with_inputs(&self, inputs: &[usize]) -> Self {
-        let host = self.first_weights().select(inputs);
+        let host = self.first_weights().select_rows(inputs);
         let first = Weight { host, device: self.device(), tensor: OnceLock::new() };
         Self { first: Arc::new(first), last: Arc::default(), dense: none(self.len()), ..self.clone() }
     }
@@ -155,19 +153,18 @@ impl FrozenStack {
     }
 
     /// The first layer's weights `[inputs, hidden]` on the host.
-    pub(crate) fn first_weights(&self) -> &PackedWeights {
+    pub(crate) fn first_weights(&self) -> &PackedMatrix {
         &self.first.host
     }
 
-    /// Weights `[inputs, outputs]` of the last layer, packed as `[outputs, inputs]`, on the host; they are there once more
-    /// as a tensor. Empty where the last layer is the first.
-    pub(crate) fn last_weights(&self) -> &PackedWeights {
+    /// Weights `[outputs, inputs]` of the last layer on the host; they are there once more as a tensor. Empty where the last layer
+    /// is the first.
+    pub(crate) fn last_weights(&self) -> &GemmWeights {
         self.last.get_or_init(|| {
-            let Some(layer) = self.rest.last() else { return PackedWeights::new(&[], 0) };
-            let [width, genes] = layer.weight.dims();
-            // A tile's rows at a time, so that the weights aren't there a third time.
-            let rows = |part| tensors::to_vec(layer.weight.clone().slice([part, 0..genes]));
-            PackedWeights::transposed(genes, width, rows)
+            GemmWeights::new(match self.rest.last() {
+                Some(layer) => packed_outputs(&layer.weight),
+                None => PackedMatrix::new(&[], 0),
+            })
         })
     }
 
@@ -178,7 +175,7 @@ impl FrozenStack {
 
     /// Inputs and outputs of each layer.
     pub(crate) fn shapes(&self) -> Vec<[usize; 2]> {
-        let first = [self.first_weights().genes(), self.first_weights().width()];
+        let first = [self.first_weights().rows(), self.first_weights().columns()];
         std::iter::once(first).chain(self.rest.iter().map(|layer| layer.weight.dims())).collect()
     }
 
@@ -186,16 +183,16 @@ impl FrozenStack {
     pub(crate) fn weight(&self, layer: usize) -> Vec<f32> {
         match self.rest(layer) {
             Some(layer) => tensors::to_vec(layer.weight.clone()),
-            None => self.first.host.to_rows(),
+            None => self.first.host.to_dense(),
         }
     }
 
-    /// What a layer adds to its sums.
+    /// A layer's bias.
     pub(crate) fn bias(&self, layer: usize) -> Vec<f32> {
         tensors::to_vec(self.rest(layer).map_or(&self.first_bias, |layer| &layer.bias).clone())
     }
 
-    /// A layer's slope below zero; none in the last one.
+    /// A layer's slope below zero; None in the last one.
     pub(crate) fn slope(&self, layer: usize) -> Option<f32> {
         let slope = self.rest(layer).map_or(&self.first_slope, |layer| &layer.slope);
         slope.clone().map(|slope| tensors::scalar(slope) as f32)
@@ -224,44 +221,45 @@ impl FrozenStack {
         self.after_first_layer(input.matmul(self.first.tensor()))
     }
 
-    /// From the first layer's weighted sums (without bias) to the output.
-    pub(crate) fn after_first_layer(&self, sums: Tensor<2>) -> Tensor<2> {
-        let first = activate(sums + self.first_bias.clone(), &self.first_slope);
+    /// From the first layer's products (without bias) to the output.
+    pub(crate) fn after_first_layer(&self, products: Tensor<2>) -> Tensor<2> {
+        let first = activate(products + self.first_bias.clone(), &self.first_slope);
         self.rest.iter().fold(first, |hidden, layer| {
             activate(hidden.matmul(layer.weight.clone()) + layer.bias.clone(), &layer.slope)
         })
     }
 
-    /// The same for rows on the host, without a graph; None where the processor multiplies no tiles, or weights are on another
-    /// device.
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) fn after_first_layer_in_tiles(&self, sums: &[f32]) -> Option<Vec<f32>> {
-        if self.device() != Device::flex() || !has_tiles() {
+    /// The same for rows on the host, on this thread; None where the processor has no AMX, or weights are on another device.
+    pub(crate) fn after_first_layer_in_tiles(&self, products: &[f32]) -> Option<Vec<f32>> {
+        if self.device() != Device::flex() || !scdd_compute::has_amx() {
             return None;
         }
-        let (first, _) = self.first_activated(sums.to_vec());
+        let (first, _) = self.activate_first(products.to_vec());
         (1..self.len()).try_fold(first, |rows, layer| self.dense(layer).forward_in_tiles(&rows))
     }
 
-    /// The same for rows on the host, where the processor multiplies tiles: none does.
-    #[cfg(not(target_arch = "x86_64"))]
-    pub(crate) fn after_first_layer_in_tiles(&self, _: &[f32]) -> Option<Vec<f32>> {
-        None
-    }
-
-    /// The first layer's weighted sums on the host, without bias, to what it makes.
-    pub(super) fn first_activated(&self, mut sums: Vec<f32>) -> (Vec<f32>, Below) {
-        let below = dense::activate(&mut sums, &self.bias(0), self.slope(0));
-        (sums, below)
+    /// The first layer's products on the host, without bias, to its outputs.
+    pub(super) fn activate_first(&self, mut products: Vec<f32>) -> (Vec<f32>, Below) {
+        let below = layer::activate(&mut products, &self.bias(0), self.slope(0));
+        (products, below)
     }
 
     /// A layer on the host.
     pub(super) fn dense(&self, layer: usize) -> &DenseLayer {
         self.dense[layer].get_or_init(|| {
-            let weight = self.rest(layer).map_or_else(|| self.first.tensor(), |layer| layer.weight.clone());
-            DenseLayer::new(weight, self.bias(layer), self.slope(layer))
+            let weights = match self.rest(layer) {
+                Some(layer) => packed_outputs(&layer.weight),
+                None => self.first.host.transpose(),
+            };
+            DenseLayer::new(weights, self.bias(layer), self.slope(layer))
         })
     }
+}
+
+/// Weights `[inputs, outputs]` packed as `[outputs, inputs]`; a panel's rows at a time, so that they aren't there a third time.
+fn packed_outputs(weight: &Tensor<2>) -> PackedMatrix {
+    let [inputs, outputs] = weight.dims();
+    PackedMatrix::from_transposed(outputs, inputs, |rows| tensors::to_vec(weight.clone().slice([rows, 0..outputs])))
 }
 
 /// Layers that are not on the host yet.
