@@ -53,11 +53,11 @@ pub mod error;
 pub mod evaluate;
 pub mod foundation;
 mod notebook;
+mod optimizer;
 pub mod prelude;
 pub mod preprocess;
 pub mod progress;
 pub mod scdg;
-pub mod seed;
 pub mod study;
 mod tensors;
 mod text;
@@ -73,6 +73,7 @@ pub use distill::{
 };
 pub use error::{Error, Result, SettingError};
 pub use foundation::Foundation;
+pub use scdd_learn::seed;
 pub use scdg::{Noise, Sampler, Scdg};
 pub use study::Study;
 

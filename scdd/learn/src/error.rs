@@ -5,15 +5,8 @@
 #[non_exhaustive]
 pub enum LearnError {
     /// A setting outside its range.
-    #[error("{name} is {value}; expected {expected}")]
-    Setting {
-        /// The setting.
-        name: &'static str,
-        /// What it was.
-        value: String,
-        /// Its range.
-        expected: &'static str,
-    },
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// A classifier of one class learns nothing.
     #[error(
         "all {cells} training cells have label {class}; a classifier needs two classes or more: choose another \
@@ -128,6 +121,31 @@ pub enum LearnError {
     Decomposition(String),
 }
 
+/// A setting outside its range: what it was, and what it may be.
+///
+/// ```
+/// use scdd_learn::SettingError;
+/// let error = SettingError::new("per_class", 0, "1 or more");
+/// assert_eq!(error.to_string(), "per_class is 0; expected 1 or more");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} is {found}; expected {expected}")]
+pub struct SettingError {
+    /// The setting.
+    pub setting: &'static str,
+    /// What it was.
+    pub found: String,
+    /// What it may be, and where that helps the way to get there.
+    pub expected: String,
+}
+
+impl SettingError {
+    /// Of a setting, by name.
+    pub fn new(setting: &'static str, found: impl ToString, expected: impl Into<String>) -> Self {
+        Self { setting, found: found.to_string(), expected: expected.into() }
+    }
+}
+
 /// Checks that there is one label per row and that none reaches `classes`; `what` names the rows in the error.
 ///
 /// # Errors
@@ -165,5 +183,5 @@ pub(crate) fn demand(
     value: impl ToString,
     expected: &'static str,
 ) -> Result<(), LearnError> {
-    if holds { Ok(()) } else { Err(LearnError::Setting { name, value: value.to_string(), expected }) }
+    if holds { Ok(()) } else { Err(SettingError::new(name, value, expected).into()) }
 }

@@ -38,7 +38,7 @@ pub mod standardize;
 pub mod statistics;
 pub mod tsne;
 
-pub use error::{LearnError, check_labels, check_training_set};
+pub use error::{LearnError, SettingError, check_labels, check_training_set};
 
 /// The crates whose types appear in the public API.
 pub use ndarray;

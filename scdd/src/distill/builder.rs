@@ -9,9 +9,10 @@ use super::codes::SmallClasses;
 use super::config::DistillConfig;
 use super::init::Init;
 use super::objective::MatchingObjective;
-use super::optimizer::{Optimizer, Steps};
 use super::path::{Chain, GeneratorPath};
+use super::steps::Steps;
 use super::validation::{EarlyStopping, ValidationModels};
+use crate::optimizer::Optimizer;
 use crate::progress::Interrupt;
 use crate::scdg::Noise;
 

@@ -5,8 +5,7 @@ use super::config::{DistillHistory, RunTried};
 use super::engine::Made;
 use super::error::DistillError;
 use super::validation::ValidationScore;
-use crate::Error;
-use crate::evaluate::EvaluateError;
+use crate::error::{Error, LearnError};
 use crate::progress::Interrupt;
 
 /// What tells the runs of one distillation apart.
@@ -86,6 +85,6 @@ pub(super) fn diverged(problem: &Error) -> bool {
     matches!(
         problem,
         Error::Distill(DistillError::Diverged { .. } | DistillError::Gradient { .. })
-            | Error::Evaluate(EvaluateError::NotFinite { .. } | EvaluateError::Diverged { .. })
+            | Error::Learn(LearnError::NotFinite { .. } | LearnError::Diverged { .. })
     )
 }

@@ -4,10 +4,10 @@ use std::cell::{Cell, LazyCell};
 
 use burn::tensor::Tensor;
 use rand::seq::index::sample;
+use scdd_learn::statistics::group_means;
 
 use super::engine::Run;
 use super::error::DistillError;
-use super::means::group_means;
 use super::objective::Matching;
 use super::passes::{Seen, Upstream};
 use super::path::Pipeline;

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::codes::SmallClasses;
 use super::error::DistillError;
 use super::init::Init;
-use super::optimizer::{Optimizer, Steps};
 use super::path::Chain;
+use super::steps::Steps;
 use super::validation::{EarlyStopping, ValidationModels, ValidationScore};
 use crate::error::SettingError;
+use crate::optimizer::Optimizer;
 use crate::scdg::Noise;
 use crate::seed;
 

@@ -3,7 +3,7 @@ use itertools::iproduct;
 use super::*;
 use crate::distill::passes::Upstream;
 use crate::distill::path::{Space, test_paths};
-use crate::distill::{Chain, Matching, Pipeline, Init};
+use crate::distill::{Chain, Init, Matching, Pipeline};
 use crate::foundation::{NetworkConfig, PretrainingConfig};
 use crate::scdg::{DenoiserConfig, Scdg, ScdgConfig};
 use crate::seed;
@@ -256,7 +256,7 @@ fn steps_of_sgd_are_those_of_pytorch() {
     // One code, gradient 1 each: v = 1, 1.5, 1.75; z falls by rate v.
     let autodiff = Device::flex().autodiff();
     let mut movable = Movable::new([tensors::from_rows(vec![0.0], 1, &autodiff)]);
-    let mut optimizer = crate::distill::Optimizer::Sgd { momentum: 0.5 }.init();
+    let mut optimizer = crate::optimizer::Optimizer::Sgd { momentum: 0.5 }.init();
     for expected in [-0.1, -0.25, -0.425] {
         let mut gradients = GradientsParams::new();
         gradients.register(movable.codes[0].id, tensors::from_rows(vec![1.0], 1, &Device::flex()));

@@ -32,20 +32,19 @@ mod engine;
 mod error;
 mod few_genes;
 mod init;
-mod kmeans;
 mod look;
 mod markers;
-mod means;
 mod metacells;
 mod objective;
-mod optimizer;
 mod passes;
 mod path;
 mod read_back;
 mod run;
+mod steps;
 mod validation;
 mod watch;
 
+pub use crate::optimizer::Optimizer;
 pub use builder::DistillBuilder;
 pub use codes::SmallClasses;
 pub use config::{DistillConfig, DistillHistory, RunTried};
@@ -54,12 +53,11 @@ pub use distilled::Distilled;
 pub use distilled_embeddings::DistilledEmbeddings;
 pub use error::DistillError;
 pub use init::Init;
-pub(crate) use kmeans::{distance as squared_distance, kmeans};
 pub use metacells::{Metacells, MetacellsBuilder};
 pub use objective::{
     ClassWeights, CovarianceMatching, DistributionMatching, GradientMatching, KernelMatching, Matching,
     MatchingObjective, Mixture, RidgeSurrogate, RidgeSurrogates, Surrogate, Surrogates, TrajectoryMatching, loops,
 };
-pub use optimizer::{Optimizer, Steps};
 pub use path::{Chain, Pipeline, SampleBuilder};
+pub use steps::Steps;
 pub use validation::{EarlyStopping, ValidationModels, ValidationScore};

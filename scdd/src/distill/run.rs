@@ -13,11 +13,11 @@ use super::distillation::Distillation;
 use super::engine::{Made, Run};
 use super::error::DistillError;
 use super::init;
-use super::optimizer::Optimizer;
 use super::path::Pipeline;
 use super::validation::{Validation, ValidationScore};
 use super::{Distilled, DistilledEmbeddings};
 use crate::error::SettingError;
+use crate::optimizer::Optimizer;
 use crate::progress::Progress;
 
 impl<Set> DistillBuilder<Set> {

@@ -3,12 +3,13 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Int, Tensor};
 use ndarray::Array2;
+use scdd_learn::metrics::{Scores, argmax};
+use scdd_learn::softmax_regression::{Protocol, train_heads};
 use serde::{Deserialize, Serialize};
 
 use super::error::DistillError;
 use super::few_genes::FewGenes;
 use super::objective::{RidgeSurrogate, SHARPNESS};
-use crate::evaluate::{Protocol, Scores, largest, train_heads};
 use crate::study::Study;
 use crate::{seed, tensors};
 
@@ -165,7 +166,7 @@ impl Validation {
     /// The score of one surrogate.
     fn of_outputs(&self, outputs: Tensor<2>) -> crate::Result<ValidationScore> {
         let probabilities = tensors::array(softmax(outputs * SHARPNESS, 1));
-        self.of_one(&largest(&probabilities), &probabilities)
+        self.of_one(&argmax(&probabilities), &probabilities)
     }
 
     /// The score of one model.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use polars::prelude::DataFrame;
 
-use super::{EvaluationRow, Protocol, table};
+use super::table::table;
+use super::{EvaluationRow, Protocol};
 use crate::study::Study;
 
 /// Scores of distilled sets, baselines and all training cells on real cells. Cheap to clone.

@@ -10,45 +10,41 @@ mod annotator;
 mod baselines;
 mod error;
 mod evaluation;
-mod forest;
 mod generator;
-mod scorer;
-mod kernel;
-mod linear_head;
-mod metrics;
+mod label_task;
 mod models;
 mod privacy;
 mod properties;
-mod protocol;
 mod run;
-mod set;
-mod sgd;
-mod statistics;
+mod scorer;
 mod table;
-mod task;
+mod training_set;
 
 pub use annotator::{AnnotateBuilder, Annotated, Annotator};
 pub use baselines::{
-    Candidates, ClassMean, ClassMeanLatent, DecodedCells, GeometricSketch, Herding, KCentre, KMeansPseudobulks, Medoid,
-    MergedMetacells, RandomCells, ScValue, Selected, Baseline, Stratified, main_baselines, all_baselines,
+    Baseline, Candidates, ClassMean, ClassMeanLatent, DecodedCells, GeometricSketch, Herding, KCentre,
+    KMeansPseudobulks, Medoid, MergedMetacells, RandomCells, ScValue, Selected, Stratified, all_baselines,
+    main_baselines,
 };
 pub use error::EvaluateError;
 pub use evaluation::Evaluation;
 pub use generator::{ClassFigures, GeneratorReport, ReportBuilder, ReportFigure};
-pub use linear_head::{LinearHead, train_heads};
-pub use metrics::Scores;
 pub use models::{
-    Attention, CellTypist, EvaluationModel, GeneSets, LinearProbe, Mlp, ModelInput, NearestNeighbours, Numbers,
-    RandomForest, SavedArray, SavedModel, ScDeepInsight, Tosica, TrainedModel, all_models,
+    Attention, CellTypist, EvaluationModel, GeneSets, LinearProbe, Mlp, NearestNeighbours, Numbers, RandomForest,
+    SavedArray, SavedModel, ScDeepInsight, Tosica, TrainedModel, all_models,
 };
 pub use privacy::{Attack, Privacy, PrivacyBuilder, SetPrivacy};
 pub use properties::{Properties, SetProperties};
-pub use protocol::Protocol;
 pub use run::EvaluateBuilder;
-pub use set::TrainingSet;
-pub use table::{EvaluationRow, mean, sample_deviation, table};
+pub use table::EvaluationRow;
+pub use training_set::TrainingSet;
 
-pub(crate) use error::check_labels;
-pub(crate) use scorer::{Scorer, ScoredOn, Trial};
-pub(crate) use models::largest;
-pub(crate) use statistics::{median, pearson};
+/// Scores, softmax regression and how it is trained, of scdd-learn.
+pub use scdd_learn::metrics::Scores;
+pub use scdd_learn::softmax_regression::{LinearHead, Protocol, train_heads};
+
+/// Cells that models are trained on and predict, of a study.
+pub use crate::study::ModelInput;
+
+pub(crate) use scdd_learn::statistics::{mean, pearson, sample_deviation};
+pub(crate) use scorer::{ScoredOn, Scorer, Trial};

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use ndarray::Array2;
 
-use super::task::Task;
+use super::label_task::LabelTask;
 use super::{
-    Candidates, EvaluateError, EvaluationModel, EvaluationRow, ModelInput, Protocol, Scores, Baseline, TrainingSet,
+    Baseline, Candidates, EvaluateError, EvaluationModel, EvaluationRow, ModelInput, Protocol, Scores, TrainingSet,
 };
 use crate::cells::Expression;
 use crate::progress::stop_requested;
@@ -71,7 +71,7 @@ pub(crate) struct Scorer<'a> {
     protocol: &'a Protocol,
     scored_on: ScoredOn,
     cells: ModelInput,
-    task: Task,
+    task: LabelTask,
     train: Expression,
     train_labels: Vec<u32>,
     train_latents: Array2<f32>,
@@ -89,8 +89,8 @@ impl<'a> Scorer<'a> {
     ) -> crate::Result<Self> {
         let (cells, truth) = scored_cells(study, scored_on)?;
         let task = match label {
-            Some(column) => Task::of(study, column, cells, truth)?,
-            None => Task::classes(study, cells, truth),
+            Some(column) => LabelTask::new(study, column, cells, truth)?,
+            None => LabelTask::classes(study, cells, truth),
         };
         let expression = study.cells().expression().select_cells(&task.cells);
         let cells = ModelInput::new(expression).with_latents(study.embeddings_of(&task.cells));
@@ -165,7 +165,7 @@ impl<'a> Scorer<'a> {
         input.with_gene_names(self.study.cells().gene_names())
     }
 
-    fn candidates(&self) -> Result<Candidates<'_>, EvaluateError> {
+    fn candidates(&self) -> Result<Candidates<'_>, LearnError> {
         let candidates = Candidates::new(&self.train, &self.train_labels, self.study.classes().len())?;
         Ok(candidates.with_latents(&self.train_latents, self.study.foundation()))
     }
@@ -180,7 +180,7 @@ impl<'a> Scorer<'a> {
         let Some(chosen) = baseline.choose(candidates, per_class, seed)? else {
             let (expression, labels) = baseline.select(candidates, per_class, seed)?;
             let input = ModelInput::new(Expression::from_array(&expression)?);
-            return Ok((input.seen_through(self.study.foundation()), labels));
+            return Ok((input.embedded_by(self.study.foundation()), labels));
         };
         // Real cells have been embedded already, perhaps by a model that can't embed others.
         let cells = self.train_labels.len();

@@ -2,7 +2,10 @@
 
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 
-use super::{EvaluateError, Scores};
+use scdd_learn::metrics::Scores;
+use scdd_learn::statistics::{mean, sample_deviation};
+
+use super::EvaluateError;
 use crate::error::SettingError;
 
 /// How one training set did under one evaluation model, over the networks of the protocol.
@@ -10,7 +13,7 @@ use crate::error::SettingError;
 /// Standard deviations are those of a sample (divided by n - 1), over networks; `None` for a single network.
 ///
 /// ```
-/// use scdd::evaluate::{EvaluationRow, Scores, table};
+/// use scdd::evaluate::{EvaluationRow, Scores};
 /// let truth = [0, 0, 1, 1];
 /// let all = [Scores::new(&truth, &truth, 2)?, Scores::new(&truth, &[0, 0, 1, 0], 2)?];
 /// let one = [Scores::new(&truth, &[0, 0, 0, 1], 2)?, Scores::new(&truth, &[0, 0, 1, 0], 2)?];
@@ -18,8 +21,7 @@ use crate::error::SettingError;
 /// let one = EvaluationRow::new("class mean", "linear head", &one, 2, 1000)?.per_class(1).seconds(0.1).relative_to(&all);
 /// assert_eq!(one.permille, 2.0);
 /// assert_eq!(one.ratio_to_all, Some(0.75 / 0.875));
-/// assert_eq!(table(&[one, all])?.height(), 2);
-/// # Ok::<(), scdd::evaluate::EvaluateError>(())
+/// # Ok::<(), scdd::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EvaluationRow {
@@ -168,7 +170,7 @@ fn test_cells() -> String {
 ///
 /// # Errors
 /// When polars refuses the columns, which no rows are known to cause.
-pub fn table(rows: &[EvaluationRow]) -> Result<DataFrame, EvaluateError> {
+pub(crate) fn table(rows: &[EvaluationRow]) -> Result<DataFrame, EvaluateError> {
     let text = |name: &str, of: fn(&EvaluationRow) -> &str| -> Column {
         Series::new(name.into(), rows.iter().map(of).collect::<Vec<&str>>()).into()
     };
@@ -204,22 +206,6 @@ pub fn table(rows: &[EvaluationRow]) -> Result<DataFrame, EvaluateError> {
 
 fn recall_series(row: &EvaluationRow) -> Series {
     Series::new("".into(), row.recall_per_class.clone())
-}
-
-/// Mean of the values; `None` without any.
-pub fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-/// Standard deviation of a sample (divided by n - 1); `None` below two values.
-///
-/// ```
-/// assert_eq!(scdd::evaluate::sample_deviation(&[1.0, 3.0]), Some(2.0f64.sqrt()));
-/// ```
-pub fn sample_deviation(values: &[f64]) -> Option<f64> {
-    let mean = mean(values).filter(|_| values.len() > 1)?;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
 #[cfg(test)]

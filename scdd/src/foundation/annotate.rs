@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 use polars::prelude::{Column, DataFrame};
+use scdd_learn::knn::{Distance, nearest};
 
-use super::neighbours::{Distance, nearest};
 use super::{FoundationError, Reference};
 use crate::cells::{Cells, CellsError, LogNormalized};
 use crate::text::grouped;

@@ -8,13 +8,11 @@
 
 mod annotate;
 mod cache;
-mod components;
 mod decoder;
 mod error;
 mod handle;
 mod model;
 mod models;
-mod neighbours;
 mod network;
 mod pretrain;
 mod query;
@@ -40,7 +38,5 @@ pub use seen::SeenCells;
 pub use weights::WeightsError;
 
 pub(crate) use cache::EmbeddingCache;
-pub(crate) use components::{Components, fit as principal_components};
 pub(crate) use decoder::{DecoderTraining, Pairs, Redecoded};
-pub(crate) use neighbours::{Distance, nearest, nearest_itself_first};
 pub(crate) use network::{FusedDecodeEncode, FusedTrace, unit_length};

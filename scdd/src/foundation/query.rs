@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 use polars::prelude::{Column, DataFrame, IdxCa, IdxSize};
+use scdd_learn::knn::{Distance, nearest};
 
 use super::Reference;
-use super::neighbours::{Distance, nearest};
 use crate::cells::{Cells, CellsError, Expression, LogNormalized};
 use crate::text::{count, grouped};
 

@@ -5,6 +5,7 @@ mod builder;
 mod decoder;
 mod error;
 mod label_columns;
+mod model_input;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ pub use builder::{StudyBuilder, StudyConfig};
 pub use decoder::DecoderBuilder;
 pub use error::StudyError;
 pub(crate) use label_columns::LabelColumns;
+pub use model_input::ModelInput;
 
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::foundation::{DecoderConfig, DecoderHistory, Foundation, PretrainingConfig, PretrainingHistory, Reference};

@@ -1,9 +1,11 @@
 //! Settings of an annotation.
 
+use scdd_learn::metrics::argmax;
+
 use super::{Annotated, Annotator, LEAST_GENES};
 use crate::cells::{Cells, LogNormalized};
 use crate::error::SettingError;
-use crate::evaluate::{EvaluateError, largest};
+use crate::evaluate::EvaluateError;
 
 /// Opens an annotation: [`Annotator::annotate`].
 #[derive(Clone, Debug)]
@@ -48,6 +50,6 @@ impl AnnotateBuilder {
         let (input, missing) = self.annotator.input(&self.cells, self.least_genes)?;
         let trained = &self.annotator.parts.trained;
         let (decisions, probabilities) = (trained.decide(&input)?, trained.probabilities(&input)?);
-        Ok(Annotated::new(&self.annotator, &self.cells, largest(&decisions), probabilities, self.threshold, missing))
+        Ok(Annotated::new(&self.annotator, &self.cells, argmax(&decisions), probabilities, self.threshold, missing))
     }
 }

@@ -5,7 +5,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::plaid::plaid;
-use super::{Candidates, Selected, Baseline};
+use super::{Baseline, Candidates, Selected};
 use crate::Result;
 
 /// Covers the latents of each class with as many equal boxes as cells are wanted, and draws one cell of each box; where
@@ -80,7 +80,7 @@ mod tests {
     fn hausdorff(points: &Array2<f32>, sketch: &[usize]) -> f64 {
         let chosen = points.select(Axis(0), sketch);
         let nearest = |point: ndarray::ArrayView1<f32>| {
-            let far = chosen.rows().into_iter().map(|row| crate::distill::squared_distance(point, row));
+            let far = chosen.rows().into_iter().map(|row| scdd_learn::kmeans::squared_distance(point, row));
             far.fold(f64::INFINITY, f64::min).sqrt()
         };
         points.rows().into_iter().map(nearest).fold(0.0, f64::max)

@@ -2,9 +2,9 @@
 
 use ndarray::{Array1, Array2};
 
-use super::{Candidates, Selected, Baseline};
+use super::{Baseline, Candidates, Selected};
 use crate::Result;
-use crate::distill::squared_distance;
+use scdd_learn::kmeans::squared_distance;
 
 /// Real cells, taken one after the other, each the one that brings the mean latent of those taken nearest to the mean
 /// latent of the class. Of equals the first; nothing is random. The cells of a budget are the first of those of a larger one.

@@ -3,9 +3,9 @@
 use ndarray::{Array2, ArrayView1};
 use rand::seq::SliceRandom;
 
-use super::{Candidates, Selected, Baseline};
+use super::{Baseline, Candidates, Selected};
 use crate::Result;
-use crate::distill::squared_distance;
+use scdd_learn::kmeans::squared_distance;
 
 /// Real cells: the one nearest to the mean latent of its class, and then again and again the one farthest from those
 /// taken (Euclidean distance of latents). Equals are decided by the seed. The largest distance of a cell to those taken

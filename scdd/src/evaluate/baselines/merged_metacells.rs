@@ -6,10 +6,10 @@ use std::collections::{BTreeSet, BinaryHeap};
 
 use ndarray::{Array2, Axis};
 
-use super::{Candidates, Selected, Baseline, candidates::stack};
+use super::{Baseline, Candidates, Selected, candidates::stack};
 use crate::Result;
-use crate::distill::squared_distance;
-use crate::foundation::nearest_itself_first;
+use scdd_learn::kmeans::squared_distance;
+use scdd_learn::knn::nearest_itself_first;
 
 /// Neighbours of a cell in the graph (SuperCell's `k.knn`).
 const NEIGHBOURS: usize = 5;

@@ -9,7 +9,8 @@ use ndarray::Array2;
 use rand::RngExt;
 use rayon::prelude::*;
 
-use crate::evaluate::forest::Splits;
+use scdd_learn::forest::Splits;
+
 use crate::seed;
 
 /// Trees (scikit-learn's and scValue's default).
@@ -51,7 +52,8 @@ fn grow(mut splits: Splits<Array2<f32>>, labels: &[u32], drawn: Vec<u32>, found:
             continue;
         }
         if let Some((feature, threshold)) = splits.best(&inside) {
-            let (inside, outside) = (splits.part(feature, threshold, inside), splits.part(feature, threshold, outside));
+            let (inside, outside) =
+                (splits.divide(feature, threshold, inside), splits.divide(feature, threshold, outside));
             nodes.extend([(inside.0, outside.0), (inside.1, outside.1)]);
             continue;
         }

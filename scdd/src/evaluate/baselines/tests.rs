@@ -121,7 +121,7 @@ fn baselines_of_latents_are_what_they_say() {
     assert_eq!(medoid.len(), 6);
     for (class, pair) in medoid.chunks(2).enumerate() {
         let mean = ndarray::Array1::from(candidates.mean_latent(&members[class]).unwrap());
-        let far = |cell: usize| crate::distill::squared_distance(latents.row(cell), mean.view());
+        let far = |cell: usize| scdd_learn::kmeans::squared_distance(latents.row(cell), mean.view());
         assert!(far(pair[0]) <= far(pair[1]));
         assert!(members[class].iter().filter(|cell| !pair.contains(cell)).all(|&cell| far(cell) >= far(pair[1])));
     }

@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 use rand::seq::index::sample;
+use scdd_learn::pca::{Components, principal_components};
 
 use super::classes::marker_overlap;
 use super::report::{ClassFigures, GeneratorReport, ReportFigure};
@@ -10,7 +11,6 @@ use crate::cells::Expression;
 use crate::error::SettingError;
 use crate::evaluate::scorer::{ScoredOn, scored_cells};
 use crate::evaluate::{CellTypist, EvaluateError, EvaluationModel, ModelInput, Protocol, Scores};
-use crate::foundation::{Components, principal_components};
 use crate::progress::Progress;
 use crate::scdg::{Sampler, Scdg};
 use crate::seed;
@@ -126,7 +126,7 @@ impl ReportBuilder {
         let (chosen, others) = order.split_at(wanted.min(train.cells() / 2));
         let most = others.len().min(train.genes()).saturating_sub(1);
         let solver = seed::number(self.seed, "report: principal components");
-        let axes = principal_components(&train.select_cells(others), COMPONENTS.min(most), solver)?;
+        let axes = principal_components(train.select_cells(others).view(), COMPONENTS.min(most), solver)?;
         let real = along(&axes, study.cells().expression().select_cells(&held_out), truth);
         let made = along(&axes, generated.expression().clone(), labels);
         let of_chosen = chosen.iter().map(|&cell| train_labels[cell]).collect();

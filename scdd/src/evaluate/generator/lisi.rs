@@ -5,7 +5,7 @@
 use ndarray::{Array2, Axis, concatenate};
 
 use super::{Found, Sample, balanced};
-use crate::foundation::nearest_itself_first;
+use scdd_learn::knn::nearest_itself_first;
 
 /// Korsunsky et al.'s default; three times as many neighbours have a weight.
 const PERPLEXITY: f64 = 30.0;

@@ -2,8 +2,7 @@
 
 use super::{Found, Sample, too_few};
 use crate::cells::Expression;
-use crate::evaluate::mean;
-use crate::evaluate::statistics::{pearson, spearman};
+use scdd_learn::statistics::{mean, pearson, spearman};
 
 /// Below so many cells a variance says little (ours).
 const LEAST: usize = 10;

@@ -5,15 +5,16 @@ use ndarray::{Array2, Axis, concatenate};
 use rand::seq::SliceRandom;
 
 use super::{Found, Sample, balanced, too_few};
-use crate::evaluate::forest::{Forest, Growth};
-use crate::evaluate::statistics::area_under_curve;
-use crate::foundation::{Distance, nearest};
+use scdd_learn::forest::{Forest, ForestConfig};
+use scdd_learn::knn::{Distance, nearest};
+use scdd_learn::statistics::area_under_curve;
+
 use crate::seed;
 
 /// Neighbours that are asked.
 const NEIGHBOURS: usize = 5;
-/// 100 trees (scikit-learn's default) with leaves of three cells (ours: shares of single cells make a coarse score).
-const FOREST: Growth = Growth { trees: 100, leaf: 3, depth: 24 };
+/// 100 trees (scikit-learn's default) with leaves of three cells (ours: fractions of single cells make a coarse score).
+const FOREST: ForestConfig = ForestConfig { trees: 100, min_leaf: 3, max_depth: 24 };
 /// Below so many cells the deviation of an area by chance is above a tenth (ours).
 const LEAST: usize = 20;
 
@@ -33,8 +34,8 @@ pub(super) fn compare(real: &Sample, other: &Sample, seed: u64) -> [Found; 2] {
     });
     let forest = halves.area(|train, generated, test| {
         let kinds: Vec<u32> = generated.iter().map(|generated| u32::from(*generated)).collect();
-        let forest = Forest::grow(train, &kinds, 2, FOREST, seed::number(seed, "report: forest"));
-        test.rows().into_iter().map(|row| f64::from(forest.shares(row)[1])).collect()
+        let forest = Forest::train(train, &kinds, 2, FOREST, seed::number(seed, "report: forest"));
+        test.rows().into_iter().map(|row| f64::from(forest.probabilities(row)[1])).collect()
     });
     let undefined = || "a half has cells of one kind only".to_owned();
     [found(names[0], neighbours.ok_or_else(undefined)), found(names[1], forest.ok_or_else(undefined))]

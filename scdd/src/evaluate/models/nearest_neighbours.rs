@@ -2,9 +2,10 @@
 
 use ndarray::Array2;
 use rayon::prelude::*;
+use scdd_learn::check_training_set;
 use serde_json::json;
 
-use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, check_set};
+use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel};
 use crate::cells::Expression;
 use crate::error::SettingError;
 use crate::evaluate::{EvaluateError, Protocol};
@@ -51,7 +52,7 @@ impl EvaluationModel for NearestNeighbours {
             return Err(EvaluateError::Setting(SettingError::new(name, value, expected)).into());
         }
         let expression = cells.expression()?;
-        check_set(expression.cells(), expression.genes(), labels, classes)?;
+        check_training_set(expression.cells(), expression.genes(), labels, classes)?;
         let mut present = labels.to_vec();
         present.sort_unstable();
         present.dedup();

@@ -11,9 +11,10 @@ use crate::cells::Expression;
 use crate::distill::Distilled;
 use crate::error::SettingError;
 use crate::evaluate::scorer::{ScoredOn, scored_cells};
-use crate::evaluate::{Baseline, Candidates, ClassMean, EvaluateError, RandomCells, median};
+use crate::evaluate::{Baseline, Candidates, ClassMean, EvaluateError, RandomCells};
 use crate::progress::Progress;
 use crate::seed;
+use scdd_learn::statistics::median;
 
 /// Held-out cells whose nearest training cells are looked for, at most (ours: a quantile of 1 % has ten below it).
 const MOST: usize = 1_000;

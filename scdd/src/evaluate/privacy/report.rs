@@ -5,7 +5,9 @@ use std::sync::Arc;
 use polars::prelude::{Column, DataFrame};
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::{EvaluateError, median};
+use scdd_learn::statistics::median;
+
+use crate::evaluate::EvaluateError;
 use crate::text::{count, grouped};
 
 /// How well an attack tells training cells from held-out ones.

@@ -1,6 +1,6 @@
 //! The area under a ROC curve of pairs within strata, with DeLong's interval (DeLong et al. 1988; ranks as Sun and Xu 2014).
 
-use crate::evaluate::statistics::ranks;
+use scdd_learn::statistics::ranks;
 
 /// Half the width of a 95 % interval in standard errors.
 const WIDTH: f64 = 1.959_964;

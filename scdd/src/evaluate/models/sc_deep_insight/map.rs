@@ -5,10 +5,10 @@ use rand::seq::index::sample;
 use rayon::prelude::*;
 
 use super::rectangle::upright;
-use super::tsne;
 use crate::cells::Expression;
-use crate::foundation::{Distance, nearest};
+use scdd_learn::knn::{Distance, nearest};
 use crate::seed;
+use scdd_learn::tsne::tsne;
 
 /// Genes that t-SNE places; the others lie where the most similar of them does (ours: its cost grows with their square).
 const PLACED: usize = 3_000;
@@ -49,7 +49,7 @@ impl Map {
         let order: Vec<usize> = expressed.into_iter().map(|(gene, _)| gene).collect();
         let (placed, others) = order.split_at(order.len().min(PLACED));
         let profiles = unit_profiles(&by_gene, placed, cells.len());
-        let places = upright(&tsne::layout(&profiles, &mut random));
+        let places = upright(&tsne(&profiles, &mut random));
         let pixel = |place: [f32; 2]| {
             let [row, column] = place.map(|share| ((share * size as f32) as usize).min(size - 1));
             (row * size + column) as u32

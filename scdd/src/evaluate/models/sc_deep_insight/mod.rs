@@ -8,7 +8,6 @@
 mod map;
 mod network;
 mod rectangle;
-mod tsne;
 
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams};
@@ -16,10 +15,13 @@ use burn::tensor::{Device, Tensor};
 use ndarray::Array2;
 use serde_json::json;
 
+use scdd_learn::check_training_set;
+use scdd_learn::metrics::{accuracy, argmax};
+
 use super::training::{
     Batches, Length, cosine, cross_entropy, demand, demand_decay, demand_rate, from_values, probabilities,
 };
-use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, check_set};
+use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel};
 use crate::cells::Expression;
 use crate::evaluate::{EvaluateError, Protocol};
 use crate::seed;
@@ -131,7 +133,7 @@ impl ScDeepInsight {
             let learning_rate = self.learning_rate;
             return Err(EvaluateError::NetworkDiverged { model: "scDeepInsight", learning_rate }.into());
         }
-        trained.training_accuracy = Some(super::agreement(&super::largest(&found), labels));
+        trained.training_accuracy = Some(accuracy(&argmax(&found), labels));
         Ok(trained)
     }
 }
@@ -151,7 +153,7 @@ impl EvaluationModel for ScDeepInsight {
         self.check()?;
         protocol.check()?;
         let expression = cells.expression()?;
-        check_set(expression.cells(), expression.genes(), labels, classes)?;
+        check_training_set(expression.cells(), expression.genes(), labels, classes)?;
         let map = Map::of(expression, self.size, protocol.seed);
         let scale = scale(expression);
         let train = |network| -> crate::Result<Box<dyn TrainedModel>> {

@@ -16,10 +16,13 @@ mod trained;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 
+use scdd_learn::check_training_set;
+use scdd_learn::metrics::{accuracy, argmax};
+
 use super::training::{Batches, Length, cosine, cross_entropy, demand, demand_decay, demand_rate};
-use super::{EvaluationModel, ModelInput, TrainedModel, agreement, check_set, largest};
-use crate::distill::Optimizer;
+use super::{EvaluationModel, ModelInput, TrainedModel};
 use crate::evaluate::{EvaluateError, Protocol};
+use crate::optimizer::Optimizer;
 use crate::{seed, tensors};
 use embedding::Embedding;
 use gene_sets::Mask;
@@ -162,7 +165,7 @@ impl Tosica {
         let sizes = Sizes { width: self.width, depth: self.depth, heads: self.heads, ratio: self.ratio, classes };
         let mut embedding = Embedding::new(mask, self.width, &mut random);
         let mut network = Network::new(sizes, &mut random, &graph);
-        let mut optimizer = optimizer::of_network(self.optimizer, self.weight_decay);
+        let mut optimizer = self.optimizer.init_with_decay(self.weight_decay);
         let mut host = HostOptimizer::new(self.optimizer, self.weight_decay, embedding.weights.len());
         let dropped = Dropped { units: self.dropout, paths: self.drop_path };
         let (mut batches, steps) = (Batches::new(labels.len(), self.batch), self.length().steps(labels.len()));
@@ -186,7 +189,7 @@ impl Tosica {
             let learning_rate = self.learning_rate;
             return Err(EvaluateError::NetworkDiverged { model: "TOSICA", learning_rate }.into());
         }
-        trained.training_accuracy = Some(agreement(&largest(&found), labels));
+        trained.training_accuracy = Some(accuracy(&argmax(&found), labels));
         Ok(trained)
     }
 }
@@ -206,7 +209,7 @@ impl EvaluationModel for Tosica {
         self.check()?;
         protocol.check()?;
         let expression = cells.expression()?;
-        check_set(expression.cells(), expression.genes(), labels, classes)?;
+        check_training_set(expression.cells(), expression.genes(), labels, classes)?;
         let train = |network| -> crate::Result<Box<dyn TrainedModel>> {
             let seed = seed::number(protocol.seed, &format!("TOSICA {network}"));
             Ok(Box::new(self.train_one(cells, labels, classes, seed)?))

@@ -1,19 +1,19 @@
-//! Cells as evaluation models see them: sparse expression, and latents where a model asks for them.
+//! Input of classifiers: sparse expression of cells, and their latents, which are computed when a model needs them.
 
 use std::sync::{Arc, OnceLock};
 
 use ndarray::Array2;
 
+use super::StudyError;
 use crate::cells::Expression;
-use crate::evaluate::EvaluateError;
 use crate::foundation::Foundation;
 
 /// Cells to train on or to predict: expression `[cells, genes]` (log1p of counts per 1e4), which stays sparse, and latents
-/// `[cells, latent]` of a foundation model, which are embedded when they are first asked for.
+/// `[cells, latent]` of a foundation model, which embeds them when they are first needed.
 pub struct ModelInput {
     cells: usize,
     expression: Option<Expression>,
-    shown: Option<Expression>,
+    masked: Option<Expression>,
     latents: OnceLock<Array2<f32>>,
     foundation: Option<Foundation>,
     missing: Arc<Vec<u32>>,
@@ -44,7 +44,7 @@ impl ModelInput {
 
     fn empty(cells: usize) -> Self {
         let (expression, latents, foundation) = (None, OnceLock::new(), None);
-        Self { cells, expression, shown: None, latents, foundation, missing: Arc::default(), gene_names: None }
+        Self { cells, expression, masked: None, latents, foundation, missing: Arc::default(), gene_names: None }
     }
 
     /// The same cells with the names of their genes, for models that know gene sets.
@@ -64,26 +64,26 @@ impl ModelInput {
         Self { latents: latents.into(), ..self }
     }
 
-    /// The same cells, seen through a foundation model when latents are asked for.
+    /// The same cells, embedded by a foundation model when latents are needed.
     #[must_use]
-    pub fn seen_through(self, foundation: &Foundation) -> Self {
+    pub fn embedded_by(self, foundation: &Foundation) -> Self {
         Self { foundation: Some(foundation.clone()), ..self }
     }
 
-    /// The same cells, of which models on expression are shown this alone; latents are still those of all expression.
+    /// The same cells with masked expression for models on expression; latents are still those of all expression.
     #[must_use]
-    pub(crate) fn showing(self, expression: Expression) -> Self {
-        Self { shown: Some(expression), ..self }
+    pub(crate) fn with_masked_expression(self, expression: Expression) -> Self {
+        Self { masked: Some(expression), ..self }
     }
 
-    /// The same cells, in which some genes were not measured: their zeros say nothing. A model that can do without a gene
+    /// The same cells, in which some genes were not measured: their zeros are no measurement. A model that can do without a gene
     /// leaves it out; to others it is zero.
     #[must_use]
     pub fn with_missing_genes(self, genes: Vec<u32>) -> Self {
         Self { missing: Arc::new(genes), ..self }
     }
 
-    /// Genes that were not measured, by number; rising.
+    /// Genes that were not measured, by number, sorted ascending.
     pub fn missing_genes(&self) -> &[u32] {
         &self.missing
     }
@@ -93,16 +93,16 @@ impl ModelInput {
         self.cells
     }
 
-    /// Expression `[cells, genes]`, as models on expression see it.
+    /// Expression `[cells, genes]`, as models on expression are given it.
     ///
     /// # Errors
     /// When these are features that are no cells.
-    pub fn expression(&self) -> Result<&Expression, EvaluateError> {
-        self.shown.as_ref().map_or_else(|| self.whole(), Ok)
+    pub fn expression(&self) -> Result<&Expression, StudyError> {
+        self.masked.as_ref().map_or_else(|| self.whole(), Ok)
     }
 
-    fn whole(&self) -> Result<&Expression, EvaluateError> {
-        self.expression.as_ref().ok_or(EvaluateError::NoExpression { rows: self.cells })
+    fn whole(&self) -> Result<&Expression, StudyError> {
+        self.expression.as_ref().ok_or(StudyError::NoExpression { rows: self.cells })
     }
 
     /// Latents `[cells, latent]`.
@@ -111,10 +111,10 @@ impl ModelInput {
     /// When there is no foundation model, or it has no encoder.
     pub fn latents(&self) -> crate::Result<&Array2<f32>> {
         if self.latents.get().is_none() {
-            let foundation = self.foundation.as_ref().ok_or(EvaluateError::NoLatents { cells: self.cells })?;
+            let foundation = self.foundation.as_ref().ok_or(StudyError::NoLatents { cells: self.cells })?;
             // When two threads embed at once, the second result is dropped: both are equal.
             let _ = self.latents.set(foundation.embed(self.whole()?)?);
         }
-        Ok(self.latents.get().ok_or(EvaluateError::NoLatents { cells: self.cells })?)
+        Ok(self.latents.get().ok_or(StudyError::NoLatents { cells: self.cells })?)
     }
 }

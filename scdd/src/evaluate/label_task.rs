@@ -12,7 +12,7 @@ use crate::study::Study;
 use crate::text::{count, first_few};
 
 /// Labels to be told, and those of the cells that scores are taken on.
-pub(super) struct Task {
+pub(super) struct LabelTask {
     /// The column, when it is not the study's own.
     column: Option<String>,
     /// Names of the labels; those that no training cell has come last.
@@ -27,7 +27,7 @@ pub(super) struct Task {
     pub(super) notes: Vec<String>,
 }
 
-impl Task {
+impl LabelTask {
     /// The study's own classes.
     pub(super) fn classes(study: &Study, cells: Vec<usize>, truth: Vec<u32>) -> Self {
         let (column, of_class, notes) = (None, None, Vec::new());
@@ -35,7 +35,7 @@ impl Task {
     }
 
     /// Another column.
-    pub(super) fn of(study: &Study, column: &str, cells: Vec<usize>, classes: Vec<u32>) -> crate::Result<Self> {
+    pub(super) fn new(study: &Study, column: &str, cells: Vec<usize>, classes: Vec<u32>) -> crate::Result<Self> {
         if column == study.label() || (study.label_columns().len() == 1 && column == study.label_columns()[0].0) {
             return Ok(Self::classes(study, cells, classes));
         }
