@@ -10,12 +10,12 @@ use burn::tensor::{Device, Tensor, activation::relu};
 use ndarray::{Array2, Axis};
 use scdd_compute::spmm_plain;
 
+use crate::cells::{Cells, Expression, LogNormalized};
+use crate::device::or_default;
 use crate::foundation::components::{Components, fit};
 use crate::foundation::error::check_genes;
 use crate::foundation::register::SharedGenes;
 use crate::foundation::{FoundationError, FoundationModel, Registered, SeenCells};
-use crate::cells::{Cells, Expression, LogNormalized};
-use crate::device::or_default;
 use crate::preprocess::TrainingCells;
 use crate::{seed, tensors};
 
