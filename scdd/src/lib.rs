@@ -55,7 +55,6 @@ pub mod foundation;
 mod notebook;
 pub mod prelude;
 pub mod preprocess;
-mod products;
 pub mod progress;
 pub mod scdg;
 pub mod seed;

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::dense::DenseLayer;
 use super::packed::PackedWeights;
-use crate::products::{Put, transposed_times};
+use scdd_compute::gemm::{Accumulate, gemm_tn};
 use crate::tensors;
 
 /// Genes whose weights are multiplied together: 4 MB of each matrix at a width of 1,024.
@@ -31,7 +31,7 @@ impl UsualSides {
         for genes in usual.chunks(GENES) {
             let (to, from) = (decoder.rows(genes.iter().copied()), encoder.rows(genes.iter().copied()));
             product.par_chunks_mut((ROWS * units).max(1)).enumerate().for_each(|(number, product)| {
-                transposed_times((&to, hidden, number * ROWS), &from, units, product, Put::Added);
+                gemm_tn((&to, hidden, number * ROWS), &from, units, product, Accumulate::Add);
             });
             for (gene, weights) in genes.iter().zip(from.chunks_exact(units.max(1))) {
                 constant.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += bias[*gene] * weight);

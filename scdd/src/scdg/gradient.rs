@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::elementwise::Between;
 use super::flat::{Layout, LinearAt};
 use super::passes::Trace;
-use crate::products::{Put, transposed_times};
+use scdd_compute::gemm::{Accumulate, gemm_tn};
 
 /// Rows of a layer's weights that are one part.
 const PART: usize = 128;
@@ -68,8 +68,8 @@ fn linear<'a>(
         let range = layer.weight.start + first * layer.outputs..layer.weight.start + last * layer.outputs;
         let fill = move |part: &mut [f32]| {
             for (number, trace) in traces.iter().enumerate() {
-                let ([inputs, by_sums], put) = (of(trace), if number == 0 { Put::Anew } else { Put::Added });
-                transposed_times((inputs, layer.inputs, first), by_sums, layer.outputs, part, put);
+                let ([inputs, by_sums], accumulate) = (of(trace), if number == 0 { Accumulate::Overwrite } else { Accumulate::Add });
+                gemm_tn((inputs, layer.inputs, first), by_sums, layer.outputs, part, accumulate);
             }
         };
         fills.push((range, Box::new(fill)));

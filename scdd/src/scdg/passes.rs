@@ -6,7 +6,7 @@
 
 use super::elementwise::{Between, silu};
 use super::flat::{Layout, LinearAt};
-use crate::products::{Put, times, times_transposed};
+use scdd_compute::gemm::{Accumulate, gemm_nn, gemm_nt};
 
 /// Rows of a batch and what the network is to make of them.
 #[derive(Clone, Debug, Default)]
@@ -120,7 +120,7 @@ impl Trace {
     pub(super) fn backward(&mut self, layout: &Layout, weights: &[f32]) {
         self.through_blocks(layout, weights, To::Conditions);
         self.by_sum.iter_mut().zip(&self.by_condition).for_each(|(slope, gradient)| *slope *= gradient);
-        through(&layout.time[1], weights, &self.by_sum, &mut self.by_condition, Put::Anew);
+        through(&layout.time[1], weights, &self.by_sum, &mut self.by_condition, Accumulate::Overwrite);
         self.by_time.iter_mut().zip(&self.by_condition).for_each(|(slope, gradient)| *slope *= gradient);
     }
 
@@ -139,7 +139,7 @@ impl Trace {
     fn through_blocks(&mut self, layout: &Layout, weights: &[f32], to: To) {
         let last = layout.blocks.len();
         let mut begun = vec![false; last + 1];
-        through(&layout.output, weights, &self.predicted, &mut self.by_inputs[last], Put::Anew);
+        through(&layout.output, weights, &self.predicted, &mut self.by_inputs[last], Accumulate::Overwrite);
         for (place, (block, between)) in layout.blocks.iter().zip(&mut self.between).enumerate().rev() {
             let (earlier, upstream) = self.by_inputs.split_at_mut(place + 1);
             if let Some(skip) = layout.skip(place) {
@@ -148,12 +148,12 @@ impl Trace {
             }
             between.backward(&weights[block.gamma.clone()], &upstream[0]);
             if to == To::Conditions {
-                let put = if place + 1 == last { Put::Anew } else { Put::Added };
-                through(&block.modulation, weights, &between.modulation, &mut self.by_condition, put);
+                let accumulate = if place + 1 == last { Accumulate::Overwrite } else { Accumulate::Add };
+                through(&block.modulation, weights, &between.modulation, &mut self.by_condition, accumulate);
             }
             if place > 0 || to == To::Latents {
-                let put = if begun[place] { Put::Added } else { Put::Anew };
-                through(&block.linear, weights, &between.sums, &mut earlier[place], put);
+                let accumulate = if begun[place] { Accumulate::Add } else { Accumulate::Overwrite };
+                through(&block.linear, weights, &between.sums, &mut earlier[place], accumulate);
             }
         }
     }
@@ -188,10 +188,10 @@ fn tau<'a>(
 fn sums(layer: &LinearAt, weights: &[f32], inputs: &[f32], sums: &mut [f32]) {
     let bias = &weights[layer.bias.clone()];
     sums.chunks_exact_mut(layer.outputs).for_each(|row| row.copy_from_slice(bias));
-    times(inputs, &weights[layer.weight.clone()], layer.inputs, layer.outputs, sums, Put::Added);
+    gemm_nn(inputs, &weights[layer.weight.clone()], layer.inputs, layer.outputs, sums, Accumulate::Add);
 }
 
 /// Gradients by a layer's inputs from those by its sums.
-fn through(layer: &LinearAt, weights: &[f32], by_sums: &[f32], by_inputs: &mut [f32], put: Put) {
-    times_transposed(by_sums, &weights[layer.weight.clone()], layer.outputs, by_inputs, put);
+fn through(layer: &LinearAt, weights: &[f32], by_sums: &[f32], by_inputs: &mut [f32], accumulate: Accumulate) {
+    gemm_nt(by_sums, &weights[layer.weight.clone()], layer.outputs, by_inputs, accumulate);
 }
