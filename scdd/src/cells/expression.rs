@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ndarray::Array2;
+use scdd_compute::CsrError;
 
 use super::CellsError;
 
@@ -30,37 +31,24 @@ impl Expression {
     /// # Ok::<(), scdd::cells::CellsError>(())
     /// ```
     pub fn new(genes: usize, pointers: Vec<u64>, indices: Vec<u32>, values: Vec<f32>) -> Result<Self, CellsError> {
-        let shape = |message: String| Err(CellsError::Shape(message));
-        if pointers.first() != Some(&0)
-            || pointers.last() != Some(&(values.len() as u64))
-            || indices.len() != values.len()
-        {
-            return shape(format!(
-                "sparse rows do not fit together: pointers run from {:?} to {:?} for {} values and {} indices",
-                pointers.first(),
-                pointers.last(),
-                values.len(),
-                indices.len()
-            ));
+        let count = values.len();
+        if pointers.first() != Some(&0) || pointers.last() != Some(&(count as u64)) || indices.len() != count {
+            let indptr = [pointers.first().copied(), pointers.last().copied()];
+            return Err(CsrError::Lengths { indptr, indices: indices.len(), values: count }.into());
         }
         for (row, ends) in pointers.windows(2).enumerate() {
-            if ends[1] < ends[0] || ends[1] > values.len() as u64 {
-                return shape(format!(
-                    "row {row}: pointers go from {} to {} of {} values",
-                    ends[0],
-                    ends[1],
-                    values.len()
-                ));
+            if ends[1] < ends[0] || ends[1] > count as u64 {
+                return Err(CsrError::Ends { row, ends: [ends[0], ends[1]], values: count }.into());
             }
             let range = ends[0] as usize..ends[1] as usize;
-            if !indices[range.clone()].windows(2).all(|pair| pair[0] < pair[1]) {
-                return shape(format!("row {row}: gene indices do not rise"));
+            if !indices[range.clone()].is_sorted_by(|a, b| a < b) {
+                return Err(CsrError::Unsorted { row }.into());
             }
-            if let Some(gene) = indices[range.clone()].last().filter(|&&gene| gene as usize >= genes) {
-                return shape(format!("row {row}: gene index {gene} of {genes} genes"));
+            if let Some(&index) = indices[range.clone()].last().filter(|&&gene| gene as usize >= genes) {
+                return Err(CsrError::Index { row, index, columns: genes }.into());
             }
-            if let Some(value) = values[range].iter().find(|value| !value.is_finite()) {
-                return shape(format!("row {row}: value {value}; expression must be finite"));
+            if let Some(&value) = values[range].iter().find(|value| !value.is_finite()) {
+                return Err(CsrError::NotFinite { row, value }.into());
             }
         }
         Ok(Self { genes, pointers: Arc::new(pointers), indices: Arc::new(indices), values: Arc::new(values) })
@@ -72,7 +60,7 @@ impl Expression {
     /// When the values do not fill whole rows, or one is NaN or infinite.
     pub fn from_dense(genes: usize, dense: &[f32]) -> Result<Self, CellsError> {
         if genes == 0 || !dense.len().is_multiple_of(genes) {
-            return Err(CellsError::Shape(format!("{} values do not fill rows of {genes} genes", dense.len())));
+            return Err(CsrError::Dense { values: dense.len(), columns: genes }.into());
         }
         let (mut pointers, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
         for row in dense.chunks_exact(genes) {
