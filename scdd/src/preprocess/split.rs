@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::PreprocessError;
 use crate::cells::Labels;
+use crate::error::SettingError;
 use crate::text::grouped;
 use crate::{Result, seed};
 
-/// Which cells are for training, validation and test: indices, rising in each part; no cell is in two.
+/// Indices of training, validation and test cells, sorted ascending in each part; no cell is in two.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Split {
     /// Cells to train on.
@@ -43,12 +44,12 @@ pub struct Split {
 pub fn stratified_split(labels: &Labels, test_fraction: f64, validation_fraction: f64, seed: u64) -> Result<Split> {
     for (name, fraction) in [("test_fraction", test_fraction), ("validation_fraction", validation_fraction)] {
         if !(0.0..1.0).contains(&fraction) {
-            let problem = format!("{name} is {fraction}; 0 or more and less than 1 is expected, 0.2 is usual");
-            return Err(PreprocessError::Setting(problem).into());
+            let problem = SettingError::new(name, fraction, "0 or more and less than 1, 0.2 is usual");
+            return Err(PreprocessError::from(problem).into());
         }
     }
     if labels.of_cell.is_empty() {
-        return Err(PreprocessError::Nothing("there are no cells to split".to_string()).into());
+        return Err(PreprocessError::NoCells.into());
     }
     let mut split = Split { train: Vec::new(), validation: Vec::new(), test: Vec::new(), notes: Vec::new() };
     for (class, mut cells) in labels.cells_per_class().into_iter().enumerate() {

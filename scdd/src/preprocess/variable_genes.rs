@@ -64,16 +64,10 @@ impl VariableGenes {
 /// ```
 pub fn highly_variable_genes(expression: &Expression, n: usize) -> Result<VariableGenes, PreprocessError> {
     if expression.cells() < 2 || expression.genes() == 0 || n == 0 {
-        return Err(PreprocessError::Setting(format!(
-            "{n} highly variable genes of {} cells and {} genes; at least 2 cells, 1 gene and n = 1 are needed",
-            expression.cells(),
-            expression.genes()
-        )));
+        return Err(PreprocessError::TooFew { n, cells: expression.cells(), genes: expression.genes() });
     }
-    if let Some(value) = expression.values().iter().find(|value| **value < 0.0) {
-        return Err(PreprocessError::Setting(format!(
-            "expression holds {value}; highly variable genes need log-normalised values, which are never negative"
-        )));
+    if let Some(&value) = expression.values().iter().find(|value| **value < 0.0) {
+        return Err(PreprocessError::Negative { value });
     }
     let (means, dispersions) = moments(expression);
     let normalized = normalize(&means, &dispersions);
@@ -185,14 +179,10 @@ pub fn top_variable_genes_per_class(
     per_class: usize,
 ) -> Result<Vec<Vec<usize>>, PreprocessError> {
     if labels.len() != expression.cells() {
-        return Err(PreprocessError::Setting(format!(
-            "{} labels for {} cells; every cell needs one",
-            labels.len(),
-            expression.cells()
-        )));
+        return Err(PreprocessError::LabelCount { labels: labels.len(), cells: expression.cells() });
     }
-    if let Some(label) = labels.iter().find(|label| **label as usize >= n_classes) {
-        return Err(PreprocessError::Setting(format!("label {label} is no class: there are {n_classes}")));
+    if let Some(&label) = labels.iter().find(|label| **label as usize >= n_classes) {
+        return Err(PreprocessError::Label { label, classes: n_classes });
     }
     let candidates = highly_variable_genes(expression, CANDIDATES)?;
     let candidates = candidates.selected();
