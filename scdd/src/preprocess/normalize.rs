@@ -210,11 +210,13 @@ impl PreprocessBuilder {
             return Err(PreprocessError::NoCellKept { min_genes, cells: plan.cells, fewest, most });
         }
         if let (true, Some(only)) = (plan.kept_genes.is_empty(), &self.only_genes) {
+            let mut of_asked: Vec<String> = only.iter().cloned().collect();
+            of_asked.sort_unstable();
             return Err(PreprocessError::OtherGenes {
                 asked: only.len(),
                 min_cells,
                 of_cells: self.cells.gene_names().to_vec(),
-                of_asked: only.iter().take(5).cloned().collect(),
+                of_asked,
             });
         }
         let (cells, genes) = (plan.kept_cells.len(), plan.kept_genes.len());
