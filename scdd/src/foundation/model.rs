@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use ndarray::Array2;
 
-use super::{FoundationError, Registered, DecodeEncode, SeenCells};
+use super::{DecodeEncode, FoundationError, Registered, SeenCells};
 use crate::cells::{Cells, Expression, LogNormalized};
 
 /// A layer of an encoder: x W + b, and PReLU in all but the last. Batch normalisation is folded into both.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use burn::tensor::{Device, Int, Tensor, activation::relu};
 use ndarray::Array2;
 
+use crate::cells::{Cells, Expression, LogNormalized};
 use crate::foundation::error::check_genes;
 use crate::foundation::register::SharedGenes;
 use crate::foundation::{FoundationError, FoundationModel, Registered};
-use crate::cells::{Cells, Expression, LogNormalized};
 use crate::preprocess::TrainingCells;
 use crate::tensors;
 
@@ -30,7 +30,7 @@ pub struct GeneSpace {
 }
 
 impl GeneSpace {
-    pub(super) fn new(cells: &TrainingCells) -> crate::Result<Self> {
+    pub(crate) fn new(cells: &TrainingCells) -> crate::Result<Self> {
         let (cells, train) = (cells.cells(), cells.train());
         let values = train.iter().flat_map(|&cell| cells.expression().row(cell).1);
         let squares: f64 = values.map(|&value| f64::from(value) * f64::from(value)).sum();

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use ndarray::Array2;
 
-use crate::foundation::{FoundationError, FoundationModel, Registered};
 use crate::cells::{Cells, Expression, LogNormalized};
+use crate::foundation::{FoundationError, FoundationModel, Registered};
 
 /// Embeddings in [`obsm`](Cells::obsm), made by [`Foundation::precomputed`](crate::Foundation::precomputed).
 ///
@@ -26,7 +26,7 @@ pub struct Precomputed {
 }
 
 impl Precomputed {
-    pub(super) fn new(key: &str) -> Self {
+    pub(crate) fn new(key: &str) -> Self {
         Self { key: key.to_owned(), genes: Arc::default(), latent: 0, scale: None }
     }
 

@@ -8,14 +8,15 @@ use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 use scdd_compute::spmm;
 
+use crate::cells::{Cells, Expression, LogNormalized};
 use crate::foundation::error::check_genes;
 use crate::foundation::network::{Autoencoder, FrozenStack, NetworkConfig, unit_length};
 use crate::foundation::register::SharedGenes;
 use crate::foundation::weights::{self, Origin, Weights};
 use crate::foundation::{
-    Card, EncoderLayer, Ended, FoundationError, FoundationModel, PretrainingHistory, Registered, DecodeEncode, SeenCells,
+    Card, DecodeEncode, EncoderLayer, Ended, FoundationError, FoundationModel, PretrainingHistory, Registered,
+    SeenCells,
 };
-use crate::cells::{Cells, Expression, LogNormalized};
 use crate::progress::{Progress, Stopped, stop_requested};
 use crate::tensors;
 use crate::text::grouped;
@@ -95,7 +96,12 @@ impl Scimilarity {
     }
 
     /// A trained network, and where it comes from, as [`write`](Self::write) keeps it.
-    pub(super) fn freeze(network: &Autoencoder, genes: Vec<String>, config: NetworkConfig, origin: Origin) -> Self {
+    pub(in crate::foundation) fn freeze(
+        network: &Autoencoder,
+        genes: Vec<String>,
+        config: NetworkConfig,
+        origin: Origin,
+    ) -> Self {
         let (encoder, decoder) = (FrozenStack::freeze(&network.encoder), FrozenStack::freeze(&network.decoder));
         Self::new(Weights { genes, config, encoder, decoder: Some(decoder), origin })
     }

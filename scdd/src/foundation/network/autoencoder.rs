@@ -63,7 +63,7 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    pub(super) fn new(widths: &[usize], rng: &mut ChaCha8Rng, device: &Device) -> Self {
+    pub(crate) fn new(widths: &[usize], rng: &mut ChaCha8Rng, device: &Device) -> Self {
         let blocks = widths.windows(2).take(widths.len() - 2);
         Self {
             blocks: blocks.map(|pair| Block::new(pair[0], pair[1], rng, device)).collect(),
@@ -72,7 +72,7 @@ impl Stack {
     }
 
     /// From the first block's weighted sums (without bias) to the output; dropout before each later block.
-    pub(super) fn after_first_layer(&self, sums: Tensor<2>, dropout: f64, rng: &mut ChaCha8Rng) -> Tensor<2> {
+    pub(crate) fn after_first_layer(&self, sums: Tensor<2>, dropout: f64, rng: &mut ChaCha8Rng) -> Tensor<2> {
         let first = &self.blocks[0];
         let bias = first.linear.bias.as_ref().map(|bias| bias.val().unsqueeze::<2>());
         let mut hidden = first.activate(match bias {

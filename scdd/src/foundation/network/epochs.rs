@@ -1,7 +1,7 @@
 //! What trainings in epochs share: settings and their bounds, a rate that falls along a cosine, and the epoch that is kept.
 
-use crate::foundation::FoundationError;
 use crate::error::SettingError;
+use crate::foundation::FoundationError;
 
 /// Refuses settings outside their range.
 pub(crate) fn check(

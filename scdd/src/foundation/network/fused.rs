@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use scdd_compute::layer::{Below, multiply_slope};
 use scdd_compute::{Flipped, ReferencePattern, ReluJunction};
 
-use super::network::FrozenStack;
+use super::frozen::FrozenStack;
 use crate::tensors;
 
 /// A frozen decoder and encoder that can be fused. Models make it; there is nothing in it for users. Cheap to clone.

@@ -7,8 +7,8 @@ mod frozen;
 mod fused;
 
 pub use autoencoder::NetworkConfig;
-pub(super) use autoencoder::{Autoencoder, Stack};
 pub(crate) use autoencoder::unit_length;
+pub(super) use autoencoder::{Autoencoder, Stack};
 pub(super) use frozen::{FrozenStack, HostLayer, Normalization};
-pub(crate) use fused::{FusedTrace, FusedDecodeEncode};
 pub use fused::DecodeEncode;
+pub(crate) use fused::{FusedDecodeEncode, FusedTrace};

@@ -16,8 +16,8 @@ pub use builder::Pretraining;
 pub use card::{Card, CardSet};
 pub use corpus::Corpus;
 
-use super::network::NetworkConfig;
 use super::FoundationError;
+use super::network::NetworkConfig;
 use super::network::epochs;
 use crate::error::SettingError;
 use crate::seed;

@@ -7,15 +7,16 @@ use burn::tensor::{Device, Tensor};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use scdd_compute::{spmm, spmm_plain};
 
 use super::checkpoint::Checkpoints;
 use super::merged::Merged;
 use super::triplet::{semi_hard, triplet_loss};
 use super::{Ended, PretrainingConfig, PretrainingHistory};
-use crate::foundation::network::FrozenStack;
-use crate::foundation::network::{Autoencoder, unit_length};
 use crate::foundation::FoundationError;
+use crate::foundation::network::FrozenStack;
 use crate::foundation::network::epochs;
+use crate::foundation::network::{Autoencoder, unit_length};
 use crate::progress::{Interrupt, Progress};
 use crate::{seed, tensors};
 
