@@ -10,6 +10,7 @@ use super::{
     Baseline, Candidates, EvaluateError, EvaluationModel, EvaluationRow, ModelInput, Protocol, Scores, TrainingSet,
 };
 use crate::cells::Expression;
+use crate::error::LearnError;
 use crate::progress::stop_requested;
 use crate::seed;
 use crate::study::Study;
