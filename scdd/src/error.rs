@@ -30,6 +30,9 @@ pub enum Error {
     /// Training and scoring evaluation models.
     #[error(transparent)]
     Evaluate(#[from] crate::evaluate::EvaluateError),
+    /// Annotating cells and searching similar ones.
+    #[error(transparent)]
+    Annotate(#[from] crate::annotate::AnnotateError),
     /// Running benchmarks and showing their results.
     #[error(transparent)]
     Benchmark(#[from] crate::benchmark::BenchmarkError),

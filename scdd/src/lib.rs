@@ -44,6 +44,7 @@
 #![warn(missing_docs)]
 #![recursion_limit = "256"]
 
+pub mod annotate;
 pub mod benchmark;
 pub mod cells;
 mod checkpoints;

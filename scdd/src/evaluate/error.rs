@@ -1,4 +1,4 @@
-//! What can be wrong with an evaluation.
+//! Errors of evaluations and baselines.
 
 /// Errors of training and scoring evaluation models, and of picking baseline cells.
 #[derive(Debug, thiserror::Error)]
@@ -39,56 +39,6 @@ pub enum EvaluateError {
     GeneSets {
         /// What is wrong.
         problem: String,
-    },
-    /// A file that holds no trained model, or one that can't be written.
-    #[error("{path}: {problem}")]
-    ModelFile {
-        /// The file.
-        path: std::path::PathBuf,
-        /// What is wrong, and what was expected.
-        problem: String,
-    },
-    /// A model that can't be written.
-    #[error(
-        "'{model}' does not say what it consists of, so it can't be written: implement TrainedModel::save for it, \
-         or take one of scdd's"
-    )]
-    NotSaved {
-        /// Which model.
-        model: String,
-    },
-    /// Cells to annotate lack too many of a model's genes.
-    #[error(
-        "the cells have {found} of the {expected} genes that '{model}' was trained on, {needed} are needed; the \
-         cells' genes are named like {of_cells}, the model's like {of_model}. Genes are matched by name: rename \
-         them, or lower least_genes"
-    )]
-    MissingGenes {
-        /// Which model.
-        model: String,
-        /// Genes that both have.
-        found: usize,
-        /// Genes of the model.
-        expected: usize,
-        /// How many must be there.
-        needed: usize,
-        /// Some names of the cells.
-        of_cells: String,
-        /// Some names of the model.
-        of_model: String,
-    },
-    /// A linear head without the foundation model that it was trained through, or with another.
-    #[error(
-        "'{model}' reads latents of the foundation model {expected}; {found}. Give the very model with \
-         .with_foundation(...)"
-    )]
-    OtherFoundation {
-        /// Which model.
-        model: String,
-        /// Name and checksum of the foundation model that it was trained through.
-        expected: String,
-        /// What was there in its place.
-        found: String,
     },
     /// A column that can't be evaluated with the study's classes.
     #[error("label '{column}': {problem}")]

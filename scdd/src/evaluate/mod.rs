@@ -1,12 +1,11 @@
-//! How good a training set is: models trained on it from scratch, scored on real test cells, beside baselines.
+//! Evaluation of training sets: models are trained on a set from scratch and scored on real test cells, beside baselines.
 //!
-//! The protocol is DC-BENCH's (Cui et al. 2022), which Yu et al. 2025 use: [`Protocol`] says how a model is
-//! trained, an [`EvaluationModel`] is what is trained ([`train_heads`]' softmax regression on frozen embeddings unless
-//! another is asked for), [`Scores`] compares predictions with labels, a [`Baseline`] picks or makes cells at the same
-//! budget, and [`EvaluationRow`]s make the table. [`Properties`] says what a distilled set is like as cells, and a
-//! [`GeneratorReport`] how generated cells compare with real ones; [`Privacy`] says what a set gives away of training cells.
+//! The protocol is DC-BENCH's (Cui et al. 2022), which Yu et al. 2025 use. [`Protocol`] says how an [`EvaluationModel`] is
+//! trained; the default is [`train_heads`]' softmax regression on frozen embeddings. [`Scores`] compares predictions with
+//! labels, a [`Baseline`] selects or makes cells at the same budget, and [`EvaluationRow`]s make the table. [`Properties`]
+//! compares a distilled set with real cells, a [`GeneratorReport`] generated cells with real ones, and [`Privacy`] measures
+//! what a set reveals of training cells.
 
-mod annotator;
 mod baselines;
 mod error;
 mod evaluation;
@@ -20,7 +19,6 @@ mod scorer;
 mod table;
 mod training_set;
 
-pub use annotator::{AnnotateBuilder, Annotated, Annotator};
 pub use baselines::{
     Baseline, Candidates, ClassMean, ClassMeanLatent, DecodedCells, GeometricSketch, Herding, KCentre,
     KMeansPseudobulks, Medoid, MergedMetacells, RandomCells, ScValue, Selected, Stratified, all_baselines,
@@ -46,5 +44,6 @@ pub use scdd_learn::softmax_regression::{LinearHead, Protocol, train_heads};
 /// Cells that models are trained on and predict, of a study.
 pub use crate::study::ModelInput;
 
+pub(crate) use models::load as load_model;
 pub(crate) use scdd_learn::statistics::{mean, pearson, sample_deviation};
 pub(crate) use scorer::{ScoredOn, Scorer, Trial};

@@ -116,17 +116,6 @@ pub enum FoundationError {
         /// Dimensions of the model or reference.
         expected: usize,
     },
-    /// A number of neighbours that the reference can't give.
-    #[error("k is {k} and the reference has {cells} cells; from 1 to {cells} are expected: set .k({cells}) or less")]
-    NeighbourCount {
-        /// Neighbours asked for.
-        k: usize,
-        /// Cells of the reference.
-        cells: usize,
-    },
-    /// A reference without labels was asked to annotate.
-    #[error("the reference has no labels to annotate with; make it with foundation.reference(&cells, \"cell_type\")")]
-    NoLabels,
     /// Asked to stop, with nothing to hand back.
     #[error(transparent)]
     Stopped(#[from] crate::progress::Stopped),

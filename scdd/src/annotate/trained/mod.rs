@@ -1,7 +1,6 @@
-//! A trained model to annotate other cells with: of a distilled set or of all training cells, kept in one file.
+//! Trained classifier that annotates cells: trained on a distilled set or on all training cells, kept in one file.
 
-mod annotate;
-mod annotated;
+mod builder;
 mod file;
 mod train;
 
@@ -11,16 +10,16 @@ use std::sync::Arc;
 use ndarray::Array2;
 use polars::prelude::{Column, DataFrame};
 
-use super::{Attention, EvaluateError, EvaluationModel, ModelInput, Protocol, TrainedModel};
+use super::AnnotateError;
 use crate::cells::{Cells, CellsError, LogNormalized};
+use crate::evaluate::{Attention, EvaluateError, EvaluationModel, ModelInput, Protocol, TrainedModel, load_model};
 use crate::foundation::Foundation;
 use crate::study::Study;
 use crate::text::grouped;
 
-pub use annotate::AnnotateBuilder;
-pub use annotated::Annotated;
+pub use builder::AnnotateBuilder;
 
-/// Genes that cells must have of a model's unless asked otherwise: half of them (ours).
+/// Fraction of a model's genes that cells must have unless set otherwise (ours).
 const LEAST_GENES: f64 = 0.5;
 
 /// A trained model with the names of its genes and classes. Cheap to clone.
@@ -32,7 +31,7 @@ pub struct Annotator {
 struct Parts {
     trained: Arc<dyn TrainedModel>,
     about: About,
-    /// The model that a linear head sees cells through, where it is at hand.
+    /// The model that embeds cells for a linear head, where it is known.
     foundation: Option<Foundation>,
 }
 
@@ -44,7 +43,7 @@ pub(super) struct About {
     /// What it was trained on.
     pub(super) set: String,
     pub(super) label: String,
-    pub(super) classes: Vec<String>,
+    pub(super) classes: Arc<Vec<String>>,
     pub(super) genes: Vec<String>,
     /// Name and checksum of the foundation model whose latents it reads.
     pub(super) foundation: Option<(String, Option<String>)>,
@@ -68,7 +67,7 @@ impl Annotator {
             model: model.name(),
             set,
             label: study.training_cells().labels().column.clone(),
-            classes: study.classes().to_vec(),
+            classes: Arc::new(study.classes().to_vec()),
             genes: study.cells().gene_names().to_vec(),
             foundation: foundation.as_ref().map(|model| (model.name(), model.checksum())),
         };
@@ -83,7 +82,7 @@ impl Annotator {
     /// that does not say what it consists of.
     pub fn write(&self, path: impl AsRef<Path>) -> crate::Result<()> {
         let parts = &self.parts;
-        let not_saved = || EvaluateError::NotSaved { model: parts.about.model.clone() };
+        let not_saved = || AnnotateError::NotSaved { model: parts.about.model.clone() };
         let saved = parts.trained.save().ok_or_else(not_saved)?;
         Ok(file::write(path.as_ref(), &parts.about, &saved)?)
     }
@@ -95,14 +94,14 @@ impl Annotator {
     /// When the file is missing, damaged, of a newer version, or holds no trained model.
     pub fn read(path: impl AsRef<Path>) -> crate::Result<Self> {
         let (about, saved) = file::read(path.as_ref())?;
-        let trained = super::models::load(&saved).map_err(|problem| EvaluateError::ModelFile {
+        let trained = load_model(&saved).map_err(|problem| AnnotateError::ModelFile {
             path: path.as_ref().to_path_buf(),
             problem: format!("its model '{}' can't be used: {problem}", saved.kind),
         })?;
         Ok(Self { parts: Arc::new(Parts { trained: trained.into(), about, foundation: None }) })
     }
 
-    /// The same model with the foundation model that it was trained through.
+    /// The same model with the foundation model that it was trained on.
     ///
     /// # Errors
     /// When that has another checksum.
@@ -118,10 +117,10 @@ impl Annotator {
         Ok(Self { parts: Arc::new(Parts { trained, about: about.clone(), foundation: Some(foundation) }) })
     }
 
-    fn other_foundation(&self, found: String) -> EvaluateError {
+    fn other_foundation(&self, found: String) -> AnnotateError {
         let about = &self.parts.about;
         let expected = about.foundation.as_ref().map(identity).unwrap_or_default();
-        EvaluateError::OtherFoundation { model: about.model.clone(), expected, found }
+        AnnotateError::OtherFoundation { model: about.model.clone(), expected, found }
     }
 
     /// What tables call the model.
@@ -161,7 +160,7 @@ impl Annotator {
     }
 
     /// How much the model attends to each gene set in each cell: a frame of `cell`, `gene_set` and `attention`, a row for each
-    /// pair. None for a model that attends to none; see [`Tosica`](super::Tosica).
+    /// pair. None for a model that attends to none; see [`Tosica`](crate::evaluate::Tosica).
     ///
     /// # Errors
     /// As [`AnnotateBuilder::run`].
@@ -183,20 +182,20 @@ impl Annotator {
     /// The cells as the model sees them, and the genes that they lack.
     fn input(&self, cells: &Cells<LogNormalized>, least: f64) -> crate::Result<(ModelInput, Vec<String>)> {
         let about = &self.parts.about;
-        let places: std::collections::HashMap<&str, usize> =
-            about.genes.iter().enumerate().map(|(place, gene)| (gene.as_str(), place)).collect();
+        let positions: std::collections::HashMap<&str, usize> =
+            about.genes.iter().enumerate().map(|(position, gene)| (gene.as_str(), position)).collect();
         let shared: Vec<(usize, usize)> = cells
             .gene_names()
             .iter()
             .enumerate()
-            .filter_map(|(of_cells, gene)| Some((of_cells, *places.get(gene.as_str())?)))
+            .filter_map(|(of_cells, gene)| Some((of_cells, *positions.get(gene.as_str())?)))
             .collect();
         let (of_cells, of_model): (Vec<usize>, Vec<usize>) = shared.into_iter().unzip();
         let needed = ((about.genes.len() as f64 * least).ceil() as usize).max(1);
         if of_cells.len() < needed {
             let some =
                 |names: &[String]| names.iter().take(3).map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-            return Err(EvaluateError::MissingGenes {
+            return Err(AnnotateError::MissingGenes {
                 model: about.model.clone(),
                 found: of_cells.len(),
                 expected: about.genes.len(),
@@ -207,10 +206,10 @@ impl Annotator {
             .into());
         }
         let mut there = vec![false; about.genes.len()];
-        of_model.iter().for_each(|&place| there[place] = true);
+        of_model.iter().for_each(|&position| there[position] = true);
         let missing: Vec<u32> =
-            (0..about.genes.len()).filter(|&place| !there[place]).map(|place| place as u32).collect();
-        let names = missing.iter().map(|&place| about.genes[place as usize].clone()).collect();
+            (0..about.genes.len()).filter(|&position| !there[position]).map(|position| position as u32).collect();
+        let names = missing.iter().map(|&position| about.genes[position as usize].clone()).collect();
         if about.foundation.is_some() {
             let Some(foundation) = &self.parts.foundation else {
                 return Err(self.other_foundation("none was given".to_owned()).into());

@@ -1,4 +1,4 @@
-//! Search for similar cells, as in SCimilarity (Heimberg et al. 2024; `search_nearest`, `search_centroid_nearest` and
+//! Search of similar cells, as in SCimilarity (Heimberg et al. 2024; `search_nearest`, `search_centroid_nearest` and
 //! `search_cluster_centroids_nearest` of its code): by each cell's profile, or by the centroid of a group.
 //!
 //! A centroid is log1p of the mean over cells of counts per 10,000. SCimilarity sums raw counts, so that a cell weighs
@@ -17,7 +17,7 @@ use crate::text::{count, grouped};
 /// Opens a search: [`Reference::query`].
 #[derive(Clone, Debug)]
 #[must_use = "call .run()"]
-pub struct Query {
+pub struct QueryBuilder {
     reference: Reference,
     cells: Cells<LogNormalized>,
     profile: Profile,
@@ -32,7 +32,7 @@ enum Profile {
     Centroids(String),
 }
 
-impl Query {
+impl QueryBuilder {
     pub(super) fn new(reference: &Reference, cells: &Cells<LogNormalized>) -> Self {
         let (reference, cells) = (reference.clone(), cells.clone());
         Self { reference, cells, profile: Profile::Each, k: 50, max_distance: None }
@@ -205,5 +205,5 @@ impl std::fmt::Debug for Hits {
 }
 
 #[cfg(test)]
-#[path = "query_tests.rs"]
+#[path = "search_tests.rs"]
 mod tests;

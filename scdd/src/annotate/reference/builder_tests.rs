@@ -4,7 +4,8 @@ use serde::Deserialize;
 
 use super::*;
 use crate::foundation::Foundation;
-use ndarray::array;
+use ndarray::{Array2, array};
+use polars::prelude::Column;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -51,25 +52,26 @@ fn neighbours_distances_and_shares_of_votes_are_scikit_learns() {
     for weighted in [false, true] {
         let annotate = reference.annotate(&queries);
         let annotation = if weighted { annotate.weighted() } else { annotate }.run().unwrap();
-        assert_eq!(annotation.neighbours().dim(), (40, 50));
+        let neighbours = annotation.neighbours().unwrap();
+        assert_eq!(neighbours.indices.dim(), (40, 50));
         let shares = if weighted { &golden.weighted_shares } else { &golden.shares };
         for (cell, shares) in shares.iter().enumerate() {
             let best = shares.iter().copied().fold(0.0, f64::max);
             assert!((annotation.confidence()[cell] - best).abs() < 1e-4, "{cell}");
-            let label = annotation.labels()[cell] as usize;
+            let label = annotation.labels()[cell].unwrap() as usize;
             assert!((shares[label] - best).abs() < 1e-4);
             let second = shares.iter().enumerate().filter(|(class, _)| *class != label).map(|(_, s)| *s);
             let second = second.fold(0.0, f64::max);
-            assert!((annotation.versus_second()[cell] - best / (best + second)).abs() < 1e-4);
+            assert!((neighbours.versus_second[cell] - best / (best + second)).abs() < 1e-4);
             if !weighted && second < best {
                 assert_eq!(label, golden.predicted[cell] as usize);
             }
-            for (place, (distance, index)) in golden.distances[cell].iter().zip(&golden.indices[cell]).enumerate() {
-                assert!((annotation.distances()[[cell, place]] - distance).abs() < 1e-5);
+            for (rank, (distance, index)) in golden.distances[cell].iter().zip(&golden.indices[cell]).enumerate() {
+                assert!((neighbours.distances[[cell, rank]] - distance).abs() < 1e-5);
                 // Neighbours of nearly one distance may change places in f32.
                 let apart = |other: usize| (golden.distances[cell][other] - distance).abs() > 1e-5;
-                if (place == 0 || apart(place - 1)) && (place == 49 || apart(place + 1)) {
-                    assert_eq!(annotation.neighbours()[[cell, place]], *index);
+                if (rank == 0 || apart(rank - 1)) && (rank == 49 || apart(rank + 1)) {
+                    assert_eq!(neighbours.indices[[cell, rank]], *index);
                 }
             }
         }
@@ -96,6 +98,11 @@ fn annotated_cells_carry_label_confidence_and_distance_in_obs_and_a_taken_name_i
     let annotated = annotation.cells().unwrap();
     let names = annotated.obs().column("annotation").unwrap().str().unwrap().clone();
     assert_eq!(names.iter().flatten().collect::<Vec<_>>(), annotation.names());
+    assert!(
+        annotated.obs().column("annotation_confidence").is_ok()
+            && annotated.obs().column("annotation_distance").is_ok()
+    );
+    assert!(annotation.probabilities().is_none() && annotation.unassigned() == 0);
     assert_eq!(annotation.frame().unwrap().shape(), (40, 6));
     assert!(annotation.accuracy("known").unwrap_err().to_string().contains("no column 'known'"));
     let again = golden_reference(&golden).annotate(&annotated).run().unwrap();
@@ -144,7 +151,7 @@ fn sets_that_measure_different_genes_are_embedded_by_one_model() {
 }
 
 #[test]
-fn distances_do_not_depend_on_how_long_latents_are() {
+fn distances_do_not_depend_on_norms_of_latents() {
     let (a, b) = (array![[1.0f32, 0.0], [0.0, 2.0]], array![[3.0f32, 3.0]]);
     let (_, distances) = nearest(&b, &a, 2, Distance::Cosine);
     assert!(distances.iter().all(|distance| (distance - (1.0 - 0.5f32.sqrt())).abs() < 1e-6), "{distances}");

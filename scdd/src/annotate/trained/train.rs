@@ -1,4 +1,4 @@
-//! Which sets an annotator is trained on: a distilled one, features, or all training cells.
+//! Training of an annotator: on a distilled set, on embeddings, or on all training cells.
 
 use super::Annotator;
 use crate::distill::{Distilled, DistilledEmbeddings};
@@ -38,7 +38,7 @@ impl Distilled {
 }
 
 impl DistilledEmbeddings {
-    /// Trains one model on the features, to annotate cells with: a model that sees latents, such as
+    /// Trains one model on the embeddings, to annotate cells with: a model that sees latents, such as
     /// [`LinearProbe`](crate::evaluate::LinearProbe).
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! A trained model as one .safetensors file. The metadata are texts, most of them JSON: `scdd_annotator` (1, the format),
+//! File of a trained model, in the .safetensors format. The metadata are texts, most of them JSON: `scdd_annotator` (1, the format),
 //! `scdd_version`, `kind`, `model`, `set`, `label`, `classes`, `genes`, `config`, `foundation` (name and checksum, or null) and
 //! `checksum`: SHA-256 over length and bytes of each of these texts but the version, in the order of their names, and over
 //! name and bytes of each array, in the order of theirs.
@@ -13,7 +13,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::About;
-use crate::evaluate::{EvaluateError, Numbers, SavedModel};
+use crate::annotate::AnnotateError;
+use crate::evaluate::{Numbers, SavedModel};
 use crate::text::hexadecimal;
 use crate::whole_file;
 
@@ -30,7 +31,7 @@ fn texts(about: &About, saved: &SavedModel) -> Texts {
         text("model", about.model.clone()),
         text("set", about.set.clone()),
         text("label", about.label.clone()),
-        text("classes", json!(about.classes).to_string()),
+        text("classes", json!(*about.classes).to_string()),
         text("genes", json!(about.genes).to_string()),
         text("config", saved.config.to_string()),
         text("foundation", json!(about.foundation).to_string()),
@@ -63,8 +64,8 @@ fn checksum<'a>(texts: &Texts, arrays: impl Iterator<Item = (&'a str, &'a [u8])>
     hexadecimal(hash)
 }
 
-pub(super) fn write(path: &Path, about: &About, saved: &SavedModel) -> Result<(), EvaluateError> {
-    let failed = |problem: &dyn std::fmt::Display| EvaluateError::ModelFile {
+pub(super) fn write(path: &Path, about: &About, saved: &SavedModel) -> Result<(), AnnotateError> {
+    let failed = |problem: &dyn std::fmt::Display| AnnotateError::ModelFile {
         path: path.to_path_buf(),
         problem: format!("cannot be written: {problem}"),
     };
@@ -87,10 +88,10 @@ pub(super) fn write(path: &Path, about: &About, saved: &SavedModel) -> Result<()
 
     // Wide numbers come first, so that every array is aligned to its type.
     let mut order: Vec<usize> = (0..arrays.len()).collect();
-    order.sort_by_key(|&place| (std::cmp::Reverse(arrays[place].2.bitsize()), place));
+    order.sort_by_key(|&position| (std::cmp::Reverse(arrays[position].2.bitsize()), position));
     let (mut header, mut end) = (BTreeMap::from([("__metadata__", json!(texts))]), 0);
-    for &place in &order {
-        let (name, shape, kind, bytes) = &arrays[place];
+    for &position in &order {
+        let (name, shape, kind, bytes) = &arrays[position];
         let info = TensorInfo { dtype: *kind, shape: shape.to_vec(), data_offsets: (end, end + bytes.len()) };
         end += bytes.len();
         header.insert(name, serde_json::to_value(&info).map_err(|problem| failed(&problem))?);
@@ -101,13 +102,13 @@ pub(super) fn write(path: &Path, about: &About, saved: &SavedModel) -> Result<()
     whole_file::write(path, ".safetensors.part", |temporary| {
         temporary.write_all(&(header.len() as u64).to_le_bytes())?;
         temporary.write_all(&header)?;
-        order.iter().try_for_each(|&place| temporary.write_all(&arrays[place].3))
+        order.iter().try_for_each(|&position| temporary.write_all(&arrays[position].3))
     })
     .map_err(|problem| failed(&problem))
 }
 
-pub(super) fn read(path: &Path) -> Result<(About, SavedModel), EvaluateError> {
-    let wrong = |problem: String| EvaluateError::ModelFile { path: path.to_path_buf(), problem };
+pub(super) fn read(path: &Path) -> Result<(About, SavedModel), AnnotateError> {
+    let wrong = |problem: String| AnnotateError::ModelFile { path: path.to_path_buf(), problem };
     let content = std::fs::read(path).map_err(|problem| wrong(format!("cannot be read: {problem}")))?;
     let damaged = |problem: &dyn std::fmt::Display| {
         let size = content.len();
@@ -144,14 +145,14 @@ pub(super) fn read(path: &Path) -> Result<(About, SavedModel), EvaluateError> {
     let text = |key: &str| texts.get(key).ok_or_else(|| wrong(format!("has no {key}")));
     let parsed = |key: &str| text(key).map(|text| serde_json::from_str::<serde_json::Value>(text));
     let broken = |key: &str, problem: serde_json::Error| wrong(format!("has a broken {key}: {problem}"));
-    let list = |key: &str| -> Result<Vec<String>, EvaluateError> {
+    let list = |key: &str| -> Result<Vec<String>, AnnotateError> {
         serde_json::from_str(text(key)?).map_err(|problem| broken(key, problem))
     };
     let about = About {
         model: text("model")?.clone(),
         set: text("set")?.clone(),
         label: text("label")?.clone(),
-        classes: list("classes")?,
+        classes: list("classes")?.into(),
         genes: list("genes")?,
         foundation: serde_json::from_str(text("foundation")?).map_err(|problem| broken("foundation", problem))?,
     };

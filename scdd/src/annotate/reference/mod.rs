@@ -1,19 +1,25 @@
-//! Embedded cells that others are compared with: what SCimilarity (Heimberg et al. 2024) annotates and searches by.
+//! Reference of embedded cells, for annotation and search as in SCimilarity (Heimberg et al. 2024).
 //!
-//! A reference and the cells that are held against it may measure different genes. Each set is embedded by the model
+//! A reference and the cells that are compared with it may measure different genes. Each set is embedded by the model
 //! cut to the genes that it shares with it ([`Foundation::register`]), so that latents of both are those of one model.
+
+mod builder;
+mod search;
 
 use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::annotate::Annotate;
-use super::query::Query;
-use super::{Foundation, FoundationError};
+use super::AnnotateError;
 use crate::cells::{Cells, Labels, LogNormalized};
+use crate::foundation::{Foundation, FoundationError};
+use crate::study::Study;
 use crate::text::{count, grouped};
 
-/// Cells as a foundation model sees them, with their labels. Cheap to clone.
+pub use builder::KnnAnnotateBuilder;
+pub use search::{Hit, Hits, QueryBuilder};
+
+/// Cells embedded by a foundation model, with their labels. Cheap to clone.
 ///
 /// Distances are SCimilarity's, `1 - cosine`: 0 for equal directions, 1 for orthogonal ones, 2 for opposite ones.
 #[derive(Clone)]
@@ -61,6 +67,30 @@ impl Foundation {
     }
 }
 
+impl Study {
+    /// The training cells and their labels as a reference, to annotate other cells with and to search in. Other cells are
+    /// embedded by the model as it was given, not cut to the genes of this study.
+    ///
+    /// # Errors
+    /// When a latent is not finite.
+    ///
+    /// ```
+    /// use scdd::prelude::*;
+    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
+    /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
+    /// let annotation = study.reference()?.annotate(&cells).run()?;
+    /// assert_eq!(annotation.labels().len(), cells.cells());
+    /// # Ok::<(), scdd::Error>(())
+    /// ```
+    pub fn reference(&self) -> crate::Result<Reference> {
+        let training = self.training_cells();
+        let train = training.train();
+        let labels = training.labels().select(train);
+        let latents = self.embeddings_of(train);
+        Ok(Reference::new(self.full_gene_foundation(), self.cells().select_cells(train)?, Some(labels), latents)?)
+    }
+}
+
 impl Reference {
     fn embed(foundation: &Foundation, cells: &Cells<LogNormalized>, labels: Option<Labels>) -> crate::Result<Self> {
         let registered = foundation.register(cells)?;
@@ -69,7 +99,7 @@ impl Reference {
     }
 
     /// Cells that have been embedded by the model, cut to the genes that they share with it.
-    pub(crate) fn new(
+    fn new(
         foundation: &Foundation,
         cells: Cells<LogNormalized>,
         labels: Option<Labels>,
@@ -80,13 +110,13 @@ impl Reference {
     }
 
     /// Opens the annotation of cells by the labels of their nearest neighbours in this reference.
-    pub fn annotate(&self, cells: &Cells<LogNormalized>) -> Annotate {
-        Annotate::new(self, cells)
+    pub fn annotate(&self, cells: &Cells<LogNormalized>) -> KnnAnnotateBuilder {
+        KnnAnnotateBuilder::new(self, cells)
     }
 
     /// Opens a search for the reference's cells that are most similar to the given ones, or to their centroid.
-    pub fn query(&self, cells: &Cells<LogNormalized>) -> Query {
-        Query::new(self, cells)
+    pub fn query(&self, cells: &Cells<LogNormalized>) -> QueryBuilder {
+        QueryBuilder::new(self, cells)
     }
 
     /// The model, not cut to anybody's genes.
@@ -110,14 +140,14 @@ impl Reference {
     }
 
     /// Latents of other cells, by the model cut to the genes that it shares with those.
-    pub(super) fn embed_others(&self, cells: &Cells<LogNormalized>) -> crate::Result<Array2<f32>> {
+    fn embed_others(&self, cells: &Cells<LogNormalized>) -> crate::Result<Array2<f32>> {
         let registered = self.foundation().register(cells)?;
         let latents = registered.foundation.embed_cells(&registered.cells)?;
         self.check(&latents, cells.cell_names())?;
         Ok(latents)
     }
 
-    pub(super) fn check(&self, latents: &Array2<f32>, names: &[String]) -> Result<(), FoundationError> {
+    fn check(&self, latents: &Array2<f32>, names: &[String]) -> Result<(), FoundationError> {
         if latents.ncols() != self.latents().ncols() {
             return Err(FoundationError::Width { found: latents.ncols(), expected: self.latents().ncols() });
         }
@@ -125,10 +155,10 @@ impl Reference {
     }
 
     /// More neighbours than there are cells would be a vote of all cells: refused, as SCimilarity's index does.
-    pub(super) fn check_k(&self, k: usize) -> Result<(), FoundationError> {
+    fn check_k(&self, k: usize) -> Result<(), AnnotateError> {
         let cells = self.cells().cells();
         if k == 0 || k > cells {
-            return Err(FoundationError::NeighbourCount { k, cells });
+            return Err(AnnotateError::NeighbourCount { k, cells });
         }
         Ok(())
     }

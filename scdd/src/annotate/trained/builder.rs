@@ -1,11 +1,12 @@
-//! Settings of an annotation.
+//! Settings of an annotation by a trained model.
 
 use scdd_learn::metrics::argmax;
 
-use super::{Annotated, Annotator, LEAST_GENES};
+use super::{Annotator, LEAST_GENES};
+use crate::annotate::AnnotateError;
+use crate::annotate::annotation::{Annotation, Parts};
 use crate::cells::{Cells, LogNormalized};
 use crate::error::SettingError;
-use crate::evaluate::EvaluateError;
 
 /// Opens an annotation: [`Annotator::annotate`].
 #[derive(Clone, Debug)]
@@ -29,9 +30,9 @@ impl AnnotateBuilder {
         self
     }
 
-    /// Share of the model's genes that the cells must have; 0.5 (ours).
-    pub fn least_genes(mut self, share: f64) -> Self {
-        self.least_genes = share;
+    /// Fraction of the model's genes that the cells must have; 0.5 (ours).
+    pub fn least_genes(mut self, fraction: f64) -> Self {
+        self.least_genes = fraction;
         self
     }
 
@@ -39,17 +40,32 @@ impl AnnotateBuilder {
     ///
     /// # Errors
     /// When cells and model share too few genes, the threshold is not within 0 and 1, or a linear head lacks the foundation
-    /// model that it was trained through.
-    pub fn run(&self) -> crate::Result<Annotated> {
+    /// model that it was trained on.
+    pub fn run(&self) -> crate::Result<Annotation> {
         for (name, value) in [("threshold", self.threshold), ("least_genes", self.least_genes)] {
             if !(0.0..=1.0).contains(&value) {
                 let (value, expected) = (value.to_string(), "0 to 1");
-                return Err(EvaluateError::Setting(SettingError::new(name, value, expected)).into());
+                return Err(AnnotateError::Setting(SettingError::new(name, value, expected)).into());
             }
         }
         let (input, missing) = self.annotator.input(&self.cells, self.least_genes)?;
         let trained = &self.annotator.parts.trained;
         let (decisions, probabilities) = (trained.decide(&input)?, trained.probabilities(&input)?);
-        Ok(Annotated::new(&self.annotator, &self.cells, argmax(&decisions), probabilities, self.threshold, missing))
+        let best = argmax(&decisions);
+        let rows = best.iter().zip(probabilities.rows());
+        let about = &self.annotator.parts.about;
+        Ok(Annotation::new(Parts {
+            by: about.model.clone(),
+            column: about.label.clone(),
+            classes: about.classes.clone(),
+            cells: self.cells.clone(),
+            confidence: rows.map(|(&class, row)| f64::from(row[class as usize])).collect(),
+            best,
+            probabilities: Some(probabilities),
+            neighbours: None,
+            threshold: self.threshold,
+            missing_genes: missing,
+            model_genes: about.genes.len(),
+        }))
     }
 }
