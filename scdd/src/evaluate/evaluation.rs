@@ -1,4 +1,4 @@
-//! What an evaluation found: rows of scores, with the study and protocol that they belong to.
+//! Result of an evaluation: rows of scores, with the study and protocol that they belong to.
 
 use std::sync::Arc;
 

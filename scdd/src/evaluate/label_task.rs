@@ -1,4 +1,4 @@
-//! What models are trained to tell: the classes of the study, or another label column that the classes decide.
+//! Label of a classification task: the classes of the study, or another label column that the classes determine.
 //!
 //! A synthetic cell has the labels of its class. So a column can be evaluated when all training cells of a class have one value
 //! in it: because the study combined it (`cells.study("cell_type").joint_label("disease")`), or because it is coarser.
@@ -11,7 +11,7 @@ use super::EvaluateError;
 use crate::study::Study;
 use crate::text::{count, first_few};
 
-/// Labels to be told, and those of the cells that scores are taken on.
+/// Labels to be predicted, and those of the scored cells.
 pub(super) struct LabelTask {
     /// The column, when it is not the study's own.
     column: Option<String>,
@@ -45,7 +45,7 @@ impl LabelTask {
         };
         let mut names: Vec<String> = values.iter().cloned().sorted().dedup().collect();
         if names.len() < 2 {
-            let problem = format!("all training cells have {}: there is nothing to tell", first_few(&names));
+            let problem = format!("all training cells have {}: there is nothing to tell apart", first_few(&names));
             return Err(EvaluateError::Label { column: column.to_owned(), problem }.into());
         }
         let number = |names: &[String], value: &String| names.iter().position(|name| name == value).unwrap_or(0) as u32;

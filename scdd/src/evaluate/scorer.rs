@@ -1,4 +1,5 @@
-//! The cells that scores are taken on, opened here and nowhere else, and the models that are trained to predict them.
+//! Scoring: trains evaluation models on sets and baselines and scores them on test or validation cells. Test cells are read
+//! here and nowhere else.
 
 use std::cell::{Cell, RefCell};
 use std::time::Instant;
@@ -15,7 +16,7 @@ use crate::progress::stop_requested;
 use crate::seed;
 use crate::study::Study;
 
-/// Which cells scores are taken on.
+/// Which cells are scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ScoredOn {
     Test,
@@ -46,13 +47,13 @@ pub(super) fn scored_cells(study: &Study, scored_on: ScoredOn) -> Result<(Vec<us
     }
 }
 
-/// What tables call the bound.
+/// The method's name in tables.
 const ALL: &str = "all training cells";
 
-/// Scores of each network, and the share of its own training cells that it predicts.
+/// Scores of each network, and the fraction of its own training cells that it predicts.
 type NetworkScores = Vec<(Scores, Option<f64>)>;
 
-/// What models are trained on: a set as it is, or a baseline as it is drawn for each network.
+/// Training sets of one row: a distilled set, or a baseline drawn anew for each network.
 pub(crate) struct Trial {
     method: String,
     draws: Vec<Draw>,
@@ -102,12 +103,12 @@ impl<'a> Scorer<'a> {
         Ok(Self { study, protocol, scored_on, cells, task, train, train_labels, train_latents, notes, trained })
     }
 
-    /// How many cells scores are taken on.
+    /// How many cells are scored.
     pub(crate) fn cells(&self) -> usize {
         self.task.truth.len()
     }
 
-    /// What models said of their training since the last call.
+    /// Notes of models on their training since the last call.
     pub(crate) fn notes(&self) -> Vec<String> {
         self.notes.take()
     }

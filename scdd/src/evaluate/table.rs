@@ -27,7 +27,7 @@ use crate::error::SettingError;
 pub struct EvaluationRow {
     /// How the training set was made: "class mean", "scDD+SCDG, DC", "all training cells".
     pub method: String,
-    /// Cells asked for per class; `None` for all training cells.
+    /// Budget in cells per class; `None` for all training cells.
     pub per_class: Option<usize>,
     /// Cells in the training set, over all classes.
     pub cells: usize,
@@ -55,7 +55,7 @@ pub struct EvaluationRow {
     pub balanced_accuracy_std: Option<f64>,
     /// Mean recall of the classes below 1% of the test cells; `None` when there is no such class.
     pub rare_recall: Option<f64>,
-    /// Mean share of each class's scored cells that is predicted, in the order of the study's classes; `None` for a class
+    /// Mean recall of each class on the scored cells, in the order of the study's classes; `None` for a class
     /// without such cells.
     #[serde(default)]
     pub recall_per_class: Vec<Option<f64>>,
@@ -65,7 +65,7 @@ pub struct EvaluationRow {
     pub permille: f64,
     /// Mean accuracy divided by that of all training cells; `None` before they are known.
     pub ratio_to_all: Option<f64>,
-    /// Mean share of its own training cells that the model predicts; low on all training cells, their bound underfits.
+    /// Mean fraction of its own training cells that the model predicts; low on all training cells, the model underfits.
     pub training_accuracy: Option<f64>,
 }
 
@@ -114,13 +114,13 @@ impl EvaluationRow {
         })
     }
 
-    /// Says how many cells per class were asked for.
+    /// Sets the budget in cells per class.
     #[must_use]
     pub fn per_class(self, per_class: usize) -> Self {
         Self { per_class: Some(per_class), ..self }
     }
 
-    /// Says through which foundation model cells were seen, so that rows of two can be told apart.
+    /// Says which foundation model embedded the cells, so that rows of two can be told apart.
     #[must_use]
     pub fn foundation(self, name: impl Into<String>) -> Self {
         Self { foundation: Some(name.into()), ..self }
@@ -132,7 +132,7 @@ impl EvaluationRow {
         Self { seconds: Some(seconds), ..self }
     }
 
-    /// Says which share of its own training cells the model predicts.
+    /// Says which fraction of its own training cells the model predicts.
     #[must_use]
     pub fn training_accuracy(self, accuracy: f64) -> Self {
         Self { training_accuracy: Some(accuracy), ..self }

@@ -1,15 +1,15 @@
-//! A distilled set of any pipeline, as what a model is trained on.
+//! Training set of evaluation models: a distilled set of any pipeline.
 
 use std::ops::Deref;
 
 use crate::distill::{Distillation, Distilled, DistilledEmbeddings};
 
-/// What an evaluation trains on: synthetic cells, or features that are no cells. Made of a reference to either.
+/// Synthetic cells or embeddings that an evaluation trains on. Made from a reference to either.
 #[derive(Clone, Debug)]
 pub enum TrainingSet {
-    /// Cells, which are seen through the study's foundation model.
+    /// Cells, embedded by the study's foundation model.
     Cells(Distilled),
-    /// Features that a head is fed as they are.
+    /// Embeddings, on which a linear head is trained as they are.
     Features(DistilledEmbeddings),
 }
 

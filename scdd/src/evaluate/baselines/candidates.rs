@@ -1,4 +1,4 @@
-//! The training cells that baselines pick from, or are made of.
+//! Input of baselines: the training cells that they select or aggregate.
 
 use ndarray::Array2;
 use scdd_learn::check_labels;

@@ -1,4 +1,4 @@
-//! Several mean profiles per class: the class mean's counterpart at more than one cell per class (ours).
+//! Pseudobulks of k-means clusters: the class mean's counterpart at more than one cell per class (ours).
 
 use ndarray::Axis;
 

@@ -1,4 +1,4 @@
-//! The real cells in the middle of each class (ours).
+//! Medoids: the real cells nearest to the mean latent of each class (ours).
 
 use super::{Baseline, Candidates, Selected};
 use crate::Result;

@@ -1,4 +1,4 @@
-//! Opens a generator report: `scdg.report()`.
+//! Settings and run of a generator report: `scdg.report()`.
 
 use ndarray::Array2;
 use rand::seq::index::sample;
@@ -38,7 +38,7 @@ impl Scdg {
     /// validation cells unless [`on_test`](ReportBuilder::on_test) says otherwise.
     ///
     /// Cells are compared on 50 principal components of training cells' expression, not on the latents that the generator was
-    /// trained to make. Those training cells that stand in the place of generated ones have no part in the components.
+    /// trained to make. Those training cells that stand for generated ones have no part in the components.
     ///
     /// ```
     /// use scdd::prelude::*;
@@ -81,7 +81,7 @@ impl ReportBuilder {
         self
     }
 
-    /// Compares with test cells in the place of validation cells: once, when all choices have been made.
+    /// Compares with test cells instead of validation cells: once, when all choices have been made.
     pub fn on_test(mut self) -> Self {
         self.against = ScoredOn::Test;
         self
@@ -119,7 +119,7 @@ impl ReportBuilder {
 
         let mut progress = Progress::new("generator report", 4);
         let (train, train_labels) = study.training_expression();
-        // As many training cells as are generated, at most half of them, in the place of generated ones. The components are
+        // As many training cells as are generated, at most half of them, as if they were generated. The components are
         // those of the others: cells that they were fitted on spread wider along them than new ones do.
         let mut random = seed::stream(self.seed, "report: training cells");
         let order = sample(&mut random, train.cells(), train.cells()).into_vec();
@@ -207,11 +207,11 @@ fn along(axes: &Components, expression: Expression, labels: Vec<u32>) -> Sample 
         start.iter_mut().zip(loadings).for_each(|(start, loading)| *start -= mean * loading);
     }
     for (cell, mut point) in points.rows_mut().into_iter().enumerate() {
-        point.iter_mut().zip(&start).for_each(|(place, start)| *place = *start);
+        point.iter_mut().zip(&start).for_each(|(value, start)| *value = *start);
         let (genes, values) = expression.row(cell);
         for (&gene, &value) in genes.iter().zip(values) {
             let loadings = axes.loadings.row(gene as usize);
-            point.iter_mut().zip(loadings).for_each(|(place, loading)| *place += value * loading);
+            point.iter_mut().zip(loadings).for_each(|(sum, loading)| *sum += value * loading);
         }
     }
     Sample { expression, labels, points }

@@ -1,5 +1,5 @@
-//! Classifier two-sample tests (Lopez-Paz and Oquab 2017): what can tell generated from real cells? An area under the ROC
-//! curve of 0.5 says nothing can. Each half of the cells is evaluated by what was learned on the other.
+//! Classifier two-sample tests (Lopez-Paz and Oquab 2017): classifiers that tell generated from real cells. An AUC of 0.5
+//! means that they can't. Each half of the cells is scored by classifiers trained on the other.
 
 use ndarray::{Array2, Axis, concatenate};
 use rand::seq::SliceRandom;
@@ -11,7 +11,7 @@ use scdd_learn::statistics::area_under_curve;
 
 use crate::seed;
 
-/// Neighbours that are asked.
+/// Neighbours that vote.
 const NEIGHBOURS: usize = 5;
 /// 100 trees (scikit-learn's default) with leaves of three cells (ours: fractions of single cells make a coarse score).
 const FOREST: ForestConfig = ForestConfig { trees: 100, min_leaf: 3, max_depth: 24 };
@@ -28,9 +28,9 @@ pub(super) fn compare(real: &Sample, other: &Sample, seed: u64) -> [Found; 2] {
     let halves = Halves::new(&real, &other, seed);
     let neighbours = halves.area(|train, generated, test| {
         let (order, _) = nearest(test, train, NEIGHBOURS, Distance::Euclidean);
-        let share =
+        let votes =
             |row: ndarray::ArrayView1<u32>| row.iter().filter(|index| generated[**index as usize]).count() as f64;
-        order.rows().into_iter().map(share).collect()
+        order.rows().into_iter().map(votes).collect()
     });
     let forest = halves.area(|train, generated, test| {
         let kinds: Vec<u32> = generated.iter().map(|generated| u32::from(*generated)).collect();

@@ -3,8 +3,8 @@
 //! As in the Python package's `train` with its defaults: genes without expression are dropped (here they are all zero, and
 //! so are their weights), each gene is standardised and clipped at 10 deviations above its mean, and
 //! `LogisticRegression(C=1, solver="lbfgs", max_iter=1000)` is fitted for each class against the others; with its `use_SGD`
-//! it is `SGDClassifier(loss="log_loss", alpha=1e-4)`. The package asks for cells whose counts sum to 10,000; that is not asked
-//! here, because a study may keep some of the genes only, and the mean of cells does not sum to it.
+//! it is `SGDClassifier(loss="log_loss", alpha=1e-4)`. The package requires that a cell's counts
+//! sum to 10,000; here they need not, because a study may keep some of the genes only, and means of cells sum to less.
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -43,7 +43,7 @@ pub struct CellTypist {
     /// It ends when no entry of the gradient of the mean loss is above this: 1e-5. scikit-learn's 1e-4 ends earlier (ours,
     /// since the classes are minimised together).
     pub tolerance: f64,
-    /// Stochastic gradient descent with this strength of the penalty in the place of L-BFGS, as CellTypist's `use_SGD` with
+    /// Stochastic gradient descent with this strength of the penalty instead of L-BFGS, as CellTypist's `use_SGD` with
     /// its `alpha` of 1e-4; None. Then `iterations` are passes over the cells, and a pass has to lower the mean loss by 1e-3
     /// (scikit-learn's `tol`); `c` and `tolerance` are not used.
     pub sgd: Option<f64>,
@@ -167,7 +167,7 @@ impl Trained {
         self.decisions_without(expression, &[])
     }
 
-    /// Decisions that leave some genes out: what a zero of theirs adds is taken off.
+    /// Decisions without some genes: the contribution of their zeros is subtracted.
     fn decisions_without(&self, expression: &Expression, missing: &[u32]) -> Result<Array2<f32>, EvaluateError> {
         let (found, expected) = (expression.genes(), self.standardizer.columns());
         if found != expected {

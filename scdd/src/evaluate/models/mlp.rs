@@ -1,7 +1,7 @@
-//! A small multilayer perceptron on log-normalised expression: one hidden layer of rectified units, softmax, Adam.
+//! Multilayer perceptron (MLP) on log-normalised expression: one hidden ReLU layer, softmax, Adam.
 //!
 //! A batch goes through the first layer gene by gene: the weights of a gene are read once for all cells that express it,
-//! and updated while its gradient is at hand, so that 20,000 genes do not go through memory for every cell. Genes that no
+//! and updated right after its gradient, so that memory traffic does not grow with the cells. Genes that no
 //! training cell expresses keep the weights that they were drawn with: their gradient is zero in every step.
 
 use std::sync::Arc;
@@ -282,22 +282,22 @@ mod tests {
         let (genes, hidden, classes) = (6, 5, 3);
         let mut network = Network::new(genes, hidden, classes, &mut seed::stream(5, "MLP gradient"));
         let dense: Vec<f32> =
-            (0..2 * genes).map(|place| if place % 2 == 0 { 1.0 + place as f32 / 3.0 } else { 0.0 }).collect();
+            (0..2 * genes).map(|position| if position % 2 == 0 { 1.0 + position as f32 / 3.0 } else { 0.0 }).collect();
         let cells = Expression::from_dense(genes, &dense).unwrap().transposed();
         let pass = network.backward(cells.clone(), &[1, 2]);
         assert!(pass.hidden.iter().any(|value| *value > 0.0));
         let mut gradient = vec![f32::NAN; network.weights.len()];
         pass.gradient(&[true; 6], |start, piece| gradient[start..start + piece.len()].copy_from_slice(piece));
-        for (place, ours) in gradient.into_iter().enumerate() {
-            let weight = network.weights[place];
+        for (position, ours) in gradient.into_iter().enumerate() {
+            let weight = network.weights[position];
             let mut at = |weight: f32| {
-                network.weights[place] = weight;
+                network.weights[position] = weight;
                 let output = network.forward(&cells).1;
                 -(f64::from(output[1]).ln() + f64::from(output[3 + 2]).ln()) / 2.0
             };
             let difference = (at(weight + 1e-3) - at(weight - 1e-3)) / 2e-3;
-            network.weights[place] = weight;
-            assert!((f64::from(ours) - difference).abs() < 2e-3, "weight {place}: {ours} {difference}");
+            network.weights[position] = weight;
+            assert!((f64::from(ours) - difference).abs() < 2e-3, "weight {position}: {ours} {difference}");
         }
     }
 }

@@ -55,14 +55,14 @@ mod tests {
         let weights: Vec<f32> = (0..19).map(|i| (i as f32 * 0.37).sin()).collect();
         let mut sums = vec![0.5; 3 * 19];
         add_products(&[2, 0], &[0.3, -1.7], &weights, &mut sums);
-        for (place, sum) in sums.iter().enumerate() {
-            let value = [-1.7, 0.0, 0.3][place / 19];
-            assert_eq!(*sum, 0.5 + value * weights[place % 19]);
+        for (position, sum) in sums.iter().enumerate() {
+            let value = [-1.7, 0.0, 0.3][position / 19];
+            assert_eq!(*sum, 0.5 + value * weights[position % 19]);
         }
         let mut back = vec![9.0; 19];
         sum_products(&[2, 0], &[0.3, -1.7], &sums, &mut back);
-        for (place, found) in back.iter().enumerate() {
-            assert_eq!(*found, 0.0 + 0.3 * sums[38 + place] + -1.7 * sums[place]);
+        for (position, found) in back.iter().enumerate() {
+            assert_eq!(*found, 0.0 + 0.3 * sums[38 + position] + -1.7 * sums[position]);
         }
     }
 }

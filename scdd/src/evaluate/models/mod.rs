@@ -1,6 +1,6 @@
-//! Evaluation models: what is trained on a set, real or synthetic, and then scored on real cells.
+//! Evaluation models: classifiers that are trained on a set, real or synthetic, and scored on real cells.
 //!
-//! | model | sees | networks |
+//! | model | input | networks |
 //! |---|---|---|
 //! | [`LinearProbe`] | latents of the frozen foundation model | as many as the protocol says |
 //! | [`CellTypist`] | standardised expression | one: it has one solution |
@@ -10,8 +10,8 @@
 //! | [`Tosica`] | expression, gathered into gene sets | as many as the protocol says |
 //! | [`ScDeepInsight`] | expression on a map of genes | as many as the protocol says |
 //!
-//! Distillation moves cells until they suit linear heads on latents. The other models were never asked, so that their
-//! scores say whether the cells themselves are good (Yu et al. 2025, table IV: cross-architecture).
+//! Distillation optimises cells for linear heads on latents. The other models have no part in it, so that their scores
+//! show how the cells generalise (Yu et al. 2025, table IV: cross-architecture).
 
 mod celltypist;
 mod linear_probe;
@@ -86,7 +86,7 @@ pub trait EvaluationModel: Send + Sync {
     /// What tables call it.
     fn name(&self) -> String;
 
-    /// Whether it sees latents of the foundation model in the place of expression; false. Its rows then name that model,
+    /// Whether it sees latents of the foundation model instead of expression; false. Its rows then name that model,
     /// and features that are no cells can be its training set.
     fn sees_latents(&self) -> bool {
         false
@@ -211,7 +211,7 @@ fn softmax(mut values: Array2<f32>) -> Array2<f32> {
 }
 
 /// A model of a file; the error says what does not fit.
-pub(super) fn load(saved: &SavedModel) -> Result<Box<dyn TrainedModel>, String> {
+pub(crate) fn load(saved: &SavedModel) -> Result<Box<dyn TrainedModel>, String> {
     match saved.kind.as_str() {
         linear_probe::KIND => linear_probe::load(saved),
         celltypist::KIND => celltypist::load(saved),

@@ -1,4 +1,4 @@
-//! A random forest on expression (Breiman 2001), with scikit-learn's defaults.
+//! Random forest on expression (Breiman 2001), with scikit-learn's defaults.
 
 use ndarray::{Array1, Array2};
 use rayon::prelude::*;

@@ -47,7 +47,7 @@ fn every_model_learns_classes_from_few_cells_and_from_many_and_one_seed_gives_on
                 assert_eq!(decisions, other.decide(&input(&test)).unwrap(), "{}", model.name());
                 let right = accuracy(&one.predict(&input(&test)).unwrap(), &truth);
                 assert!(right > 0.85, "{}, {count} cells: {right}", model.name());
-                assert!(one.training_accuracy().is_none_or(|share| share > 0.9));
+                assert!(one.training_accuracy().is_none_or(|accuracy| accuracy > 0.9));
             }
         }
     }

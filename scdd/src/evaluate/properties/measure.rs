@@ -1,4 +1,4 @@
-//! One set's zeros, library sizes and class profiles.
+//! Properties of one set: zeros, library sizes and class profiles.
 
 use super::SetProperties;
 use super::correlations::{Correlations, distance};
@@ -108,8 +108,8 @@ impl Measured {
         let present: Vec<(usize, &Vec<f64>)> =
             self.profiles.iter().enumerate().filter_map(|(class, profile)| Some((class, profile.as_ref()?))).collect();
         let mut distances = Vec::new();
-        for (place, (class, profile)) in present.iter().enumerate() {
-            for (other, of_other) in &present[place + 1..] {
+        for (position, (class, profile)) in present.iter().enumerate() {
+            for (other, of_other) in &present[position + 1..] {
                 let squares: f64 = profile.iter().zip(*of_other).map(|(a, b)| (a - b).powi(2)).sum();
                 distances.push(((*class, *other), squares.sqrt()));
             }
