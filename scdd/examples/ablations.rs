@@ -116,7 +116,8 @@ fn choices() -> Result<Vec<Method>> {
             surrogates.push(surrogate);
             "with"
         };
-        methods.push(objective(&format!("{change} the surrogate: {}", surrogate.name()), ridge().surrogates(&surrogates)));
+        methods
+            .push(objective(&format!("{change} the surrogate: {}", surrogate.name()), ridge().surrogates(&surrogates)));
     }
     methods.push(objective("with all six surrogates", ridge().surrogates(&RidgeSurrogate::ALL)));
     methods.extend([

@@ -1,4 +1,4 @@
-//! One error for the whole pipeline, made of one enum per folder.
+//! One error for the whole pipeline, made of one enum per folder, and the error of a setting, which all of them have.
 
 /// What went wrong, where: each folder's own error says what was found, what was expected, and the mend.
 #[derive(Debug, thiserror::Error)]
@@ -41,3 +41,28 @@ pub enum Error {
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A setting outside its range: what it was, and what it may be. Every folder's error has it as `Setting`.
+///
+/// ```
+/// use scdd::error::SettingError;
+/// let error = SettingError::new("per_class", 0, "1 or more");
+/// assert_eq!(error.to_string(), "per_class is 0; expected 1 or more");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} is {found}; expected {expected}")]
+pub struct SettingError {
+    /// The setting.
+    pub setting: &'static str,
+    /// What it was.
+    pub found: String,
+    /// What it may be, and where that helps the way to get there.
+    pub expected: String,
+}
+
+impl SettingError {
+    /// Of a setting, by name.
+    pub fn new(setting: &'static str, found: impl ToString, expected: impl Into<String>) -> Self {
+        Self { setting, found: found.to_string(), expected: expected.into() }
+    }
+}

@@ -68,10 +68,10 @@ pub use benchmark::benchmark;
 pub use cells::{Cells, Counts, H5ad, Labels, LogNormalized, demo_cells, read_h5ad, simulate};
 pub use device::{default_device, device};
 pub use distill::{
-    CovarianceMatching, Distilled, DistilledEmbeddings, DistributionMatching, GradientMatching, KernelMatching, Mixture,
-    Optimizer, SmallClasses, Init, TrajectoryMatching,
+    CovarianceMatching, Distilled, DistilledEmbeddings, DistributionMatching, GradientMatching, Init, KernelMatching,
+    Mixture, Optimizer, SmallClasses, TrajectoryMatching,
 };
-pub use error::{Error, Result};
+pub use error::{Error, Result, SettingError};
 pub use foundation::Foundation;
 pub use scdg::{Noise, Sampler, Scdg};
 pub use study::Study;
@@ -81,3 +81,6 @@ pub use burn;
 pub use ndarray;
 pub use plotly;
 pub use polars;
+pub use rand;
+pub use rand_chacha;
+pub use serde_json;

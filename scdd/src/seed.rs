@@ -11,7 +11,7 @@ pub const DEFAULT_SEED: u64 = 7;
 /// use of randomness in one place does not change what another place draws.
 ///
 /// ```
-/// use rand::RngExt;
+/// use scdd::rand::RngExt;
 /// let mut a = scdd::seed::stream(7, "split");
 /// let mut b = scdd::seed::stream(7, "split");
 /// assert_eq!(a.random::<u64>(), b.random::<u64>());

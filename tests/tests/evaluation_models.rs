@@ -117,7 +117,7 @@ fn two_tasks() -> Cells<LogNormalized> {
 
 #[test]
 fn one_distilled_set_of_two_label_columns_is_evaluated_by_each_of_them() {
-    let study = two_tasks().study("cell_type").also("disease").seed(11).foundation_epochs(10).run().unwrap();
+    let study = two_tasks().study("cell_type").joint_label("disease").seed(11).foundation_epochs(10).run().unwrap();
     assert_eq!((study.classes().len(), study.label()), (8, "cell_type | disease"));
     let set = study.metacells().run().unwrap().distill(RidgeSurrogates::default()).steps(5).run().unwrap();
     let cells = set.cells().unwrap();
@@ -137,14 +137,14 @@ fn one_distilled_set_of_two_label_columns_is_evaluated_by_each_of_them() {
     // A column that the classes don't decide can't be evaluated, and the error says what would do.
     let alone = two_tasks().study("cell_type").foundation_epochs(1).run().unwrap();
     let message = alone.evaluate().label("disease").run().unwrap_err().to_string();
-    assert!(message.contains("2 values") && message.contains(".also(\"disease\")"), "{message}");
-    assert!(two_tasks().study("disease").also("disease").run().is_err());
+    assert!(message.contains("2 values") && message.contains(".joint_label(\"disease\")"), "{message}");
+    assert!(two_tasks().study("disease").joint_label("disease").run().is_err());
 }
 
 #[test]
 fn labels_that_no_training_cell_has_are_counted_and_reported_and_one_label_alone_is_refused() {
     let cells = two_tasks();
-    let opened = cells.study("cell_type").also("disease").seed(11).foundation_epochs(1);
+    let opened = cells.study("cell_type").joint_label("disease").seed(11).foundation_epochs(1);
     // A coarser column, in which three test cells have a label of their own.
     let study = opened.clone().run().unwrap();
     let test: Vec<usize> = {
@@ -165,7 +165,7 @@ fn labels_that_no_training_cell_has_are_counted_and_reported_and_one_label_alone
             .collect();
     let renamed = cells.with_obs(Column::new("outcome".into(), names)).unwrap();
     let renamed = renamed.with_obs(Column::new("same".into(), vec!["one"; cells.cells()])).unwrap();
-    let study = renamed.study("cell_type").also("disease").seed(11).foundation_epochs(1).run().unwrap();
+    let study = renamed.study("cell_type").joint_label("disease").seed(11).foundation_epochs(1).run().unwrap();
     let evaluation =
         study.evaluate().label("outcome").model(NearestNeighbours::default()).protocol(protocol()).run().unwrap();
     let note = "3 scored cells with a label that no training cell has ('unheard of') count as wrong";

@@ -51,7 +51,7 @@ fn about<Stage>(cells: &scdd::Cells<Stage>) -> Value {
     json!({
         "cells": cells.cells(),
         "genes": cells.genes(),
-        "share_of_zeros": cells.share_of_zeros(),
+        "sparsity": cells.sparsity(),
         "obs": cells.obs().get_column_names().iter().map(|name| column(name)).collect::<Vec<_>>(),
         "obsm": cells.obsm_keys(),
         "source_sha256": cells.provenance().sha256,

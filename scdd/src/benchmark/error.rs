@@ -9,15 +9,8 @@ use crate::text::{first_few, grouped};
 #[non_exhaustive]
 pub enum BenchmarkError {
     /// A setting outside its range.
-    #[error("{name} is {found}; expected {expected}")]
-    Setting {
-        /// The setting.
-        name: &'static str,
-        /// What it was.
-        found: String,
-        /// What it may be.
-        expected: String,
-    },
+    #[error(transparent)]
+    Setting(#[from] crate::error::SettingError),
     /// A method or model that there isn't.
     #[error("there is no {kind} '{name}'; there are {}", .known.join("; "))]
     Unknown {

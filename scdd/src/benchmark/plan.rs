@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::method::Kind;
 use super::row::Key;
 use super::{Benchmark, BenchmarkError, Method};
+use crate::error::SettingError;
 use crate::evaluate::EvaluationModel;
 
 /// What runs, study by study.
@@ -140,7 +141,7 @@ impl Benchmark {
 
     fn check(&self) -> Result<(), BenchmarkError> {
         let fail = |name, found: String, expected: &str| {
-            Err(BenchmarkError::Setting { name, found, expected: expected.to_owned() })
+            Err(BenchmarkError::Setting(SettingError::new(name, found, expected)))
         };
         if self.sources.is_empty() || self.sources.iter().any(|source| source.labels.is_empty()) {
             return fail("file", "without a label column, or not there".to_owned(), ".file(path, [\"cell_type\"])");

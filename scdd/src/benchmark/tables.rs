@@ -4,6 +4,7 @@ use super::method::{Method, all_methods};
 use super::recipe::{Objective, Recipe};
 use super::{Benchmark, BenchmarkError};
 use crate::distill::Pipeline;
+use crate::error::SettingError;
 use crate::evaluate::all_models;
 
 /// Steps at which table VII looks.
@@ -64,11 +65,7 @@ impl Benchmark {
                 });
                 head(self.per_class([1]).methods(points))
             }
-            other => Err(BenchmarkError::Setting {
-                name: "table",
-                found: other.to_string(),
-                expected: "2, 3, 4, 5, 6 or 7".to_owned(),
-            }),
+            other => Err(BenchmarkError::Setting(SettingError::new("table", other, "2, 3, 4, 5, 6 or 7"))),
         }
     }
 
@@ -82,7 +79,7 @@ impl Benchmark {
         if number != 4 {
             let expected =
                 "4; figures 5 to 7 are those of a distilled set: heatmap(), umap(), correlation()".to_owned();
-            return Err(BenchmarkError::Setting { name: "figure", found: number.to_string(), expected });
+            return Err(BenchmarkError::Setting(SettingError::new("figure", number, expected)));
         }
         let head = |hidden: Vec<usize>| {
             Method::of_recipe(Recipe::new(Pipeline::Scdg, Objective::Gradient { hidden, unfrozen: false }))

@@ -27,7 +27,7 @@ pub(crate) use known::cache_folder;
 pub use known::demo_cells;
 pub use labels::Labels;
 pub(crate) use obsm::Obsm;
-pub use simulate::{Simulate, SimulationConfig, simulate};
+pub use simulate::{SimulationBuilder, SimulationConfig, simulate};
 
 /// Stage: integer counts, as sequenced.
 #[derive(Clone, Copy, Debug)]

@@ -19,13 +19,13 @@ impl<Stage> fmt::Debug for Cells<Stage> {
 
 impl<Stage> Cells<Stage> {
     /// Share of the `[cells, genes]` matrix that is zero, from 0 to 1.
-    pub fn share_of_zeros(&self) -> f64 {
-        1.0 - self.expression.stored() as f64 / (self.cells() as f64 * self.genes() as f64)
+    pub fn sparsity(&self) -> f64 {
+        1.0 - self.expression.nnz() as f64 / (self.cells() as f64 * self.genes() as f64)
     }
 
     /// What the cells are, in a few lines: their number, the share of zeros, and what each `obs` column holds.
     pub fn summary(&self) -> String {
-        let mut text = format!("{self:?}, {:.1}% zeros\nfrom {}\n", 100.0 * self.share_of_zeros(), self.source());
+        let mut text = format!("{self:?}, {:.1}% zeros\nfrom {}\n", 100.0 * self.sparsity(), self.source());
         for (name, kind) in self.columns() {
             text.push_str(&format!("  obs {name}: {kind}\n"));
         }
@@ -55,7 +55,7 @@ impl<Stage> Cells<Stage> {
             grouped(self.cells()),
             grouped(self.genes()),
             stage_name::<Stage>(),
-            100.0 * self.share_of_zeros(),
+            100.0 * self.sparsity(),
             escape(&self.source())
         );
         show(&[("text/plain", self.summary().trim_end()), ("text/html", &html)]);

@@ -76,14 +76,14 @@ impl Default for SimulationConfig {
 /// assert_eq!(sizes.iter().min(), Some(&2));
 /// # Ok::<(), scdd::Error>(())
 /// ```
-pub fn simulate() -> Simulate {
-    Simulate { config: SimulationConfig::default() }
+pub fn simulate() -> SimulationBuilder {
+    SimulationBuilder { config: SimulationConfig::default() }
 }
 
-/// A simulation that is being set up; [`run`](Simulate::run) makes the cells.
+/// A simulation that is being set up; [`run`](SimulationBuilder::run) makes the cells.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is simulated before .run()"]
-pub struct Simulate {
+pub struct SimulationBuilder {
     config: SimulationConfig,
 }
 
@@ -93,7 +93,7 @@ macro_rules! setters {
     };
 }
 
-impl Simulate {
+impl SimulationBuilder {
     setters! {
         /// Number of cells.
         cells: usize,

@@ -11,6 +11,7 @@ use super::means::group_means;
 use super::objective::Matching;
 use super::passes::{Seen, Upstream};
 use super::path::Pipeline;
+use crate::error::SettingError;
 use crate::{seed, tensors};
 
 impl Run<'_> {
@@ -79,7 +80,7 @@ impl Run<'_> {
         if pipeline != Pipeline::Embeddings {
             let found = format!("false, and {objective} asked for expression");
             let expected = "true, the default".to_owned();
-            return DistillError::Setting { setting: "compares_expression", found, expected };
+            return DistillError::Setting(SettingError::new("compares_expression", found, expected));
         }
         DistillError::NoExpression { objective, pipeline: pipeline.name(&self.objective.short_name()) }
     }

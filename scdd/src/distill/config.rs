@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::codes::SmallClasses;
 use super::error::DistillError;
+use super::init::Init;
 use super::optimizer::{Optimizer, Steps};
 use super::path::Chain;
-use super::init::Init;
 use super::validation::{EarlyStopping, ValidationModels, ValidationScore};
+use crate::error::SettingError;
 use crate::scdg::Noise;
 use crate::seed;
 
@@ -105,7 +106,7 @@ impl DistillConfig {
     /// Checks what no pipeline can run with, and the learning rates.
     pub(super) fn check(&self, rates: &[f64]) -> Result<(), DistillError> {
         let fail = |setting, found: String, expected: &str| {
-            Err(DistillError::Setting { setting, found, expected: expected.to_owned() })
+            Err(DistillError::Setting(SettingError::new(setting, found, expected)))
         };
         if rates.is_empty() {
             return fail("choose_learning_rate", "an empty list".to_owned(), "at least 1 learning rate");
@@ -134,7 +135,8 @@ impl DistillConfig {
             }
         }
         if self.marker_fractions.len() > 1 && self.validation_models == ValidationModels::LinearHead {
-            let found = format!("{} shares, and linear heads to choose, which see all genes", self.marker_fractions.len());
+            let found =
+                format!("{} shares, and linear heads to choose, which see all genes", self.marker_fractions.len());
             return fail("marker_fractions", found, "one share, or .validation_models(ValidationModels::Surrogates)");
         }
         if let Optimizer::Sgd { momentum } = self.optimizer

@@ -65,7 +65,7 @@ impl Distilled {
     /// let markers = distilled.markers().unwrap().iter().filter(|marker| **marker).count();
     /// assert_eq!(markers, study.cells().genes().div_ceil(4));
     /// let input = distilled.model_input(study.foundation())?;
-    /// assert!(input.expression()?.stored() <= markers * distilled.labels().len());
+    /// assert!(input.expression()?.nnz() <= markers * distilled.labels().len());
     /// # Ok::<(), scdd::Error>(())
     /// ```
     ///
@@ -74,7 +74,9 @@ impl Distilled {
     pub fn model_input(&self, foundation: &Foundation) -> crate::Result<ModelInput> {
         let whole = ModelInput::new(Expression::from_array(self.expression())?).seen_through(foundation);
         Ok(match self.markers() {
-            Some(markers) => whole.showing(Expression::from_array(&mask_expression(self.expression().clone(), markers))?),
+            Some(markers) => {
+                whole.showing(Expression::from_array(&mask_expression(self.expression().clone(), markers))?)
+            }
             None => whole,
         })
     }

@@ -89,15 +89,8 @@ pub enum DistillError {
         smallest: usize,
     },
     /// A setting outside its range.
-    #[error("{setting} is {found}; expected {expected}")]
-    Setting {
-        /// Which setting.
-        setting: &'static str,
-        /// What it was.
-        found: String,
-        /// What it may be.
-        expected: String,
-    },
+    #[error(transparent)]
+    Setting(#[from] crate::error::SettingError),
     /// The checkpoints of a distillation can't be used.
     #[error("checkpoint {}: {problem}", path.display())]
     Checkpoint {

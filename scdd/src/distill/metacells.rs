@@ -12,6 +12,7 @@ use burn::tensor::Tensor;
 
 use super::error::DistillError;
 use super::kmeans::kmeans;
+use crate::error::SettingError;
 use crate::progress::Progress;
 use crate::study::Study;
 use crate::{seed, tensors};
@@ -84,7 +85,7 @@ impl MetacellsBuilder {
     pub fn run(&self) -> crate::Result<Metacells> {
         if self.per_class == 0 {
             let expected = "at least 1 metacell".to_owned();
-            return Err(DistillError::Setting { setting: "per_class", found: "0".to_owned(), expected }.into());
+            return Err(DistillError::Setting(SettingError::new("per_class", "0", expected)).into());
         }
         let (study, started) = (&self.study, Instant::now());
         let classes = study.training_cells().train_per_class();

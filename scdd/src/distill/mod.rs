@@ -31,6 +31,7 @@ mod distilled_embeddings;
 mod engine;
 mod error;
 mod few_genes;
+mod init;
 mod kmeans;
 mod look;
 mod markers;
@@ -42,7 +43,6 @@ mod passes;
 mod path;
 mod read_back;
 mod run;
-mod init;
 mod validation;
 mod watch;
 
@@ -53,6 +53,7 @@ pub use distillation::Distillation;
 pub use distilled::Distilled;
 pub use distilled_embeddings::DistilledEmbeddings;
 pub use error::DistillError;
+pub use init::Init;
 pub(crate) use kmeans::{distance as squared_distance, kmeans};
 pub use metacells::{Metacells, MetacellsBuilder};
 pub use objective::{
@@ -61,5 +62,4 @@ pub use objective::{
 };
 pub use optimizer::{Optimizer, Steps};
 pub use path::{Chain, Pipeline, SampleBuilder};
-pub use init::Init;
 pub use validation::{EarlyStopping, ValidationModels, ValidationScore};

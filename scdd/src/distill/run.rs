@@ -12,11 +12,12 @@ use super::config::{DistillConfig, DistillHistory};
 use super::distillation::Distillation;
 use super::engine::{Made, Run};
 use super::error::DistillError;
+use super::init;
 use super::optimizer::Optimizer;
 use super::path::Pipeline;
-use super::start;
 use super::validation::{Validation, ValidationScore};
 use super::{Distilled, DistilledEmbeddings};
+use crate::error::SettingError;
 use crate::progress::Progress;
 
 impl<Set> DistillBuilder<Set> {
@@ -102,7 +103,7 @@ impl<Set> DistillBuilder<Set> {
         let mut progress = Progress::new("choosing a start", config.n_init);
         let (mut scores, mut best): (Vec<ValidationScore>, Option<ValidationScore>) = (Vec::new(), None);
         for draw in 0..config.n_init {
-            let drawn = if draw == 0 { first.clone() } else { start::drawn(path, config, draw)? };
+            let drawn = if draw == 0 { first.clone() } else { init::drawn(path, config, draw)? };
             if self.interrupt.requested() || (draw == 1 && drawn.values == first.values) {
                 break;
             }
@@ -145,7 +146,7 @@ impl<Set> DistillBuilder<Set> {
         match refused.into_iter().find(|(_, refused, ..)| *refused) {
             Some((setting, _, has, only)) => {
                 let found = format!("set, and {} {has}", pipeline.name(&self.objective.short_name()));
-                Err(DistillError::Setting { setting, found, expected: format!("it to be left out: {only}") })
+                Err(DistillError::Setting(SettingError::new(setting, found, format!("it to be left out: {only}"))))
             }
             None => Ok(()),
         }

@@ -5,15 +5,8 @@
 #[non_exhaustive]
 pub enum EvaluateError {
     /// A setting outside its range.
-    #[error("{name} is {value}; expected {expected}")]
-    Setting {
-        /// The setting.
-        name: &'static str,
-        /// What it was.
-        value: String,
-        /// Its range.
-        expected: &'static str,
-    },
+    #[error(transparent)]
+    Setting(#[from] crate::error::SettingError),
     /// A classifier of one class learns nothing.
     #[error(
         "all {cells} training cells have label {class}; a classifier needs two classes or more: choose another \

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::EvaluateError;
+use crate::error::SettingError;
 
 /// How evaluation models are trained: several freshly initialised networks, each by SGD as PyTorch's
 /// `torch.optim.SGD` does it (weight decay added to the gradient of weights and bias, momentum without dampening).
@@ -76,7 +77,7 @@ impl Protocol {
     /// When a count is zero, or a rate, momentum, decay or scale is outside its range; the error names it.
     pub fn check(&self) -> Result<(), EvaluateError> {
         let demand = |holds: bool, name, value: String, expected| {
-            if holds { Ok(()) } else { Err(EvaluateError::Setting { name, value, expected }) }
+            if holds { Ok(()) } else { Err(EvaluateError::Setting(SettingError::new(name, value, expected))) }
         };
         for (name, count) in [("networks", self.networks), ("epochs", self.epochs), ("batch_size", self.batch_size)] {
             demand(count > 0, name, count.to_string(), "1 or more")?;

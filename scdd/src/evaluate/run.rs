@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use itertools::Itertools;
 
-use super::scorer::{Scorer, ScoredOn};
+use super::scorer::{ScoredOn, Scorer};
 use super::{
-    ClassMean, EvaluateError, Evaluation, EvaluationModel, EvaluationRow, LinearProbe, Protocol, RandomCells,
-    Baseline, TrainingSet,
+    Baseline, ClassMean, EvaluateError, Evaluation, EvaluationModel, EvaluationRow, LinearProbe, Protocol, RandomCells,
+    TrainingSet,
 };
 use crate::Error;
 use crate::distill::{Distilled, DistilledEmbeddings};
@@ -148,7 +148,7 @@ impl EvaluateBuilder {
     }
 
     /// Evaluates another label column than the study's classes: one of those that it combines
-    /// ([`also`](crate::study::StudyBuilder::also)), or one that the classes decide, such as a coarser type. Sets and baselines stay
+    /// ([`joint_label`](crate::study::StudyBuilder::joint_label)), or one that the classes decide, such as a coarser type. Sets and baselines stay
     /// those of the classes; each cell is given the label that its class has in the column, and test cells have their own.
     ///
     /// ```
@@ -161,7 +161,7 @@ impl EvaluateBuilder {
     /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
     /// let evaluation = study.evaluate().label("lineage").run()?;
     /// assert_eq!(evaluation.notes(), ["evaluated by 'lineage'"]);
-    /// assert!(study.evaluate().label("batch").run().unwrap_err().to_string().contains(".also(\"batch\")"));
+    /// assert!(study.evaluate().label("batch").run().unwrap_err().to_string().contains(".joint_label(\"batch\")"));
     /// # Ok::<(), scdd::Error>(())
     /// ```
     pub fn label(mut self, column: &str) -> Self {

@@ -3,6 +3,7 @@
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 
 use super::{EvaluateError, Scores};
+use crate::error::SettingError;
 
 /// How one training set did under one evaluation model, over the networks of the protocol.
 ///
@@ -80,7 +81,7 @@ impl EvaluationRow {
     ) -> Result<Self, EvaluateError> {
         for (name, count) in [("networks", scores.len()), ("training cells", training_cells)] {
             if count == 0 {
-                return Err(EvaluateError::Setting { name, value: "0".into(), expected: "1 or more" });
+                return Err(EvaluateError::Setting(SettingError::new(name, "0", "1 or more")));
             }
         }
         let of = |score: fn(&Scores) -> f64| -> Vec<f64> { scores.iter().map(score).collect() };

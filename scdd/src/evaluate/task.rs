@@ -1,7 +1,7 @@
 //! What models are trained to tell: the classes of the study, or another label column that the classes decide.
 //!
 //! A synthetic cell has the labels of its class. So a column can be evaluated when all training cells of a class have one value
-//! in it: because the study combined it (`cells.study("cell_type").also("disease")`), or because it is coarser.
+//! in it: because the study combined it (`cells.study("cell_type").joint_label("disease")`), or because it is coarser.
 
 use std::collections::BTreeMap;
 
@@ -125,7 +125,7 @@ fn decided(study: &Study, column: &str) -> crate::Result<Vec<String>> {
             several => {
                 let problem = format!(
                     "training cells of '{}' have {} of it ({}), and a synthetic cell of that class has none of them. \
-                     Study combinations of both: cells.study(\"{}\").also(\"{column}\")",
+                     Study combinations of both: cells.study(\"{}\").joint_label(\"{column}\")",
                     study.classes()[class],
                     count(several.len(), "value"),
                     first_few(several),

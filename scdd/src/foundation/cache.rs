@@ -72,7 +72,7 @@ impl EmbeddingCache {
 
     /// Where the embeddings would lie; None when they are not kept.
     fn path(&self, model: &Foundation, cells: &Cells<LogNormalized>) -> Option<PathBuf> {
-        if cells.expression().stored() < self.least {
+        if cells.expression().nnz() < self.least {
             return None;
         }
         let key = key(&model.checksum()?, model.latent(), cells.gene_names(), cells.expression());
@@ -88,10 +88,10 @@ fn key(model: &str, latent: usize, genes: &[String], expression: &Expression) ->
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);
     }
-    for number in [latent, expression.genes(), expression.cells(), expression.stored()] {
+    for number in [latent, expression.genes(), expression.cells(), expression.nnz()] {
         hash.update((number as u64).to_le_bytes());
     }
-    add(&mut hash, expression.pointers(), |pointer| pointer.to_le_bytes());
+    add(&mut hash, expression.indptr(), |pointer| pointer.to_le_bytes());
     add(&mut hash, expression.indices(), |gene| gene.to_le_bytes());
     add(&mut hash, expression.values(), |value| value.to_le_bytes());
     hexadecimal(hash)
@@ -286,7 +286,7 @@ mod tests {
         let bench = Bench::new();
         bench.cache().embed(&bench.model(0.5, false), &bench.cells).unwrap();
         EmbeddingCache::none().embed(&bench.model(0.5, true), &bench.cells).unwrap();
-        let least = bench.cells.expression().stored() + 1;
+        let least = bench.cells.expression().nnz() + 1;
         EmbeddingCache { least, ..bench.cache() }.embed(&bench.model(0.5, true), &bench.cells).unwrap();
         assert_eq!((bench.asked(), bench.files().len()), (3, 0));
     }

@@ -74,7 +74,7 @@ impl SparseMat<f64> for Matrix<'_> {
     }
 
     fn nnz(&self) -> usize {
-        self.rows.stored()
+        self.rows.nnz()
     }
 
     fn mul_vec(&self, x: &[f64], y: &mut [f64], trans: bool) {

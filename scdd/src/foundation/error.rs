@@ -64,15 +64,8 @@ pub enum FoundationError {
         learning_rate: f64,
     },
     /// A setting outside its range.
-    #[error("{setting} is {found}; expected {expected}")]
-    Setting {
-        /// Which setting.
-        setting: &'static str,
-        /// What it was.
-        found: String,
-        /// What it may be.
-        expected: &'static str,
-    },
+    #[error(transparent)]
+    Setting(#[from] crate::error::SettingError),
     /// More principal components than the cells or genes have.
     #[error(
         "{found} principal components are asked for of {cells} training cells x {genes} genes; from 1 to {most} are \

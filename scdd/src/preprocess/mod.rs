@@ -9,7 +9,7 @@ mod variable_genes;
 
 pub use error::PreprocessError;
 pub use most_variable::most_variable_genes;
-pub use normalize::{Preprocess, PreprocessConfig, PreprocessPlan};
+pub use normalize::{PreprocessBuilder, PreprocessConfig, PreprocessPlan};
 pub(crate) use parts::parts;
 pub use parts::{TestCells, TrainingCells};
 pub use split::{Split, stratified_split};

@@ -30,10 +30,10 @@ impl Default for PreprocessConfig {
     }
 }
 
-/// Preprocessing that is being set up; [`run`](Preprocess::run) does it.
+/// Preprocessing that is being set up; [`run`](PreprocessBuilder::run) does it.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is done before .run()"]
-pub struct Preprocess {
+pub struct PreprocessBuilder {
     cells: Cells<Counts>,
     config: PreprocessConfig,
     only_genes: Option<Arc<HashSet<String>>>,
@@ -59,8 +59,8 @@ impl Cells<Counts> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn preprocess(&self) -> Preprocess {
-        Preprocess { cells: self.clone(), config: PreprocessConfig::default(), only_genes: None }
+    pub fn preprocess(&self) -> PreprocessBuilder {
+        PreprocessBuilder { cells: self.clone(), config: PreprocessConfig::default(), only_genes: None }
     }
 }
 
@@ -77,7 +77,7 @@ pub struct PreprocessPlan {
     pub kept_cells: Vec<usize>,
     /// Genes that would be kept, rising.
     pub kept_genes: Vec<usize>,
-    /// Kept cells without a count in a kept gene; any makes [`Preprocess::run`] fail.
+    /// Kept cells without a count in a kept gene; any makes [`PreprocessBuilder::run`] fail.
     pub zero_cells: usize,
     /// Fewest and most counts of a kept cell over kept genes.
     pub counts: (f64, f64),
@@ -106,7 +106,7 @@ impl PreprocessPlan {
     }
 }
 
-impl Preprocess {
+impl PreprocessBuilder {
     /// Genes that a cell must express to be kept.
     pub fn min_genes(mut self, min_genes: usize) -> Self {
         self.config.min_genes = min_genes;

@@ -31,13 +31,16 @@ pub fn stop_requested() -> bool {
     STOP.load(Ordering::SeqCst)
 }
 
-/// [`request_stop`] for a kernel, which finds it by this name in the shared object.
+/// [`request_stop`] for a notebook kernel, which finds it by this name in the shared object. Public so that the linker keeps
+/// it; Rust calls [`request_stop`].
+#[doc(hidden)]
 #[unsafe(no_mangle)]
 pub extern "C" fn scdd_request_stop() {
     request_stop();
 }
 
-/// [`clear_stop`] for a kernel, which finds it by this name in the shared object.
+/// [`clear_stop`] for a notebook kernel, as [`scdd_request_stop`].
+#[doc(hidden)]
 #[unsafe(no_mangle)]
 pub extern "C" fn scdd_clear_stop() {
     clear_stop();

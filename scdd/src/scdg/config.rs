@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ScdgError;
 use super::denoiser::DenoiserConfig;
 use super::schedule::{LossWeights, Schedule};
+use crate::error::SettingError;
 use crate::seed;
 
 /// How SCDG is trained.
@@ -72,7 +73,7 @@ pub struct ScdgHistory {
 impl ScdgConfig {
     pub(super) fn check(&self) -> Result<(), ScdgError> {
         let fail = |setting, found: String, expected: &str| {
-            Err(ScdgError::Setting { setting, found, expected: expected.to_owned() })
+            Err(ScdgError::Setting(SettingError::new(setting, found, expected)))
         };
         if self.steps == 0 || self.batch == 0 {
             return fail("steps x batch", format!("{} x {}", self.steps, self.batch), "at least 1 x 1");

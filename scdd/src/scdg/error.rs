@@ -10,15 +10,8 @@ use crate::text::first_few;
 #[non_exhaustive]
 pub enum ScdgError {
     /// A setting outside its range.
-    #[error("{setting} is {found}; expected {expected}")]
-    Setting {
-        /// Which setting.
-        setting: &'static str,
-        /// What it was.
-        found: String,
-        /// What it may be.
-        expected: String,
-    },
+    #[error(transparent)]
+    Setting(#[from] crate::error::SettingError),
     /// Asked to stop before its first step.
     #[error(transparent)]
     Stopped(#[from] crate::progress::Stopped),

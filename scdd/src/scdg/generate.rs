@@ -9,6 +9,7 @@ use super::generator::Generator;
 use super::sampler::Sampler;
 use super::trained::Scdg;
 use crate::cells::{Cells, CellsError, Expression, LogNormalized, Provenance};
+use crate::error::SettingError;
 use crate::progress::Progress;
 use crate::text::{count, grouped};
 use crate::{seed, tensors};
@@ -135,7 +136,7 @@ impl GenerateBuilder {
     /// The generator with the guidance that is asked for.
     fn generator(&self) -> Result<Generator, ScdgError> {
         let fail = |setting, found: String, expected: &str| {
-            Err(ScdgError::Setting { setting, found, expected: expected.to_owned() })
+            Err(ScdgError::Setting(SettingError::new(setting, found, expected)))
         };
         if self.count == 0 {
             return fail("the number of cells to generate", "0".to_owned(), "at least 1");

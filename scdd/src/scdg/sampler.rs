@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ScdgError;
 use super::generator::{Generator, Noise};
+use crate::error::SettingError;
 use crate::tensors;
 
 /// How cells are generated.
@@ -70,7 +71,7 @@ impl Sampler {
 
     pub(super) fn check(self, last: usize) -> Result<(), ScdgError> {
         let fail =
-            |setting, found: usize, expected| Err(ScdgError::Setting { setting, found: found.to_string(), expected });
+            |setting, found: usize, expected| Err(ScdgError::Setting(SettingError::new(setting, found, expected)));
         match self {
             Self::SingleStep { step, .. } if step > last => {
                 fail("Sampler::SingleStep's step", step, format!("0 to {last}"))

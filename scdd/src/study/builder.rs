@@ -20,7 +20,7 @@ pub struct StudyConfig {
     pub label: String,
     /// Further label columns: classes are the combinations of values that occur; none.
     #[serde(default)]
-    pub also: Vec<String>,
+    pub joint_labels: Vec<String>,
     /// Share of the cells of each class that only evaluation sees; 0.2 (the 8:2 split is ours).
     pub test_fraction: f64,
     /// Share of the training cells that choices are made on; 0.1 (ours).
@@ -58,7 +58,7 @@ impl Cells<LogNormalized> {
     pub fn study(&self, label: &str) -> StudyBuilder {
         let config = StudyConfig {
             label: label.to_owned(),
-            also: Vec::new(),
+            joint_labels: Vec::new(),
             test_fraction: 0.2,
             validation_fraction: 0.1,
             variable_genes: Some(2_000),
@@ -80,8 +80,8 @@ impl StudyBuilder {
     /// One more label column: classes are then the combinations of values that occur, such as "T cell | healthy", so that one
     /// distilled set serves several tasks. Its cells keep every column in their obs, and
     /// [`evaluate().label(column)`](crate::evaluate::EvaluateBuilder::label) evaluation models one of them.
-    pub fn also(mut self, label: &str) -> Self {
-        self.config.also.push(label.to_owned());
+    pub fn joint_label(mut self, label: &str) -> Self {
+        self.config.joint_labels.push(label.to_owned());
         self
     }
 
@@ -237,7 +237,7 @@ impl StudyBuilder {
                 config: config.clone(),
                 label_columns,
                 pretraining: self.foundation.is_none().then(|| self.pretraining.clone()),
-                uncut: self.foundation.clone().unwrap_or_else(|| foundation.clone()),
+                full_gene_model: self.foundation.clone().unwrap_or_else(|| foundation.clone()),
                 foundation,
                 history,
                 decoder: None,

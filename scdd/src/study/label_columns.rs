@@ -13,13 +13,13 @@ pub(crate) type LabelColumns = Vec<(String, Vec<String>)>;
 
 /// Labels of one column, or of several combined.
 pub(super) fn labels(cells: &Cells<LogNormalized>, config: &StudyConfig) -> crate::Result<(Labels, LabelColumns)> {
-    if config.also.is_empty() {
+    if config.joint_labels.is_empty() {
         let labels = cells.labels(&config.label)?;
         let columns = vec![(config.label.clone(), labels.classes.to_vec())];
         return Ok((labels, columns));
     }
     let names: Vec<&str> =
-        std::iter::once(config.label.as_str()).chain(config.also.iter().map(String::as_str)).collect();
+        std::iter::once(config.label.as_str()).chain(config.joint_labels.iter().map(String::as_str)).collect();
     if let Some(twice) = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name)) {
         return Err(StudyError::Label {
             column: (*twice.1).to_owned(),

@@ -48,7 +48,7 @@ struct Parts {
     pretraining: Option<PretrainingConfig>,
     foundation: Foundation,
     /// As it was given, of all its genes.
-    uncut: Foundation,
+    full_gene_model: Foundation,
     history: PretrainingHistory,
     /// Of a decoder that was trained in the place of the model's own.
     decoder: Option<(DecoderConfig, DecoderHistory)>,
@@ -89,7 +89,7 @@ impl Study {
     }
 
     /// The label columns that classes are made of, each with its value of every class: one, unless
-    /// [`StudyBuilder::also`] named more.
+    /// [`StudyBuilder::joint_label`] named more.
     ///
     /// ```
     /// use scdd::polars::prelude::Column;
@@ -97,7 +97,7 @@ impl Study {
     /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
     /// let sides: Vec<&str> = (0..cells.cells()).map(|cell| if cell % 2 == 0 { "left" } else { "right" }).collect();
     /// let cells = cells.with_obs(Column::new("side".into(), sides))?;
-    /// let study = cells.study("cell_type").also("side").foundation_epochs(1).run()?;
+    /// let study = cells.study("cell_type").joint_label("side").foundation_epochs(1).run()?;
     /// assert_eq!((study.classes().len(), study.label()), (6, "cell_type | side"));
     /// assert_eq!(study.label_columns()[1].1[..2], ["left", "right"]);
     /// # Ok::<(), scdd::Error>(())
@@ -120,8 +120,8 @@ impl Study {
     }
 
     /// The foundation model as it was given, of all its genes.
-    pub(crate) fn uncut_foundation(&self) -> &Foundation {
-        &self.parts.uncut
+    pub(crate) fn full_gene_foundation(&self) -> &Foundation {
+        &self.parts.full_gene_model
     }
 
     /// What classes lost in the split.
@@ -162,7 +162,7 @@ impl Study {
         let (parts, training) = (&*self.parts, &self.parts.training);
         let cells = parts.cells.select_cells(training.train())?;
         let labels = training.labels().select(training.train());
-        Ok(Reference::new(&parts.uncut, cells, Some(labels), self.embeddings_of(training.train()))?)
+        Ok(Reference::new(&parts.full_gene_model, cells, Some(labels), self.embeddings_of(training.train()))?)
     }
 
     /// Losses of its pretraining; empty when a model was given.

@@ -68,7 +68,7 @@ impl Compressed {
         Ok(Self { pointers: raw.into_iter().map(|pointer| pointer as u64).collect(), indices, data })
     }
 
-    fn stored(&self) -> usize {
+    fn nnz(&self) -> usize {
         self.pointers.last().copied().unwrap_or(0) as usize
     }
 
@@ -85,8 +85,8 @@ impl Compressed {
 
 fn read_rows(matrix: &Group, rows: usize, columns: usize) -> Result<Expression, Problem> {
     let parts = Compressed::open(matrix, rows)?;
-    let (mut indices, mut values) = (reserved(parts.stored())?, reserved(parts.stored())?);
-    for range in pieces(parts.stored()) {
+    let (mut indices, mut values) = (reserved(parts.nnz())?, reserved(parts.nnz())?);
+    for range in pieces(parts.nnz()) {
         indices.extend(parts.indices(range.clone(), columns)?);
         values.extend(piece::<f32>(&parts.data, range)?);
     }
@@ -98,18 +98,18 @@ fn read_columns(matrix: &Group, rows: usize, columns: usize) -> Result<Expressio
     let parts = Compressed::open(matrix, columns)?;
     let mut pointers: Vec<u64> = reserved(rows + 1)?;
     pointers.resize(rows + 1, 0);
-    for range in pieces(parts.stored()) {
+    for range in pieces(parts.nnz()) {
         parts.indices(range, rows)?.into_iter().for_each(|row| pointers[row as usize + 1] += 1);
     }
     for row in 0..rows {
         pointers[row + 1] += pointers[row];
     }
     let mut next = pointers.clone();
-    let (mut indices, mut values): (Vec<u32>, Vec<f32>) = (reserved(parts.stored())?, reserved(parts.stored())?);
-    indices.resize(parts.stored(), 0);
-    values.resize(parts.stored(), 0.0);
+    let (mut indices, mut values): (Vec<u32>, Vec<f32>) = (reserved(parts.nnz())?, reserved(parts.nnz())?);
+    indices.resize(parts.nnz(), 0);
+    values.resize(parts.nnz(), 0.0);
     let mut column = 0;
-    for range in pieces(parts.stored()) {
+    for range in pieces(parts.nnz()) {
         let data = piece::<f32>(&parts.data, range.clone())?;
         for ((position, row), value) in range.clone().zip(parts.indices(range, rows)?).zip(data) {
             while parts.pointers[column + 1] <= position as u64 {

@@ -110,10 +110,10 @@ fn write_matrix(root: &Group, expression: &Expression) -> Result<(), Failure> {
     let mut matrix = root.new_group("X")?;
     encoding(&mut matrix, "csr_matrix", "0.1.0")?;
     matrix.new_attr("shape", vec![expression.cells(), expression.genes()])?;
-    let (pointers, indices) = (expression.pointers(), expression.indices());
-    write_pieces(&matrix, "data", expression.stored(), |range| expression.values()[range].to_vec())?;
+    let (pointers, indices) = (expression.indptr(), expression.indices());
+    write_pieces(&matrix, "data", expression.nnz(), |range| expression.values()[range].to_vec())?;
     // scipy keeps both in one type and would convert when they differ
-    if i32::try_from(expression.stored()).is_ok() {
+    if i32::try_from(expression.nnz()).is_ok() {
         let narrow = |range: Range<usize>| indices[range].iter().map(|&gene| gene as i32).collect::<Vec<_>>();
         write_pieces(&matrix, "indices", indices.len(), narrow)?;
         write_pieces(&matrix, "indptr", pointers.len(), |range| {

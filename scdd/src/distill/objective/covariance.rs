@@ -12,6 +12,7 @@ use super::names::qualified;
 use super::rows::class_rows;
 use super::weights::ClassWeights;
 use crate::distill::DistillError;
+use crate::error::SettingError;
 use crate::study::Study;
 
 /// Matches the mean and the covariance of each class's latents.
@@ -92,7 +93,7 @@ impl MatchingObjective for CovarianceMatching {
         }
         let found = self.covariance_weight.to_string();
         let expected = "a number from 0".to_owned();
-        Err(DistillError::Setting { setting: "covariance_weight", found, expected }.into())
+        Err(DistillError::Setting(SettingError::new("covariance_weight", found, expected)).into())
     }
 
     fn loss(&self, matching: &Matching) -> Tensor<1> {

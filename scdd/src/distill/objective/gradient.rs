@@ -17,6 +17,7 @@ use super::network::Network;
 use super::rows::Rows;
 use super::weights::ClassWeights;
 use crate::distill::DistillError;
+use crate::error::SettingError;
 use crate::seed;
 use crate::study::Study;
 
@@ -180,7 +181,7 @@ impl MatchingObjective for GradientMatching {
 
     fn check(&self, study: &Study) -> crate::Result<()> {
         let fail = |setting, found: String, expected: &str| {
-            Err(DistillError::Setting { setting, found, expected: expected.to_owned() }.into())
+            Err(DistillError::Setting(SettingError::new(setting, found, expected)).into())
         };
         if self.hidden.contains(&0) {
             return fail("hidden", format!("{:?}", self.hidden), "widths of at least 1");

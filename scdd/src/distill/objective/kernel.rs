@@ -13,6 +13,7 @@ use super::names::qualified;
 use super::rows::class_rows;
 use super::weights::ClassWeights;
 use crate::distill::DistillError;
+use crate::error::SettingError;
 use crate::study::Study;
 use crate::tensors;
 
@@ -77,7 +78,7 @@ impl MatchingObjective for KernelMatching {
             return Ok(());
         }
         let expected = "at least 1 number above 0".to_owned();
-        Err(DistillError::Setting { setting: "widths", found: format!("{:?}", self.widths), expected }.into())
+        Err(DistillError::Setting(SettingError::new("widths", format!("{:?}", self.widths), expected)).into())
     }
 
     fn loss(&self, matching: &Matching) -> Tensor<1> {

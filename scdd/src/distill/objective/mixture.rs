@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 
 use super::matching::{Matching, MatchingObjective};
 use crate::distill::DistillError;
+use crate::error::SettingError;
 use crate::study::Study;
 
 /// A weighted sum of objectives, your own among them.
@@ -81,7 +82,7 @@ impl MatchingObjective for Mixture {
 
     fn check(&self, study: &Study) -> crate::Result<()> {
         let fail = |found: String, expected: &str| {
-            Err(DistillError::Setting { setting: "mixture", found, expected: expected.to_owned() }.into())
+            Err(DistillError::Setting(SettingError::new("mixture", found, expected)).into())
         };
         if self.parts.is_empty() {
             return fail("empty".to_owned(), "at least 1 objective: Mixture::new().with(1.0, objective)");

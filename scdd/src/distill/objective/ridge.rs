@@ -16,6 +16,7 @@ use super::ridge_kernel::RidgeSurrogate;
 use super::rows::Rows;
 use super::weights::ClassWeights;
 use crate::distill::DistillError;
+use crate::error::SettingError;
 use crate::study::Study;
 
 /// What outputs, which lie between -1 and 1, are multiplied with before softmax (ours).
@@ -66,7 +67,9 @@ impl MatchingObjective for RidgeSurrogates {
     fn name(&self) -> String {
         match self.surrogates == RidgeSurrogate::MATCHED {
             true => "ridge surrogates".to_owned(),
-            false => format!("ridge surrogates ({})", self.surrogates.iter().map(|surrogate| surrogate.name()).join(", ")),
+            false => {
+                format!("ridge surrogates ({})", self.surrogates.iter().map(|surrogate| surrogate.name()).join(", "))
+            }
         }
     }
 
@@ -77,7 +80,7 @@ impl MatchingObjective for RidgeSurrogates {
     fn check(&self, _study: &Study) -> crate::Result<()> {
         if self.surrogates.is_empty() {
             let (found, expected) = ("an empty list".to_owned(), "at least 1 surrogate".to_owned());
-            return Err(DistillError::Setting { setting: "surrogates", found, expected }.into());
+            return Err(DistillError::Setting(SettingError::new("surrogates", found, expected)).into());
         }
         Ok(())
     }

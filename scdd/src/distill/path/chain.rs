@@ -11,6 +11,7 @@ use super::scdg::ScdgPath;
 use super::{GeneratorPath, Latents, Pipeline, Space};
 use crate::distill::{DistillBuilder, DistillConfig};
 use crate::distill::{DistillError, Distilled, MatchingObjective};
+use crate::error::SettingError;
 use crate::scdg::Scdg;
 use crate::study::Study;
 
@@ -90,7 +91,7 @@ impl GeneratorPath for ChainPath {
         if calls == 0 || calls > step {
             let found = format!("{calls} from noise step {step}");
             let expected = format!("1 to {step}, or a larger noise step with .noise(..)");
-            return Err(DistillError::Setting { setting: "steps of the chain", found, expected });
+            return Err(DistillError::Setting(SettingError::new("steps of the chain", found, expected)));
         }
         Ok(())
     }

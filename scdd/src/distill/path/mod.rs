@@ -6,8 +6,8 @@
 
 mod chain;
 mod decoder;
+mod embeddings;
 mod expression;
-mod features;
 mod generation;
 mod metacells;
 mod scdg;
@@ -37,7 +37,7 @@ pub enum Pipeline {
     /// Latents are moved, denoised by SCDG in a chain of steps and decoded: "LD3M" (Moser et al.).
     DiffusionChain,
     /// The vectors that the classifier is fed are moved; there is no expression: "FeatDistill".
-    Features,
+    Embeddings,
     /// Those vectors, decoded once when they are done: "TextDistill".
     DecodedEmbeddings,
     /// Weights of a class's metacells are moved (ours): "scDD+Metacells".
@@ -60,7 +60,7 @@ impl Pipeline {
             Self::Decoder => format!("scDD+Decoder, {objective}"),
             Self::Scdg => format!("scDD+SCDG, {objective}"),
             Self::DiffusionChain => format!("LD3M, {objective}"),
-            Self::Features => format!("FeatDistill+{objective}"),
+            Self::Embeddings => format!("FeatDistill+{objective}"),
             Self::DecodedEmbeddings => format!("TextDistill+{objective}"),
             Self::Metacells => format!("scDD+Metacells, {objective}"),
             Self::Generation => "generation only".to_owned(),
@@ -213,7 +213,7 @@ fn check_decoder(study: &Study) -> Result<(), DistillError> {
 /// Refuses a model that the objective can't look through, before anything runs.
 fn check_encoder(study: &Study) -> Result<(), DistillError> {
     let foundation = study.foundation();
-    if foundation.round_trip().is_some() {
+    if foundation.decode_encode().is_some() {
         return Ok(());
     }
     let none = Tensor::zeros([1, study.cells().genes()], &foundation.device());
@@ -234,7 +234,7 @@ pub(super) fn test_paths(study: &Study, scdg: &Scdg) -> Vec<Box<dyn GeneratorPat
     vec![
         Box::new(expression::ExpressionPath { study: study() }),
         Box::new(decoder::DecoderPath { study: study() }),
-        Box::new(features::EmbeddingsPath { study: study() }),
+        Box::new(embeddings::EmbeddingsPath { study: study() }),
         Box::new(metacells::MetacellPath { metacells: study().metacells().per_class(4).run().unwrap() }),
         Box::new(chain::ChainPath { one_step: scdg::ScdgPath { scdg: scdg.clone() } }),
         Box::new(scdg::ScdgPath { scdg: scdg.clone() }),

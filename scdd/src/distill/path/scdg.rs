@@ -9,6 +9,7 @@ use ndarray::Array2;
 use super::{GeneratorPath, Latents, Pipeline, Space, check_encoder};
 use crate::distill::{DistillBuilder, DistillConfig};
 use crate::distill::{DistillError, Distilled, MatchingObjective};
+use crate::error::SettingError;
 use crate::scdg::{Generator, Scdg, usual_step};
 use crate::study::Study;
 use crate::{seed, tensors};
@@ -68,7 +69,7 @@ impl GeneratorPath for ScdgPath {
         let (step, steps) = (self.step(config), self.scdg.config().schedule.steps);
         if step > steps {
             let (found, expected) = (step.to_string(), format!("0 to {steps}"));
-            return Err(DistillError::Setting { setting: "noise_step", found, expected });
+            return Err(DistillError::Setting(SettingError::new("noise_step", found, expected)));
         }
         let guidance = config.guidance;
         let expected = if !(guidance.is_finite() && guidance >= -1.0) {
@@ -79,7 +80,7 @@ impl GeneratorPath for ScdgPath {
             return check_encoder(self.study());
         };
         let (found, expected) = (guidance.to_string(), expected.to_owned());
-        Err(DistillError::Setting { setting: "guidance", found, expected })
+        Err(DistillError::Setting(SettingError::new("guidance", found, expected)))
     }
 
     fn make(

@@ -2,6 +2,7 @@
 
 use super::{Annotated, Annotator, LEAST_GENES};
 use crate::cells::{Cells, LogNormalized};
+use crate::error::SettingError;
 use crate::evaluate::{EvaluateError, largest};
 
 /// Opens an annotation: [`Annotator::annotate`].
@@ -41,7 +42,7 @@ impl AnnotateBuilder {
         for (name, value) in [("threshold", self.threshold), ("least_genes", self.least_genes)] {
             if !(0.0..=1.0).contains(&value) {
                 let (value, expected) = (value.to_string(), "0 to 1");
-                return Err(EvaluateError::Setting { name, value, expected }.into());
+                return Err(EvaluateError::Setting(SettingError::new(name, value, expected)).into());
             }
         }
         let (input, missing) = self.annotator.input(&self.cells, self.least_genes)?;

@@ -63,7 +63,7 @@ impl Annotator {
         let protocol = Protocol { networks: 1, seed: study.config().seed, ..Protocol::default() };
         let trained = model.train(&input, labels, study.classes().len(), &protocol)?;
         let trained = trained.into_iter().next().ok_or(EvaluateError::NoModels)?;
-        let foundation = model.sees_latents().then(|| study.uncut_foundation().clone());
+        let foundation = model.sees_latents().then(|| study.full_gene_foundation().clone());
         let about = About {
             model: model.name(),
             set,

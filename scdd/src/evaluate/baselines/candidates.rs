@@ -3,6 +3,7 @@
 use ndarray::Array2;
 
 use crate::cells::Expression;
+use crate::error::SettingError;
 use crate::evaluate::{EvaluateError, check_labels};
 use crate::foundation::Foundation;
 use crate::tensors;
@@ -68,12 +69,10 @@ impl<'a> Candidates<'a> {
         let mut values = Vec::with_capacity(latents.nrows() * genes);
         for rows in latents.axis_chunks_iter(ndarray::Axis(0), CHUNK) {
             let decoded = foundation.decode(tensors::tensor(&rows.to_owned(), &device));
-            values.extend(tensors::to_vec(
-                decoded.ok_or_else(|| EvaluateError::NoDecoder {
-                    baseline: baseline.to_owned(),
-                    model: foundation.name(),
-                })?,
-            ));
+            values.extend(tensors::to_vec(decoded.ok_or_else(|| EvaluateError::NoDecoder {
+                baseline: baseline.to_owned(),
+                model: foundation.name(),
+            })?));
         }
         // The decoder makes the genes of the study.
         Ok(Array2::from_shape_vec((latents.nrows(), genes), values).unwrap_or_default())
@@ -85,7 +84,7 @@ impl<'a> Candidates<'a> {
     /// When `per_class` is 0.
     pub fn of_classes(&self, per_class: usize) -> Result<Vec<Vec<usize>>, EvaluateError> {
         if per_class == 0 {
-            return Err(EvaluateError::Setting { name: "per_class", value: "0".into(), expected: "1 or more" });
+            return Err(EvaluateError::Setting(SettingError::new("per_class", "0", "1 or more")));
         }
         let mut members = vec![Vec::new(); self.classes];
         for (cell, &label) in self.labels.iter().enumerate() {

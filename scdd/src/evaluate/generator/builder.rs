@@ -7,6 +7,7 @@ use super::classes::marker_overlap;
 use super::report::{ClassFigures, GeneratorReport, ReportFigure};
 use super::{Sample, compare};
 use crate::cells::Expression;
+use crate::error::SettingError;
 use crate::evaluate::scorer::{ScoredOn, scored_cells};
 use crate::evaluate::{CellTypist, EvaluateError, EvaluationModel, ModelInput, Protocol, Scores};
 use crate::foundation::{Components, principal_components};
@@ -97,12 +98,12 @@ impl ReportBuilder {
         let wanted = self.cells.unwrap_or(held_out.len());
         for (name, cells) in [("real cells to compare with", held_out.len()), ("cells to generate", wanted)] {
             if cells < LEAST {
-                return Err(EvaluateError::Setting {
+                return Err(EvaluateError::Setting(SettingError::new(
                     name,
-                    value: cells.to_string(),
-                    expected: "10 or more; a larger validation_fraction on the study gives more real ones, .cells(n) more \
+                    cells,
+                    "10 or more; a larger validation_fraction on the study gives more real ones, .cells(n) more \
                                generated ones",
-                }
+                ))
                 .into());
             }
         }

@@ -16,6 +16,7 @@ use super::logistic_sgd::{self, Descent};
 use super::standardized::Standardized;
 use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, agreement, check_set};
 use crate::cells::Expression;
+use crate::error::SettingError;
 use crate::evaluate::{EvaluateError, Protocol};
 use crate::seed;
 
@@ -63,7 +64,7 @@ impl CellTypist {
 
     fn check(&self) -> Result<(), EvaluateError> {
         let demand = |holds: bool, name, value: String, expected| {
-            if holds { Ok(()) } else { Err(EvaluateError::Setting { name, value, expected }) }
+            if holds { Ok(()) } else { Err(EvaluateError::Setting(SettingError::new(name, value, expected))) }
         };
         demand(self.c.is_finite() && self.c > 0.0, "c", self.c.to_string(), "a finite number above 0")?;
         demand(self.iterations > 0, "iterations", self.iterations.to_string(), "1 or more")?;

@@ -114,7 +114,7 @@ impl Design {
                 row.iter().enumerate().for_each(|(feature, &value)| take(feature, value));
             }
             Self::Sparse { expression, shifted, .. } => {
-                let (from, to) = (expression.pointers()[cell] as usize, expression.pointers()[cell + 1] as usize);
+                let (from, to) = (expression.indptr()[cell] as usize, expression.indptr()[cell + 1] as usize);
                 let stored = expression.indices()[from..to].iter().zip(&shifted[from..to]);
                 stored.for_each(|(&gene, &value)| take(gene as usize, value));
             }

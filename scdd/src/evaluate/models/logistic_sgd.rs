@@ -70,7 +70,7 @@ struct Fit {
 
 impl Cells<'_> {
     fn row(&self, cell: usize) -> impl Iterator<Item = (usize, f64)> {
-        let (from, to) = (self.expression.pointers()[cell] as usize, self.expression.pointers()[cell + 1] as usize);
+        let (from, to) = (self.expression.indptr()[cell] as usize, self.expression.indptr()[cell + 1] as usize);
         let genes = self.expression.indices()[from..to].iter().map(|&gene| gene as usize);
         genes.zip(self.shifted[from..to].iter().copied())
     }

@@ -17,6 +17,7 @@ use super::mlp_kernel::{Adam, add_products, sum_products};
 use super::training::demand_rate;
 use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, agreement, check_set, largest};
 use crate::cells::Expression;
+use crate::error::SettingError;
 use crate::evaluate::{EvaluateError, Protocol};
 use crate::seed;
 
@@ -53,7 +54,7 @@ impl Mlp {
     fn check(&self) -> Result<(), EvaluateError> {
         for (name, count) in [("hidden", self.hidden), ("steps", self.steps)] {
             if count == 0 {
-                return Err(EvaluateError::Setting { name, value: "0".into(), expected: "1 or more" });
+                return Err(EvaluateError::Setting(SettingError::new(name, "0", "1 or more")));
             }
         }
         demand_rate(self.learning_rate)

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, check_set};
 use crate::cells::Expression;
+use crate::error::SettingError;
 use crate::evaluate::{EvaluateError, Protocol};
 
 /// Neighbours that vote where there are enough cells (scanpy's `n_neighbors`).
@@ -47,7 +48,7 @@ impl EvaluationModel for NearestNeighbours {
     ) -> crate::Result<Vec<Box<dyn TrainedModel>>> {
         if self.neighbours == Some(0) {
             let (name, value, expected) = ("neighbours", "0".to_owned(), "1 or more");
-            return Err(EvaluateError::Setting { name, value, expected }.into());
+            return Err(EvaluateError::Setting(SettingError::new(name, value, expected)).into());
         }
         let expression = cells.expression()?;
         check_set(expression.cells(), expression.genes(), labels, classes)?;
@@ -125,7 +126,7 @@ impl TrainedModel for Trained {
     fn save(&self) -> Option<SavedModel> {
         let (genes, cells) = (self.by_gene.cells(), self.labels.len());
         let config = json!({ "genes": genes, "classes": self.classes, "neighbours": self.neighbours });
-        let (pointers, stored) = (self.by_gene.pointers().to_vec(), self.by_gene.stored());
+        let (pointers, stored) = (self.by_gene.indptr().to_vec(), self.by_gene.nnz());
         Some(
             SavedModel::new(KIND, config)
                 .with("labels", &[cells], Numbers::U32(self.labels.clone()))

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, check_set};
+use crate::error::SettingError;
 use crate::evaluate::forest::{ByGene, Forest, Growth, Tree};
 use crate::evaluate::{EvaluateError, Protocol};
 use crate::seed;
@@ -58,7 +59,7 @@ impl EvaluationModel for RandomForest {
     ) -> crate::Result<Vec<Box<dyn TrainedModel>>> {
         for (name, count) in [("trees", self.trees), ("leaf", self.leaf), ("depth", self.depth)] {
             if count == 0 {
-                return Err(EvaluateError::Setting { name, value: "0".into(), expected: "1 or more" }.into());
+                return Err(EvaluateError::Setting(SettingError::new(name, "0", "1 or more")).into());
             }
         }
         protocol.check()?;

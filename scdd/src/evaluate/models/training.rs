@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::{Numbers, SavedModel};
+use crate::error::SettingError;
 use crate::evaluate::EvaluateError;
 use crate::tensors;
 
@@ -32,7 +33,7 @@ impl Length {
     pub(super) fn check(&self) -> Result<(), EvaluateError> {
         let counts = [("batch", self.batch), ("epochs", self.epochs), ("most_steps", self.most_steps)];
         match counts.into_iter().find(|(_, count)| *count == 0) {
-            Some((name, _)) => Err(EvaluateError::Setting { name, value: "0".into(), expected: "1 or more" }),
+            Some((name, _)) => Err(EvaluateError::Setting(SettingError::new(name, "0", "1 or more"))),
             None => Ok(()),
         }
     }
@@ -40,7 +41,7 @@ impl Length {
 
 /// Refuses a number outside its range.
 pub(super) fn demand(holds: bool, name: &'static str, value: f64, expected: &'static str) -> Result<(), EvaluateError> {
-    if holds { Ok(()) } else { Err(EvaluateError::Setting { name, value: value.to_string(), expected }) }
+    if holds { Ok(()) } else { Err(EvaluateError::Setting(SettingError::new(name, value, expected))) }
 }
 
 /// Refuses a learning rate that moves nothing, or nowhere.

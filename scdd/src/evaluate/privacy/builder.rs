@@ -9,8 +9,9 @@ use super::membership::attack;
 use super::report::{Parts, Privacy, SetPrivacy};
 use crate::cells::Expression;
 use crate::distill::Distilled;
+use crate::error::SettingError;
 use crate::evaluate::scorer::{ScoredOn, scored_cells};
-use crate::evaluate::{Candidates, ClassMean, EvaluateError, RandomCells, Baseline, median};
+use crate::evaluate::{Baseline, Candidates, ClassMean, EvaluateError, RandomCells, median};
 use crate::progress::Progress;
 use crate::seed;
 
@@ -82,11 +83,11 @@ impl PrivacyBuilder {
         let (held_out, truth) = scored_cells(study, self.against)?;
         let held_out = of_present(study.cells().expression().select_cells(&held_out), truth);
         if held_out.labels.len() < LEAST {
-            return Err(EvaluateError::Setting {
-                name: "held-out cells of the set's classes",
-                value: held_out.labels.len().to_string(),
-                expected: "20 or more; a larger validation_fraction on the study gives more, .on_test() takes test cells",
-            }
+            return Err(EvaluateError::Setting(SettingError::new(
+                "held-out cells of the set's classes",
+                held_out.labels.len(),
+                "20 or more; a larger validation_fraction on the study gives more, .on_test() takes test cells",
+            ))
             .into());
         }
         let (training, labels) = study.training_expression();

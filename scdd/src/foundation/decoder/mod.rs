@@ -9,7 +9,9 @@ mod train;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ended, FoundationError, epochs};
+use super::network::epochs;
+use super::{Ended, FoundationError};
+use crate::error::SettingError;
 use crate::seed;
 
 pub(crate) use redecoded::Redecoded;
@@ -84,7 +86,7 @@ impl DecoderConfig {
     pub(crate) fn check(&self) -> Result<(), FoundationError> {
         if self.hidden.is_empty() || self.hidden.contains(&0) {
             let (found, expected) = (format!("{:?}", self.hidden), "at least one hidden layer, each of at least 1");
-            return Err(FoundationError::Setting { setting: "hidden", found, expected });
+            return Err(FoundationError::Setting(SettingError::new("hidden", found, expected)));
         }
         epochs::check(self.epochs, self.patience, self.batch, self.learning_rate)?;
         epochs::check_dropout("dropout", self.dropout)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::cells::{Cells, LogNormalized};
+use crate::error::SettingError;
 use crate::foundation::FoundationError;
 use crate::preprocess::TrainingCells;
 use crate::text::{count, grouped};
@@ -112,11 +113,11 @@ impl Corpus {
     pub(super) fn check(&self) -> Result<(), FoundationError> {
         let cells: usize = self.sets.iter().map(CorpusSet::cells).sum();
         if cells < 2 {
-            return Err(FoundationError::Setting {
-                setting: "the corpus",
-                found: format!("{cells} cells in {} sets", self.sets.len()),
-                expected: "at least 2 cells to train on, which batch normalisation needs",
-            });
+            return Err(FoundationError::Setting(SettingError::new(
+                "the corpus",
+                format!("{cells} cells in {} sets", self.sets.len()),
+                "at least 2 cells to train on, which batch normalisation needs",
+            )));
         }
         Ok(())
     }

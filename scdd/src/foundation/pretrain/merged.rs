@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::corpus::{Corpus, CorpusSet};
 use crate::cells::Expression;
+use crate::error::SettingError;
 use crate::foundation::register::SharedGenes;
 use crate::foundation::{FoundationError, SeenCells};
 use crate::preprocess::most_variable_genes;
@@ -105,11 +106,11 @@ impl Merged {
         }
         merged.expression = Expression::concatenate(merged.genes.len(), &parts);
         if merged.train.len() < 2 {
-            return Err(FoundationError::Setting {
-                setting: "the corpus",
-                found: format!("{} cells to train on", merged.train.len()),
-                expected: "at least 2, which batch normalisation needs",
-            }
+            return Err(FoundationError::Setting(SettingError::new(
+                "the corpus",
+                format!("{} cells to train on", merged.train.len()),
+                "at least 2, which batch normalisation needs",
+            ))
             .into());
         }
         Ok(merged)

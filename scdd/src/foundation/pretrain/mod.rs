@@ -16,8 +16,10 @@ pub use builder::Pretraining;
 pub use card::{Card, CardSet};
 pub use corpus::Corpus;
 
+use super::FoundationError;
 use super::network::NetworkConfig;
-use super::{FoundationError, epochs};
+use super::network::epochs;
+use crate::error::SettingError;
 use crate::seed;
 
 /// How a foundation model is pretrained.
@@ -103,7 +105,8 @@ impl PretrainingHistory {
 }
 
 fn check(config: &PretrainingConfig) -> Result<(), FoundationError> {
-    let fail = |setting, found: String, expected| Err(FoundationError::Setting { setting, found, expected });
+    let fail =
+        |setting, found: String, expected| Err(FoundationError::Setting(SettingError::new(setting, found, expected)));
     let network = &config.network;
     if network.hidden.is_empty() || network.latent == 0 || network.hidden.contains(&0) {
         let found = format!("latent {}, hidden {:?}", network.latent, network.hidden);

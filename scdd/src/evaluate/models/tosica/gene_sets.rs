@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rand::RngExt;
 
+use crate::error::SettingError;
 use crate::evaluate::EvaluateError;
 use crate::seed;
 
@@ -92,7 +93,7 @@ impl Mask {
                 if !holds {
                     let value = format!("{sets} sets of density {density}");
                     let expected = "one set or more, of a density above 0 and up to 1";
-                    return Err(EvaluateError::Setting { name: "gene_sets", value, expected });
+                    return Err(EvaluateError::Setting(SettingError::new("gene_sets", value, expected)));
                 }
                 let mut random = seed::stream(seed, "TOSICA: random gene sets");
                 let of_gene = |_| (0..*sets as u32).filter(|_| random.random::<f64>() < *density).collect();
