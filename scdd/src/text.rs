@@ -57,6 +57,12 @@ pub(crate) fn first_few<S: AsRef<str>>(names: &[S]) -> String {
     }
 }
 
+/// All names in quotes: "'a', 'b'".
+pub(crate) fn quoted<S: AsRef<str>>(names: &[S]) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("'{}'", name.as_ref())).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

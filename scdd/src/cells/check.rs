@@ -1,4 +1,4 @@
-//! The checked constructors of [`Cells`]: what enters a stage is what the stage says.
+//! The checked constructors of [`Cells`]: counts are integers, log-normalised values are logarithms of one sum per cell.
 
 use std::collections::HashSet;
 use std::marker::PhantomData;
@@ -8,14 +8,14 @@ use polars::prelude::DataFrame;
 
 use super::{Cells, CellsError, Counts, Expression, LogNormalized, Obsm, Provenance};
 use crate::Result;
-use crate::text::{first_few, grouped, measured};
+use crate::text::measured;
 
 /// Row sums of expm1 closer together than this (largest over smallest) mean one target sum: f32 values of
-/// log1p leave about 1e-6, a target rounded by other tools up to a few permille (ours).
+/// log1p leave about 1e-6, a target rounded by other tools up to a few permille (our choice).
 const SAME_SUM: f64 = 1.02;
 
-/// Largest log-normalised value that is believed: log1p of one million, all of a cell's counts in one gene
-/// at the largest target sum in use, counts per million (ours).
+/// Largest log-normalised value that is accepted: log1p of one million, all of a cell's counts in one gene
+/// at the largest target sum in use, counts per million (our choice).
 const LARGEST_LOG: f32 = 13.82;
 
 impl Cells<Counts> {
@@ -48,19 +48,18 @@ impl Cells<Counts> {
         var: DataFrame,
         provenance: Provenance,
     ) -> Result<Self> {
-        check_parts(&expression, &cell_names, &gene_names, &obs, &var)?;
-        check_counts(&expression)?;
-        Ok(assemble(expression, cell_names, gene_names, obs, var, provenance))
+        let obsm = Obsm::default();
+        Ok(UncheckedCells { expression, cell_names, gene_names, obs, var, obsm, provenance }.counts()?)
     }
 }
 
 impl Cells<LogNormalized> {
     /// Cells which are log-normalised already, on purpose: log1p of counts scaled to one sum per cell.
-    /// Parts as in [`Cells::new`].
+    /// UncheckedCells as in [`Cells::new`].
     ///
     /// Row sums of expm1 near a constant prove it. When genes have been selected since, sums differ; then
     /// values between 0 and 13.82 (log1p of a million) that are not all integers are accepted, and the
-    /// provenance says so (ours).
+    /// provenance says so (our choice).
     ///
     /// # Errors
     /// As [`Cells::new`]; and when values are negative, larger than 13.82, or all integers (counts).
@@ -70,69 +69,69 @@ impl Cells<LogNormalized> {
         gene_names: Vec<String>,
         obs: DataFrame,
         var: DataFrame,
-        mut provenance: Provenance,
+        provenance: Provenance,
     ) -> Result<Self> {
-        check_parts(&expression, &cell_names, &gene_names, &obs, &var)?;
-        provenance.steps.push(check_log_normalized(&expression)?);
-        Ok(assemble(expression, cell_names, gene_names, obs, var, provenance))
+        let obsm = Obsm::default();
+        Ok(UncheckedCells { expression, cell_names, gene_names, obs, var, obsm, provenance }.log_normalized()?)
     }
 }
 
-fn assemble<Stage>(
-    expression: Expression,
-    cell_names: Vec<String>,
-    gene_names: Vec<String>,
-    obs: DataFrame,
-    var: DataFrame,
-    provenance: Provenance,
-) -> Cells<Stage> {
-    let (cell_names, gene_names) = (Arc::new(cell_names), Arc::new(gene_names));
-    Cells { expression, cell_names, gene_names, obs, var, obsm: Obsm::default(), provenance, stage: PhantomData }
+/// What cells are made of, before it is checked.
+pub(super) struct UncheckedCells {
+    pub(super) expression: Expression,
+    pub(super) cell_names: Vec<String>,
+    pub(super) gene_names: Vec<String>,
+    pub(super) obs: DataFrame,
+    pub(super) var: DataFrame,
+    pub(super) obsm: Obsm,
+    pub(super) provenance: Provenance,
 }
 
-fn check_parts(
-    expression: &Expression,
-    cell_names: &[String],
-    gene_names: &[String],
-    obs: &DataFrame,
-    var: &DataFrame,
-) -> Result<(), CellsError> {
-    let (cells, genes) = (expression.cells(), expression.genes());
-    if cells == 0 || genes == 0 {
-        return Err(CellsError::Shape(format!(
-            "the matrix is empty: {cells} cells x {genes} genes; at least one of each is needed"
-        )));
+impl UncheckedCells {
+    /// Cells with counts.
+    pub(super) fn counts(self) -> Result<Cells<Counts>, CellsError> {
+        self.check()?;
+        check_counts(&self.expression)?;
+        Ok(self.assemble())
     }
-    for (what, found, expected, unit) in [
-        ("cell names", cell_names.len(), cells, "cells"),
-        ("rows of obs", obs.height(), cells, "cells"),
-        ("gene names", gene_names.len(), genes, "genes"),
-        ("rows of var", var.height(), genes, "genes"),
-    ] {
-        if found != expected {
-            return Err(CellsError::Shape(format!(
-                "{} {what} for {} {unit} of the matrix; give one each, and rows of the matrix are cells",
-                grouped(found),
-                grouped(expected)
-            )));
+
+    /// Cells that are log-normalised already.
+    pub(super) fn log_normalized(mut self) -> Result<Cells<LogNormalized>, CellsError> {
+        self.check()?;
+        self.provenance.steps.push(check_log_normalized(&self.expression)?);
+        Ok(self.assemble())
+    }
+
+    fn check(&self) -> Result<(), CellsError> {
+        let (cells, genes) = (self.expression.cells(), self.expression.genes());
+        if cells == 0 || genes == 0 {
+            return Err(CellsError::Empty { cells, genes });
         }
+        for (what, found, expected, unit) in [
+            ("cell names", self.cell_names.len(), cells, "cells"),
+            ("rows of obs", self.obs.height(), cells, "cells"),
+            ("gene names", self.gene_names.len(), genes, "genes"),
+            ("rows of var", self.var.height(), genes, "genes"),
+        ] {
+            if found != expected {
+                return Err(CellsError::Count { what, found, expected, unit });
+            }
+        }
+        let genes = duplicates(&self.gene_names);
+        if genes.is_empty() { Ok(()) } else { Err(CellsError::GenesTwice { genes }) }
     }
-    let twice = duplicates(gene_names);
-    if !twice.is_empty() {
-        return Err(CellsError::Names(format!(
-            "{} gene names come more than once: {}; sum or drop those genes, or read the file with \
-             H5ad::open(path).unique_gene_names(), which appends -1, -2, ...",
-            grouped(twice.len()),
-            first_few(&twice)
-        )));
+
+    fn assemble<Stage>(self) -> Cells<Stage> {
+        let Self { expression, cell_names, gene_names, obs, var, obsm, provenance } = self;
+        let (cell_names, gene_names) = (Arc::new(cell_names), Arc::new(gene_names));
+        Cells { expression, cell_names, gene_names, obs, var, obsm, provenance, stage: PhantomData }
     }
-    Ok(())
 }
 
 /// Names that come more than once, in the order in which they repeat.
-fn duplicates(names: &[String]) -> Vec<&str> {
+fn duplicates(names: &[String]) -> Vec<String> {
     let (mut seen, mut reported) = (HashSet::with_capacity(names.len()), HashSet::new());
-    names.iter().map(String::as_str).filter(|name| !seen.insert(*name)).filter(|name| reported.insert(*name)).collect()
+    names.iter().filter(|name| !seen.insert(*name)).filter(|name| reported.insert(*name)).cloned().collect()
 }
 
 /// Makes names unique as Python's anndata does: the second `X` becomes `X-1`, the third `X-2`.
@@ -159,6 +158,7 @@ pub(super) fn make_unique(names: Vec<String>) -> (Vec<String>, usize) {
     (unique, changed)
 }
 
+/// Smallest and largest sum of a row that has one, of some function of the values that is 0 at 0.
 fn row_sums(expression: &Expression, value: impl Fn(f32) -> f64) -> (f64, f64) {
     let sums = (0..expression.cells())
         .map(|cell| expression.row(cell).1.iter().map(|&v| value(v)).sum::<f64>())
@@ -171,82 +171,48 @@ fn constant((low, high): (f64, f64)) -> bool {
 }
 
 fn check_counts(expression: &Expression) -> Result<(), CellsError> {
-    let values = expression.values();
-    let wrong = |message: String| Err(CellsError::Values(message));
+    let (values, nnz) = (expression.values(), expression.nnz());
     let negative = values.iter().filter(|value| **value < 0.0).count();
     if negative > 0 {
         let smallest = values.iter().copied().fold(f32::INFINITY, f32::min);
-        return wrong(format!(
-            "{} of {} stored values are negative, the smallest {smallest}; counts are expected, scaled values \
-             cannot be mended: read the counts with H5ad::open(path).raw() or .layer(\"counts\")",
-            grouped(negative),
-            grouped(values.len())
-        ));
+        return Err(CellsError::Negative { negative, nnz, smallest });
     }
     let fractional = values.iter().filter(|value| value.fract() != 0.0).count();
     if fractional == 0 {
         return Ok(());
     }
-    let (sums, exponentials) = (row_sums(expression, f64::from), row_sums(expression, |v| f64::from(v).exp_m1()));
-    let range = |(low, high): (f64, f64)| format!("from {} to {}", measured(low), measured(high));
-    let mend = "read the counts with H5ad::open(path).raw() or .layer(\"counts\")";
-    if expression.cells() > 1 && constant(exponentials) {
-        return wrong(format!(
-            "the values are already log-normalised: row sums of expm1 run {}; counts are expected: {mend}, or \
-             keep them as they are with H5ad::open(path).log_normalized()",
-            range(exponentials)
-        ));
-    }
-    if expression.cells() > 1 && constant(sums) {
-        return wrong(format!(
-            "the values are already normalised, without the logarithm: row sums run {}; counts are expected: {mend}",
-            range(sums)
-        ));
-    }
-    wrong(format!(
-        "{} of {} stored values are not integers; row sums run {}, row sums of expm1 {}; counts are expected: \
-         {mend}, or .log_normalized() when they are log1p of normalised counts",
-        grouped(fractional),
-        grouped(values.len()),
-        range(sums),
-        range(exponentials)
-    ))
+    let (sums, expm1_sums) = (row_sums(expression, f64::from), row_sums(expression, |v| f64::from(v).exp_m1()));
+    let several = expression.cells() > 1;
+    Err(if several && constant(expm1_sums) {
+        CellsError::LogNormalized { sums: expm1_sums }
+    } else if several && constant(sums) {
+        CellsError::Normalized { sums }
+    } else {
+        CellsError::NotIntegers { fractional, nnz, sums, expm1_sums }
+    })
 }
 
+/// How it is known that values are log-normalised, for the provenance.
 fn check_log_normalized(expression: &Expression) -> Result<String, CellsError> {
-    let values = expression.values();
-    let wrong = |message: String| Err(CellsError::Values(message));
-    let (low, high) =
+    let (values, nnz) = (expression.values(), expression.nnz());
+    let (smallest, largest) =
         values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
     if values.is_empty() {
-        return wrong("every value is zero; log-normalised expression is expected".to_string());
+        return Err(CellsError::AllZero);
     }
-    if low < 0.0 {
-        return wrong(format!(
-            "values run from {low} to {high}; log-normalised expression is not negative: scaled values cannot be \
-             mended, read H5ad::open(path).raw().log_normalized()"
-        ));
+    if smallest < 0.0 {
+        return Err(CellsError::Scaled { smallest, largest });
     }
-    let sums = row_sums(expression, |v| f64::from(v).exp_m1());
-    let range = format!("row sums of expm1 run from {} to {}", measured(sums.0), measured(sums.1));
     if values.iter().all(|value| value.fract() == 0.0) {
-        let (low, high) = row_sums(expression, f64::from);
-        return wrong(format!(
-            "all {} stored values are integers, row sums run from {} to {}: these are counts; read them without \
-             .log_normalized() and call .preprocess()",
-            grouped(values.len()),
-            measured(low),
-            measured(high)
-        ));
+        return Err(CellsError::Counts { nnz, sums: row_sums(expression, f64::from) });
     }
-    if constant(sums) {
+    let expm1_sums = row_sums(expression, |v| f64::from(v).exp_m1());
+    let range = format!("row sums of expm1 run from {} to {}", measured(expm1_sums.0), measured(expm1_sums.1));
+    if constant(expm1_sums) {
         return Ok(format!("log-normalised as read: {range}"));
     }
-    if high > LARGEST_LOG {
-        return wrong(format!(
-            "values run up to {high} and {range}; log1p of at most a million counts per cell is at most \
-             {LARGEST_LOG}: take the logarithm first, or start from counts and call .preprocess()"
-        ));
+    if largest > LARGEST_LOG {
+        return Err(CellsError::NoLogarithms { largest, most: LARGEST_LOG, expm1_sums });
     }
     Ok(format!("log-normalised as read, genes selected before: {range}"))
 }

@@ -24,7 +24,7 @@ impl Expression {
     /// # Ok::<(), scdd::cells::CellsError>(())
     /// ```
     pub fn new(genes: usize, indptr: Vec<u64>, indices: Vec<u32>, values: Vec<f32>) -> Result<Self, CellsError> {
-        Csr::new(genes, indptr, indices, values).map(Self).map_err(|problem| CellsError::Shape(problem.to_string()))
+        Csr::new(genes, indptr, indices, values).map(Self).map_err(CellsError::from)
     }
 
     /// Leaves the zeros of dense rows `[cells, genes]` out.
@@ -32,7 +32,7 @@ impl Expression {
     /// # Errors
     /// When the values do not fill whole rows, or one is NaN or infinite.
     pub fn from_dense(genes: usize, dense: &[f32]) -> Result<Self, CellsError> {
-        Csr::from_dense(genes, dense).map(Self).map_err(|problem| CellsError::Shape(problem.to_string()))
+        Csr::from_dense(genes, dense).map(Self).map_err(CellsError::from)
     }
 
     /// Leaves the zeros of an array `[cells, genes]` out; errors as [`from_dense`](Self::from_dense).

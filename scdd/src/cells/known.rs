@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::h5ad::{read_h5ad, sha256};
-use super::{Cells, CellsError, Counts, simulate};
+use super::{Cells, CellsError, Counts, FileProblem, simulate};
 use crate::Result;
 
 const FILE: &str = "baron_human.h5ad";
@@ -45,13 +45,9 @@ fn demo_cells_from(folder: Option<&Path>) -> Result<Cells<Counts>> {
         println!("{FILE} is not in {place}: going on with simulated cells; `cargo xtask data` fetches it");
         return simulate().run()?.rename_obs("batch", "donor");
     };
-    let found = sha256(&path).map_err(|problem| CellsError::file(&path, format!("cannot be read: {problem}")))?;
+    let found = sha256(&path).map_err(|problem| CellsError::file(&path, problem))?;
     if found != SHA256 {
-        let problem = format!(
-            "its SHA-256 is {found}, {SHA256} is expected: remove it and fetch it again with `cargo xtask data`, or \
-             read your own file with read_h5ad(path)"
-        );
-        return Err(CellsError::file(&path, problem).into());
+        return Err(CellsError::file(&path, FileProblem::OtherFile { found, expected: SHA256 }).into());
     }
     read_h5ad(&path)?.rename_obs("cell_type1", "cell_type")
 }

@@ -46,7 +46,7 @@ impl Labels {
         counts
     }
 
-    /// The cells of each class, rising, in the order of `classes`.
+    /// The cells of each class, sorted ascending, in the order of `classes`.
     pub fn cells_per_class(&self) -> Vec<Vec<usize>> {
         let mut cells = vec![Vec::new(); self.classes.len()];
         self.of_cell.iter().enumerate().for_each(|(cell, &class)| cells[class as usize].push(cell));
@@ -81,24 +81,13 @@ impl<Stage> Cells<Stage> {
         let labels = Labels::from_names(column, &names);
         let classes = labels.classes.len();
         if classes < 2 {
-            return Err(CellsError::Labels(format!(
-                "obs column '{column}' has one class only, '{}' for all {} cells; at least two are needed, choose \
-                 another column of {}",
-                names.first().map(String::as_str).unwrap_or_default(),
-                grouped(self.cells()),
-                self.list_columns()
-            ))
-            .into());
+            let class = names.first().cloned().unwrap_or_default();
+            let (column, columns) = (column.to_owned(), self.column_names());
+            return Err(CellsError::OneClass { column, class, cells: self.cells(), columns }.into());
         }
         if self.obs_column(column)?.dtype().is_primitive_numeric() && classes * 2 > self.cells() {
-            return Err(CellsError::Labels(format!(
-                "obs column '{column}' holds numbers, {} different ones in {} cells: a measurement, not classes; \
-                 choose another column of {}",
-                grouped(classes),
-                grouped(self.cells()),
-                self.list_columns()
-            ))
-            .into());
+            let (column, columns) = (column.to_owned(), self.column_names());
+            return Err(CellsError::Measurement { column, values: classes, cells: self.cells(), columns }.into());
         }
         Ok(labels)
     }
@@ -111,13 +100,13 @@ impl<Stage> Cells<Stage> {
         let text = as_text(self.obs_column(column)?)?;
         let missing: Vec<usize> = missing_cells(&text);
         if let Some(&first) = missing.first() {
-            return Err(CellsError::Labels(format!(
-                "{} of {} cells have no label in obs column '{column}', the first is cell {first} ('{}'); drop them \
-                 with cells.drop_missing(\"{column}\")",
-                grouped(missing.len()),
-                grouped(self.cells()),
-                self.cell_names[first]
-            ))
+            return Err(CellsError::MissingLabels {
+                column: column.to_owned(),
+                missing: missing.len(),
+                cells: self.cells(),
+                first,
+                name: self.cell_names[first].clone(),
+            }
             .into());
         }
         Ok(text.iter().flatten().map(str::to_owned).collect())
@@ -147,22 +136,15 @@ impl<Stage> Cells<Stage> {
     fn by_value(&self, column: &str, values: &[&str], keep: bool) -> Result<Self> {
         let of_cells = self.obs_values(column)?;
         if let Some(unknown) = values.iter().find(|value| !of_cells.iter().any(|of_cell| of_cell == *value)) {
-            let labels = Labels::from_names(column, &of_cells);
-            return Err(CellsError::Labels(format!(
-                "no cell has '{unknown}' in obs column '{column}'; its values are {}",
-                first_few(&labels.classes)
-            ))
-            .into());
+            let values = Labels::from_names(column, &of_cells).classes.to_vec();
+            let (column, value) = (column.to_owned(), (*unknown).to_owned());
+            return Err(CellsError::NoValue { column, value, values }.into());
         }
         let kept: Vec<usize> =
             (0..self.cells()).filter(|&cell| values.contains(&of_cells[cell].as_str()) == keep).collect();
         if kept.is_empty() {
-            return Err(CellsError::Labels(format!(
-                "all {} cells have one of {} in obs column '{column}': none is left",
-                grouped(self.cells()),
-                first_few(values)
-            ))
-            .into());
+            let values = values.iter().map(|value| (*value).to_owned()).collect();
+            return Err(CellsError::NoneLeft { column: column.to_owned(), values, cells: self.cells() }.into());
         }
         let what = if keep { "only" } else { "without" };
         let (all, left) = (grouped(self.cells()), grouped(kept.len()));
@@ -177,12 +159,7 @@ impl<Stage> Cells<Stage> {
     pub fn drop_missing(&self, column: &str) -> Result<Self> {
         let missing = missing_cells(&as_text(self.obs_column(column)?)?);
         if missing.len() == self.cells() {
-            return Err(CellsError::Labels(format!(
-                "none of {} cells has a value in obs column '{column}'; choose another column of {}",
-                grouped(self.cells()),
-                self.list_columns()
-            ))
-            .into());
+            return Err(self.no_labels(column).into());
         }
         let mut keep = vec![true; self.cells()];
         missing.iter().for_each(|&cell| keep[cell] = false);
@@ -202,33 +179,30 @@ impl<Stage> Cells<Stage> {
         let present = text.iter().enumerate().filter(|(cell, _)| missing.next_if_eq(cell).is_none());
         let known: Vec<_> = present.map(|(cell, name)| (cell, name.unwrap_or_default().to_owned())).collect();
         if known.is_empty() {
-            return Err(CellsError::Labels(format!(
-                "none of {} cells has a value in obs column '{column}'; choose another column of {}",
-                grouped(self.cells()),
-                self.list_columns()
-            ))
-            .into());
+            return Err(self.no_labels(column).into());
         }
         Ok(known)
     }
 
     pub(super) fn obs_column(&self, column: &str) -> Result<&Column, CellsError> {
-        self.obs.column(column).map_err(|_| {
-            CellsError::Labels(format!("obs has no column '{column}'; its columns are {}", self.list_columns()))
-        })
+        let found = self.obs.column(column);
+        found.map_err(|_| CellsError::NoColumn { column: column.to_owned(), columns: self.column_names() })
     }
 
-    fn list_columns(&self) -> String {
-        let names: Vec<_> = self.obs.get_column_names().iter().map(|name| format!("'{name}'")).collect();
-        if names.is_empty() { "none: obs has no columns".to_string() } else { names.join(", ") }
+    fn no_labels(&self, column: &str) -> CellsError {
+        CellsError::NoLabels { column: column.to_owned(), cells: self.cells(), columns: self.column_names() }
+    }
+
+    fn column_names(&self) -> Vec<String> {
+        self.obs.get_column_names().iter().map(|name| name.to_string()).collect()
     }
 }
 
 fn as_text(column: &Column) -> Result<StringChunked, CellsError> {
     let text = column.cast(&DataType::String).and_then(|text| text.str().cloned());
     text.map_err(|problem| {
-        let (name, kind) = (column.name(), column.dtype());
-        CellsError::Labels(format!("obs column '{name}' of type {kind} cannot be read as labels: {problem}"))
+        let (column, kind) = (column.name().to_string(), column.dtype().to_string());
+        CellsError::ColumnType { column, kind, problem }
     })
 }
 

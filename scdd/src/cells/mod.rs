@@ -21,8 +21,8 @@ use polars::prelude::DataFrame;
 
 pub use error::CellsError;
 pub use expression::Expression;
-pub use h5ad::{H5ad, read_h5ad, read_recipe};
-pub(crate) use h5ad::{Parts, write_h5ad};
+pub use h5ad::{FileProblem, H5ad, read_h5ad, read_recipe};
+pub(crate) use h5ad::{H5adContents, write_h5ad};
 pub(crate) use known::cache_folder;
 pub use known::demo_cells;
 pub use labels::Labels;

@@ -7,7 +7,6 @@ use ndarray::{Array2, Axis};
 
 use super::{Cells, CellsError};
 use crate::Result;
-use crate::text::grouped;
 
 /// Named arrays `[cells, dimensions]`, and why others of the file could not be read. A clone shares the data.
 #[derive(Clone, Debug, Default)]
@@ -42,16 +41,11 @@ impl Obsm {
         if let Some(array) = self.arrays.get(key) {
             return Ok(array);
         }
-        let there: Vec<_> = self.iter().map(|(key, array)| format!("'{key}' ({})", array.ncols())).collect();
-        let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
-        let found = match self.unreadable.get(key) {
-            Some(problem) => format!("obsm['{key}'] of the file could not be read: {problem}"),
-            None => format!("obsm has no array '{key}'"),
-        };
-        Err(CellsError::Obsm(format!(
-            "{found}; the arrays that there are, with their dimensions: {there}. Name one of them, or add one with \
-             cells.with_obsm(\"{key}\", array)"
-        )))
+        Err(CellsError::NoObsm {
+            key: key.to_owned(),
+            unreadable: self.unreadable.get(key).cloned(),
+            arrays: self.iter().map(|(key, array)| (key.to_owned(), array.ncols())).collect(),
+        })
     }
 }
 
@@ -94,13 +88,7 @@ impl<Stage> Cells<Stage> {
     pub fn with_obsm(&self, key: &str, array: Array2<f32>) -> Result<Self> {
         let (rows, dimensions) = array.dim();
         if rows != self.cells() || dimensions == 0 {
-            return Err(CellsError::Obsm(format!(
-                "the array for obsm['{key}'] has the shape [{}, {dimensions}]; one row for each of the {} cells and at \
-                 least one dimension are expected",
-                grouped(rows),
-                grouped(self.cells())
-            ))
-            .into());
+            return Err(CellsError::ObsmShape { key: key.to_owned(), rows, dimensions, cells: self.cells() }.into());
         }
         let mut cells = self.clone();
         cells.obsm.insert(key, array);

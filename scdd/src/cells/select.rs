@@ -1,4 +1,4 @@
-//! Parts of cells: some cells, some genes, another name for a column.
+//! Selecting cells and genes, adding and renaming columns of `obs`.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -7,7 +7,6 @@ use polars::prelude::{Column, DataFrame, IdxCa, IdxSize};
 
 use super::{Cells, CellsError, Expression};
 use crate::Result;
-use crate::text::grouped;
 
 impl<Stage> Cells<Stage> {
     /// The given cells, in the given order; a cell may come twice.
@@ -40,8 +39,7 @@ impl<Stage> Cells<Stage> {
         check_indices("gene", genes, self.genes())?;
         let mut seen = vec![false; self.genes()];
         if let Some(&gene) = genes.iter().find(|&&gene| std::mem::replace(&mut seen[gene], true)) {
-            let name = &self.gene_names[gene];
-            return Err(CellsError::Setting(format!("gene {gene} ('{name}') is selected twice; select it once")).into());
+            return Err(CellsError::SelectedTwice { index: gene, name: self.gene_names[gene].clone() }.into());
         }
         Ok(Self {
             expression: self.expression.select_genes(genes),
@@ -58,8 +56,7 @@ impl<Stage> Cells<Stage> {
     pub fn rename_obs(&self, from: &str, to: &str) -> Result<Self> {
         self.obs_column(from)?;
         let mut obs = self.obs.clone();
-        obs.rename(from, to.into())
-            .map_err(|_| CellsError::Labels(format!("obs has a column '{to}' already; choose another name")))?;
+        obs.rename(from, to.into()).map_err(|_| CellsError::ColumnTaken { column: to.to_owned() })?;
         Ok(Self { obs, ..self.clone() })
     }
 
@@ -78,18 +75,10 @@ impl<Stage> Cells<Stage> {
     pub fn with_obs(&self, column: Column) -> Result<Self> {
         let name = column.name().to_string();
         if column.len() != self.cells() {
-            return Err(CellsError::Shape(format!(
-                "{} values in the column '{name}' for {} cells; one for each is expected",
-                grouped(column.len()),
-                grouped(self.cells())
-            ))
-            .into());
+            return Err(CellsError::ColumnLength { column: name, found: column.len(), cells: self.cells() }.into());
         }
         if self.obs.column(&name).is_ok() {
-            return Err(CellsError::Labels(format!(
-                "obs has a column '{name}' already; rename it first: cells.rename_obs(\"{name}\", \"other name\")"
-            ))
-            .into());
+            return Err(CellsError::ColumnTaken { column: name }.into());
         }
         let obs = self.obs.hstack(&[column]).map_err(CellsError::from)?;
         Ok(Self { obs, ..self.clone() })
@@ -108,12 +97,9 @@ impl<Stage> Cells<Stage> {
     }
 }
 
-fn check_indices(what: &str, indices: &[usize], length: usize) -> Result<(), CellsError> {
-    match indices.iter().find(|&&index| index >= length) {
-        Some(index) => Err(CellsError::Setting(format!(
-            "{what} index {index} is selected of {} {what}s; indices start at 0",
-            grouped(length)
-        ))),
+fn check_indices(unit: &'static str, indices: &[usize], count: usize) -> Result<(), CellsError> {
+    match indices.iter().find(|&&index| index >= count) {
+        Some(&index) => Err(CellsError::Index { unit, index, count }),
         None => Ok(()),
     }
 }
@@ -124,5 +110,5 @@ fn select_names(names: &[String], indices: &[usize]) -> Arc<Vec<String>> {
 
 fn select_rows(frame: &DataFrame, rows: &[usize]) -> Result<DataFrame, CellsError> {
     let rows = IdxCa::from_vec("rows".into(), rows.iter().map(|&row| row as IdxSize).collect());
-    frame.take(&rows).map_err(|problem| CellsError::Shape(format!("annotations cannot be selected: {problem}")))
+    Ok(frame.take(&rows)?)
 }

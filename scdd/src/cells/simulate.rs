@@ -2,7 +2,7 @@
 //! class imbalance. For tests, for demonstrations without a network, and for claims that need a known truth.
 //!
 //! The model is of Splatter's form (Zappia, Phipson and Oshlack 2017): gene means times class and batch effects,
-//! scaled to a library size, drawn from a gamma-Poisson, thinned by dropout. Its numbers are ours.
+//! scaled to a library size, drawn from a gamma-Poisson, thinned by dropout. Its numbers are our choice.
 
 use polars::prelude::{Column, DataFrame};
 use rand::RngExt;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cells, CellsError, Counts, Expression, Provenance};
 use crate::Result;
+use crate::error::SettingError;
 use crate::seed::{DEFAULT_SEED, number, stream};
 use crate::text::grouped;
 
@@ -25,7 +26,7 @@ pub struct SimulationConfig {
     pub genes: usize,
     /// Number of classes, 8.
     pub classes: usize,
-    /// Cells of the smallest class, 2; class sizes rise geometrically from it.
+    /// Cells of the smallest class, 2; class sizes grow geometrically from it.
     pub smallest_class: usize,
     /// Number of batches, 2; each cell is of one at random.
     pub batches: usize,
@@ -135,7 +136,7 @@ impl SimulationBuilder {
     /// fewer genes than classes, negative spreads.
     pub fn run(&self) -> Result<Cells<Counts>> {
         let config = &self.config;
-        check(config)?;
+        check(config).map_err(CellsError::from)?;
         let sizes = class_sizes(config);
         let marker_of = draw_markers(config);
         let profiles = draw_profiles(config, &marker_of);
@@ -150,21 +151,20 @@ impl SimulationBuilder {
             .into_par_iter()
             .map(|cell| draw_cell(config, cell, &profiles[classes[cell] * config.batches + batches[cell]]))
             .collect();
-        let (mut pointers, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+        let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
         for row in rows {
             indices.extend(row.iter().map(|entry| entry.0));
             values.extend(row.iter().map(|entry| entry.1));
-            pointers.push(values.len() as u64);
+            indptr.push(values.len() as u64);
         }
-        let expression = Expression::new(config.genes, pointers, indices, values)?;
+        let expression = Expression::new(config.genes, indptr, indices, values)?;
 
         let class_name = |class: usize| format!("type_{}", class + 1);
         let cell_types: Vec<String> = classes.iter().map(|&class| class_name(class)).collect();
         let batches: Vec<String> = batches.iter().map(|batch| format!("batch_{}", batch + 1)).collect();
         let markers: Vec<String> =
             marker_of.iter().map(|class| class.map_or_else(|| "none".to_string(), class_name)).collect();
-        let frame =
-            |height, columns| DataFrame::new(height, columns).map_err(|problem| CellsError::Shape(problem.to_string()));
+        let frame = |height, columns| DataFrame::new(height, columns).map_err(CellsError::from);
         let obs = frame(
             config.cells,
             vec![Column::new("cell_type".into(), cell_types), Column::new("batch".into(), batches)],
@@ -195,41 +195,39 @@ impl SimulationBuilder {
     }
 }
 
-fn check(config: &SimulationConfig) -> Result<(), CellsError> {
-    let needed = config.classes.saturating_mul(config.smallest_class.max(1));
-    let wrong = if config.classes < 2 || config.batches < 1 {
-        format!("{} classes and {} batches; at least 2 and 1 are needed", config.classes, config.batches)
-    } else if config.smallest_class < 1 || config.cells < needed {
-        format!(
-            "{} cells for {} classes of at least {} cells; at least {} cells are needed",
-            config.cells,
-            config.classes,
-            config.smallest_class,
-            needed.max(config.classes)
-        )
-    } else if config.genes < config.classes || u32::try_from(config.genes).is_err() {
-        format!("{} genes for {} classes; at least one gene a class is needed", config.genes, config.classes)
-    } else if !(f64::MIN_POSITIVE..=1e7).contains(&config.library_size)
-        || !(0.0..=1.0).contains(&config.dropout)
-        || !(0.0..=100.0).contains(&config.dispersion)
-        || !(0.0..=5.0).contains(&config.library_spread)
-        || !(0.0..=5.0).contains(&config.batch_effect)
-        || !(-20.0..=20.0).contains(&config.log2_fold_change)
-    {
-        format!(
-            "library size {} (0 to 1e7), its spread {} (0 to 5), dropout {} (0 to 1), dispersion {} (0 to 100), batch \
-             effect {} (0 to 5), log2 fold change {} (-20 to 20): one is outside its range",
-            config.library_size,
-            config.library_spread,
-            config.dropout,
-            config.dispersion,
-            config.batch_effect,
-            config.log2_fold_change
-        )
-    } else {
-        return Ok(());
-    };
-    Err(CellsError::Setting(format!("cells cannot be simulated: {wrong}")))
+fn check(config: &SimulationConfig) -> Result<(), SettingError> {
+    let fail = |setting, found: usize, expected: String| Err(SettingError::new(setting, found, expected));
+    let SimulationConfig { cells, genes, classes, smallest_class, batches, .. } = *config;
+    if classes < 2 {
+        return fail("classes", classes, "2 or more".to_owned());
+    }
+    if batches < 1 {
+        return fail("batches", batches, "1 or more".to_owned());
+    }
+    if smallest_class < 1 {
+        return fail("smallest_class", smallest_class, "1 cell or more".to_owned());
+    }
+    let needed = classes.saturating_mul(smallest_class);
+    if cells < needed {
+        return fail("cells", cells, format!("{needed} or more: {smallest_class} for each of {classes} classes"));
+    }
+    if genes < classes || u32::try_from(genes).is_err() {
+        return fail("genes", genes, format!("one for each of {classes} classes or more, and below 2^32"));
+    }
+    for (setting, found, least, most) in [
+        ("library_size", config.library_size, f64::MIN_POSITIVE, 1e7),
+        ("library_spread", config.library_spread, 0.0, 5.0),
+        ("dropout", config.dropout, 0.0, 1.0),
+        ("dispersion", config.dispersion, 0.0, 100.0),
+        ("batch_effect", config.batch_effect, 0.0, 5.0),
+        ("log2_fold_change", config.log2_fold_change, -20.0, 20.0),
+    ] {
+        if !(least..=most).contains(&found) {
+            let least = if least == f64::MIN_POSITIVE { "above 0".to_owned() } else { format!("from {least}") };
+            return Err(SettingError::new(setting, found, format!("{least} to {most}")));
+        }
+    }
+    Ok(())
 }
 
 /// Sizes that fall by one ratio from class to class down to the smallest; the largest takes what rounding leaves.
@@ -256,13 +254,13 @@ fn draw_markers(config: &SimulationConfig) -> Vec<Option<usize>> {
     genes.shuffle(&mut stream(config.seed, "simulate: markers"));
     let each = config.markers.clamp(1, (config.genes / config.classes).max(1));
     let mut marker_of = vec![None; config.genes];
-    for (place, gene) in genes.into_iter().take(each * config.classes).enumerate() {
-        marker_of[gene] = Some(place / each);
+    for (position, gene) in genes.into_iter().take(each * config.classes).enumerate() {
+        marker_of[gene] = Some(position / each);
     }
     marker_of
 }
 
-/// Share of a cell's counts in each gene, for each class and batch.
+/// Fraction of a cell's counts in each gene, for each class and batch.
 fn draw_profiles(config: &SimulationConfig, marker_of: &[Option<usize>]) -> Vec<Vec<f64>> {
     let mut means = stream(config.seed, "simulate: gene means");
     let mut effects = stream(config.seed, "simulate: batch effects");
@@ -280,7 +278,7 @@ fn draw_profiles(config: &SimulationConfig, marker_of: &[Option<usize>]) -> Vec<
                 .map(|gene| base[gene] * batch[gene] * if marker_of[gene] == Some(class) { fold[gene] } else { 1.0 })
                 .collect();
             let total: f64 = profile.iter().sum();
-            profile.iter_mut().for_each(|share| *share /= total);
+            profile.iter_mut().for_each(|fraction| *fraction /= total);
             profiles.push(profile);
         }
     }
@@ -297,8 +295,8 @@ fn draw_cell(config: &SimulationConfig, cell: usize, profile: &[f64]) -> Vec<(u3
     let library = LogNormal::new(config.library_size.ln(), config.library_spread)
         .map_or(config.library_size, |sizes| sizes.sample(&mut random));
     let mut row = Vec::new();
-    for (gene, share) in profile.iter().enumerate() {
-        let mean = library * share;
+    for (gene, fraction) in profile.iter().enumerate() {
+        let mean = library * fraction;
         let rate = match Gamma::new(1.0 / config.dispersion, mean * config.dispersion) {
             Ok(rates) if config.dispersion > 0.0 => rates.sample(&mut random),
             _ => mean,
@@ -387,8 +385,10 @@ mod tests {
     #[test]
     fn too_few_cells_for_the_classes_are_refused_with_the_number_needed() {
         let error = simulate().cells(10).classes(8).run().unwrap_err().to_string();
-        assert!(error.contains("at least 16 cells are needed"), "{error}");
-        assert!(simulate().genes(0).run().is_err());
-        assert!(simulate().library_size(f64::NAN).run().is_err());
+        assert_eq!(error, "cells is 10; expected 16 or more: 2 for each of 8 classes");
+        let error = simulate().genes(0).run().unwrap_err().to_string();
+        assert!(error.starts_with("genes is 0; expected one for each of 8 classes"), "{error}");
+        let error = simulate().library_size(f64::NAN).run().unwrap_err().to_string();
+        assert_eq!(error, "library_size is NaN; expected above 0 to 10000000");
     }
 }

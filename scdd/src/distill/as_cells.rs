@@ -6,7 +6,7 @@ use polars::prelude::{Column, DataFrame};
 use serde_json::json;
 
 use super::Distilled;
-use crate::cells::{Cells, Expression, LogNormalized, Obsm, Parts, Provenance, write_h5ad};
+use crate::cells::{Cells, Expression, H5adContents, LogNormalized, Obsm, Provenance, write_h5ad};
 
 /// Column of var that says which genes are markers.
 pub(super) const MARKER: &str = "marker";
@@ -30,8 +30,7 @@ impl Distilled {
         }
         let mut columns = vec![Column::new(study.label().into(), labels)];
         columns.extend(study.parts_of_labels(self.labels().iter().map(|&label| label as usize)));
-        let obs = DataFrame::new(names.len(), columns)
-            .map_err(|problem| crate::cells::CellsError::Labels(problem.to_string()))?;
+        let obs = DataFrame::new(names.len(), columns).map_err(crate::cells::CellsError::from)?;
         let provenance = Provenance {
             source: format!("distilled from {}", study.cells().provenance().source),
             sha256: None,
@@ -40,7 +39,7 @@ impl Distilled {
         let (genes, mut var) = (study.cells().gene_names().to_vec(), study.cells().var().clone());
         if let Some(markers) = self.markers() {
             let column = Column::new(MARKER.into(), markers);
-            var.with_column(column).map_err(|problem| crate::cells::CellsError::Labels(problem.to_string()))?;
+            var.with_column(column).map_err(crate::cells::CellsError::from)?;
         }
         Cells::log_normalized(expression, names, genes, obs, var, provenance)
     }
@@ -74,7 +73,7 @@ impl Distilled {
         });
         Ok(write_h5ad(
             path.as_ref(),
-            &Parts {
+            &H5adContents {
                 expression: cells.expression(),
                 cell_names: cells.cell_names(),
                 gene_names: cells.gene_names(),

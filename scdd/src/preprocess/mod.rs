@@ -1,17 +1,17 @@
-//! From counts to log-normalised cells, and their split.
+//! From counts to log-normalised cells: filter, normalise, select genes, split.
 
+mod class_markers;
+mod dispersion;
 mod error;
 mod most_variable;
 mod normalize;
-mod parts;
 mod split;
-mod variable_genes;
 
+pub use class_markers::top_variable_genes_per_class;
+pub(crate) use dispersion::means_and_squares;
+pub use dispersion::{VariableGenes, highly_variable_genes};
 pub use error::PreprocessError;
 pub use most_variable::most_variable_genes;
 pub use normalize::{PreprocessBuilder, PreprocessConfig, PreprocessPlan};
-pub(crate) use parts::parts;
-pub use parts::{TestCells, TrainingCells};
-pub use split::{Split, stratified_split};
-pub(crate) use variable_genes::means_and_squares;
-pub use variable_genes::{VariableGenes, highly_variable_genes, top_variable_genes_per_class};
+pub(crate) use split::parts;
+pub use split::{Split, TestCells, TrainingCells, stratified_split};

@@ -1,16 +1,16 @@
-//! The genes that a study keeps: those that vary most, by two rankings at once.
+//! Gene selection of a study: the most variable genes by the better of two ranks, variance and normalised dispersion.
 //!
-//! Dispersions within bins of mean expression, as Seurat and scanpy select by default, find the markers of rare types and pass
-//! over abundant genes that tell similar classes apart; the plain variance of log-normalised expression does the opposite.
+//! Dispersion within bins of mean expression, the default of Seurat and scanpy, finds markers of rare types and misses abundant
+//! genes that tell similar classes apart. The variance of log-normalised expression does the opposite.
 //! Trained on all cells of sorted blood cells (pbmc_facs), CellTypist's logistic regression finds .82 of the types with 2,000
 //! genes by dispersion and .87 with the best of both rankings (`scdd benchmark --methods "all training cells"` prints the latter);
 //! through genes by variance alone, a foundation model of the Baron pancreas loses the rare types.
 
 use super::PreprocessError;
-use super::variable_genes::{highly_variable_genes, means_and_squares};
+use super::dispersion::{highly_variable_genes, means_and_squares};
 use crate::cells::Expression;
 
-/// `n` genes of log-normalised `expression` `[cells, genes]` in rising order; all where there are fewer. A gene's rank is the
+/// `n` genes of log-normalised `expression` `[cells, genes]` sorted ascending; all where there are fewer. A gene's rank is the
 /// better of two: by variance, and by normalised dispersion as [`highly_variable_genes`] computes it. Of genes that tie, the
 /// first by variance.
 ///
@@ -42,8 +42,7 @@ fn variances(expression: &Expression) -> Vec<f64> {
     squares.into_iter().map(|square| square / expression.cells() as f64).collect()
 }
 
-/// The place of each value among all, from 0 for the largest; what is not a number comes last, and of equals the first is
-/// first.
+/// Rank of each value, 0 for the largest. NaN comes last; among equals the first comes first.
 fn ranks(values: &[f64]) -> Vec<usize> {
     let number = |index: usize| if values[index].is_nan() { f64::NEG_INFINITY } else { values[index] };
     let mut order: Vec<usize> = (0..values.len()).collect();
@@ -79,7 +78,7 @@ mod tests {
         let dispersions = highly_variable_genes(cells.expression(), 10).unwrap();
         let dispersions = ranks(dispersions.normalized_dispersions());
         for gene in 0..cells.genes() {
-            // Two rankings of 5 genes each fill the 10 places at most.
+            // The first 5 genes of both rankings are at most 10.
             assert!(variances[gene].min(dispersions[gene]) >= 5 || kept.contains(&gene), "gene {gene}");
         }
         let message = most_variable_genes(cells.expression(), 0).unwrap_err().to_string();

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::PreprocessError;
 use crate::Result;
 use crate::cells::{Cells, Counts, Expression, LogNormalized};
+use crate::error::SettingError;
 use crate::notebook::show_text;
-use crate::text::{first_few, grouped, measured};
+use crate::text::{grouped, measured};
 
 /// The numbers of preprocessing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ impl Default for PreprocessConfig {
     }
 }
 
-/// Preprocessing that is being set up; [`run`](PreprocessBuilder::run) does it.
+/// Sets preprocessing up: `cells.preprocess()`.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is done before .run()"]
 pub struct PreprocessBuilder {
@@ -69,15 +70,15 @@ impl Cells<Counts> {
 pub struct PreprocessPlan {
     /// The numbers that it would run with.
     pub config: PreprocessConfig,
-    /// Cells that there are.
+    /// All cells.
     pub cells: usize,
-    /// Genes that there are.
+    /// All genes.
     pub genes: usize,
-    /// Cells that would be kept, rising.
+    /// Cells that would be kept, sorted ascending.
     pub kept_cells: Vec<usize>,
-    /// Genes that would be kept, rising.
+    /// Genes that would be kept, sorted ascending.
     pub kept_genes: Vec<usize>,
-    /// Kept cells without a count in a kept gene; any makes [`PreprocessBuilder::run`] fail.
+    /// Kept cells without a count in a kept gene; one is enough to make [`run`](PreprocessBuilder::run) fail.
     pub zero_cells: usize,
     /// Fewest and most counts of a kept cell over kept genes.
     pub counts: (f64, f64),
@@ -132,6 +133,12 @@ impl PreprocessBuilder {
         self
     }
 
+    /// Sets all numbers at once.
+    pub fn config(mut self, config: PreprocessConfig) -> Self {
+        self.config = config;
+        self
+    }
+
     /// What would be kept, with numbers; nothing is changed.
     pub fn plan(&self) -> PreprocessPlan {
         let x = self.cells.expression();
@@ -175,8 +182,8 @@ impl PreprocessBuilder {
     pub fn run(&self) -> Result<Cells<LogNormalized>> {
         let PreprocessConfig { min_genes, min_cells, target_sum } = self.config;
         if !(target_sum > 0.0 && target_sum.is_finite()) {
-            let problem = format!("target_sum is {target_sum}; a positive number is expected, 10000 is usual");
-            return Err(PreprocessError::Setting(problem).into());
+            let problem = SettingError::new("target_sum", target_sum, "a positive number, 10000 is usual");
+            return Err(PreprocessError::from(problem).into());
         }
         let plan = self.plan();
         self.check_left(&plan)?;
@@ -195,44 +202,29 @@ impl PreprocessBuilder {
     }
 
     fn check_left(&self, plan: &PreprocessPlan) -> Result<(), PreprocessError> {
+        let PreprocessConfig { min_genes, min_cells, .. } = self.config;
         let x = self.cells.expression();
         if plan.kept_cells.is_empty() {
             let genes = (0..x.cells()).map(|cell| x.row(cell).0.len());
-            return Err(PreprocessError::Nothing(format!(
-                "min_genes {} keeps none of {} cells, which express {} to {} genes; lower it with .min_genes(...)",
-                self.config.min_genes,
-                grouped(plan.cells),
-                grouped(genes.clone().min().unwrap_or(0)),
-                grouped(genes.max().unwrap_or(0))
-            )));
+            let (fewest, most) = (genes.clone().min().unwrap_or(0), genes.max().unwrap_or(0));
+            return Err(PreprocessError::NoCellKept { min_genes, cells: plan.cells, fewest, most });
         }
         if let (true, Some(only)) = (plan.kept_genes.is_empty(), &self.only_genes) {
-            return Err(PreprocessError::Nothing(format!(
-                "none of the {} genes that were asked for is expressed by {} cells or more; the cells' first genes are {}, \
-                 and {} are asked for: name both the same way",
-                grouped(only.len()),
-                self.config.min_cells,
-                first_few(self.cells.gene_names()),
-                first_few(&only.iter().take(5).collect::<Vec<_>>()),
-            )));
+            let mut of_asked: Vec<String> = only.iter().cloned().collect();
+            of_asked.sort_unstable();
+            return Err(PreprocessError::OtherGenes {
+                asked: only.len(),
+                min_cells,
+                of_cells: self.cells.gene_names().to_vec(),
+                of_asked,
+            });
         }
-        if plan.kept_genes.is_empty() {
-            return Err(PreprocessError::Nothing(format!(
-                "min_cells {} keeps none of {} genes in {} cells; lower it with .min_cells(...)",
-                self.config.min_cells,
-                grouped(plan.genes),
-                grouped(plan.kept_cells.len())
-            )));
+        let (cells, genes) = (plan.kept_cells.len(), plan.kept_genes.len());
+        if genes == 0 {
+            return Err(PreprocessError::NoGeneKept { min_cells, genes: plan.genes, cells });
         }
         if plan.zero_cells > 0 {
-            return Err(PreprocessError::ZeroCounts(format!(
-                "{} of {} kept cells have no counts in the {} kept genes and cannot be normalised; drop them with \
-                 .min_genes(1) or more{}",
-                grouped(plan.zero_cells),
-                grouped(plan.kept_cells.len()),
-                grouped(plan.kept_genes.len()),
-                if self.config.min_genes > 0 { ", or keep more genes with a lower .min_cells(...)" } else { "" }
-            )));
+            return Err(PreprocessError::ZeroCounts { empty: plan.zero_cells, cells, genes });
         }
         Ok(())
     }

@@ -216,6 +216,6 @@ impl GenerateBuilder {
             columns.push(Column::new(condition.column().into(), values));
         }
         let obs = DataFrame::new(names.len(), columns);
-        Ok((names, obs.map_err(|problem| CellsError::Labels(problem.to_string()))?))
+        Ok((names, obs.map_err(CellsError::from)?))
     }
 }

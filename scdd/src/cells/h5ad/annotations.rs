@@ -5,7 +5,12 @@ use hdf5_metno::types::{FloatSize, TypeDescriptor};
 use hdf5_metno::{Dataset, Group};
 use polars::prelude::{Column, DataFrame, DataType, NamedFrom, Series};
 
-use super::hdf5::{Problem, dataset, group, length_1d, numbers, strings, text_attribute, texts_attribute};
+use super::FileProblem;
+use super::hdf5::{dataset, group, length_1d, numbers, strings, text_attribute, texts_attribute};
+use crate::cells::CellsError;
+
+/// Encodings of a column that is a group.
+const COLUMN_KINDS: &str = "categorical, nullable-integer, nullable-boolean or nullable-string-array";
 
 /// A frame as read: the index, the columns, and which columns could not be read and why.
 pub(super) struct Annotations {
@@ -15,19 +20,19 @@ pub(super) struct Annotations {
 }
 
 /// Reads the frame `name` of a group.
-pub(super) fn read(parent: &Group, name: &str) -> Result<Annotations, Problem> {
+pub(super) fn read(parent: &Group, name: &'static str) -> Result<Annotations, FileProblem> {
     if parent.dataset(name).is_ok() {
-        return Err(format!(
-            "'{name}' is one array instead of a group, as anndata wrote before 0.7; open and save the file once with Python's \
-             anndata: anndata.read_h5ad(path).write_h5ad(path)"
-        ));
+        return Err(FileProblem::BeforeAnndata07 { name });
     }
     let frame = group(parent, name)?;
-    let members = frame.member_names().map_err(|problem| format!("'{name}' cannot be listed ({problem})"))?;
+    let members = frame.member_names().map_err(|problem| {
+        let (array, problem) = (frame.name(), problem.to_string());
+        FileProblem::Unreadable { array, problem }
+    })?;
     let index = text_attribute(&frame, "_index").or_else(|| {
         ["_index", "index"].into_iter().find(|index| members.iter().any(|member| member == index)).map(String::from)
     });
-    let index = index.ok_or_else(|| format!("'{name}' has no index; its members are {}", members.join(", ")))?;
+    let Some(index) = index else { return Err(FileProblem::NoIndex { name, members }) };
     let names = as_names(read_column(&frame, &index)?)?;
 
     let listed = texts_attribute(&frame, "column-order").unwrap_or_else(|| members.clone());
@@ -44,23 +49,23 @@ pub(super) fn read(parent: &Group, name: &str) -> Result<Annotations, Problem> {
             Err(problem) => skipped.push(format!("{name} column '{column}' skipped: {problem}")),
         }
     }
-    let frame = DataFrame::new(names.len(), columns).map_err(|problem| format!("'{name}': {problem}"))?;
+    let frame = DataFrame::new(names.len(), columns).map_err(CellsError::from)?;
     Ok(Annotations { names, frame, skipped })
 }
 
-fn as_names(index: Series) -> Result<Vec<String>, Problem> {
-    let text = index.cast(&DataType::String).map_err(|problem| problem.to_string())?;
-    let text = text.str().map_err(|problem| problem.to_string())?;
+fn as_names(index: Series) -> Result<Vec<String>, FileProblem> {
+    let text = index.cast(&DataType::String).map_err(CellsError::from)?;
+    let text = text.str().map_err(CellsError::from)?;
     Ok(text.iter().map(|name| name.unwrap_or("").to_string()).collect())
 }
 
-fn read_column(frame: &Group, name: &str) -> Result<Series, Problem> {
+fn read_column(frame: &Group, name: &str) -> Result<Series, FileProblem> {
     if let Ok(array) = frame.dataset(name) {
         if let Ok(categories) = frame.dataset(&format!("__categories/{name}")) {
             return categorical(&array, &read_array(&categories)?);
         }
         if array.attr("categories").is_ok() {
-            return Err("its categories are not in '__categories'".to_string());
+            return Err(FileProblem::Damaged(format!("the categories of '{name}' are not in '__categories'")));
         }
         return read_array(&array);
     }
@@ -70,11 +75,13 @@ fn read_column(frame: &Group, name: &str) -> Result<Series, Problem> {
         Some("nullable-integer" | "nullable-boolean" | "nullable-string-array") => {
             nullable(&read_array(&dataset(&column, "values")?)?, &dataset(&column, "mask")?)
         }
-        other => Err(format!("its encoding '{}' is not known", other.unwrap_or("(none given)"))),
+        other => {
+            Err(FileProblem::Kind { name: column.name(), found: other.map(str::to_owned), expected: COLUMN_KINDS })
+        }
     }
 }
 
-fn read_array(array: &Dataset) -> Result<Series, Problem> {
+fn read_array(array: &Dataset) -> Result<Series, FileProblem> {
     length_1d(array)?;
     let kind = array.dtype().and_then(|dtype| dtype.to_descriptor());
     Ok(match kind {
@@ -88,34 +95,40 @@ fn read_array(array: &Dataset) -> Result<Series, Problem> {
             | TypeDescriptor::FixedUnicode(_)
             | TypeDescriptor::FixedAscii(_),
         ) => Series::new("".into(), strings(array)?),
-        Ok(other) => return Err(format!("it holds {other}")),
+        Ok(other) => {
+            let (name, found) = (array.name(), Some(other.to_string()));
+            return Err(FileProblem::Kind { name, found, expected: "an array of numbers, booleans or text" });
+        }
         // float16 has no Rust type here, but HDF5 converts it
         Err(_) => Series::new("".into(), numbers::<f32>(array)?),
     })
 }
 
 /// Codes into categories; pandas marks a missing value by -1. Categories become text, whatever they are.
-fn categorical(codes: &Dataset, categories: &Series) -> Result<Series, Problem> {
+fn categorical(codes: &Dataset, categories: &Series) -> Result<Series, FileProblem> {
     let categories = as_names(categories.clone())?;
-    let codes = numbers::<i64>(codes)?;
     let value = |code: i64| match usize::try_from(code) {
-        Ok(place) => match categories.get(place) {
+        Ok(position) => match categories.get(position) {
             Some(category) => Ok(Some(category.as_str())),
-            None => Err(format!("it has category code {code} of {} categories", categories.len())),
+            None => {
+                let found = format!("'{}' has category code {code} of {} categories", codes.name(), categories.len());
+                Err(FileProblem::Damaged(found))
+            }
         },
         Err(_) => Ok(None),
     };
-    let values: Vec<Option<&str>> = codes.into_iter().map(value).collect::<Result<_, _>>()?;
+    let values: Vec<Option<&str>> = numbers::<i64>(codes)?.into_iter().map(value).collect::<Result<_, _>>()?;
     Ok(Series::new("".into(), values))
 }
 
-fn nullable(values: &Series, mask: &Dataset) -> Result<Series, Problem> {
+fn nullable(values: &Series, mask: &Dataset) -> Result<Series, FileProblem> {
     let missing = numbers::<bool>(mask)?;
     if missing.len() != values.len() {
-        return Err(format!("it has {} values and a mask of {}", values.len(), missing.len()));
+        let found = format!("'{}' is a mask of {} for {} values", mask.name(), missing.len(), values.len());
+        return Err(FileProblem::Damaged(found));
     }
     let present = Series::new("".into(), missing.iter().map(|missing| !missing).collect::<Vec<_>>());
-    let present = present.bool().map_err(|problem| problem.to_string())?;
+    let present = present.bool().map_err(CellsError::from)?;
     let nothing = Series::full_null("".into(), values.len(), values.dtype());
-    values.zip_with(present, &nothing).map_err(|problem| problem.to_string())
+    Ok(values.zip_with(present, &nothing).map_err(CellsError::from)?)
 }

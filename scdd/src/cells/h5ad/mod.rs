@@ -1,7 +1,8 @@
-//! The .h5ad format, in and out: element by element, so that one entry that cannot be read (in `uns`, `obsm`, ...)
-//! does not keep a file from being read. Only the matrix, `obs`, `var` and `obsm` are touched.
+//! Reading and writing .h5ad files. Elements are read one by one, so that one that can't be read (in `obsm`, ...) doesn't keep
+//! the others from being read; only the matrix, `obs`, `var` and `obsm` are.
 
 mod annotations;
+mod error;
 mod hdf5;
 mod matrix;
 mod obsm;
@@ -11,13 +12,14 @@ mod write;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use super::check::make_unique;
-use super::{Cells, CellsError, Counts, Expression, LogNormalized, Obsm, Provenance};
+use super::check::{UncheckedCells, make_unique};
+use super::{Cells, CellsError, Counts, LogNormalized, Provenance};
 use crate::Result;
 use crate::text::grouped;
 
+pub use error::FileProblem;
 pub(crate) use scan::sha256;
-pub(crate) use write::{Parts, write_h5ad};
+pub(crate) use write::{H5adContents, write_h5ad};
 
 /// Reads counts `[cells, genes]` from `X` of an .h5ad file, with `obs` and `var`. Short for
 /// [`H5ad::open`]`(path).read()`; counts in `raw` or in a layer are read with that builder.
@@ -49,7 +51,7 @@ pub fn read_h5ad(path: impl AsRef<Path>) -> Result<Cells<Counts>> {
 /// When the file is no HDF5 file, or is damaged.
 pub fn read_recipe(path: impl AsRef<Path>) -> Result<Option<serde_json::Value>> {
     let path = path.as_ref();
-    let read = || -> Result<Option<serde_json::Value>, hdf5::Problem> {
+    let read = || -> Result<Option<serde_json::Value>, FileProblem> {
         hdf5::check_signature(path)?;
         let file = hdf5::open(path)?;
         let recipe = ["uns", "scdd"].into_iter().try_fold((*file).clone(), |group, name| {
@@ -118,11 +120,8 @@ impl H5ad<Counts> {
     /// that are not finite or two for one gene of a cell; and when [`Cells::new`] refuses the parts: gene names
     /// that come twice, negative or fractional values, log-normalised input. Each says what was found and the mend.
     pub fn read(&self) -> Result<Cells<Counts>> {
-        let parts = self.parts()?;
-        let cells = Cells::<Counts>::new(parts.0, parts.1, parts.2, parts.3, parts.4, parts.5);
-        cells
-            .map(|cells| Cells { obsm: parts.6, ..cells })
-            .map_err(|problem| CellsError::file(&self.path, problem).into())
+        let cells = self.read_unchecked().and_then(|cells| Ok(cells.counts()?));
+        Ok(cells.map_err(|problem| CellsError::file(&self.path, problem))?)
     }
 }
 
@@ -132,16 +131,10 @@ impl H5ad<LogNormalized> {
     /// # Errors
     /// As for counts; and when the values are counts, negative or too large to be logarithms.
     pub fn read(&self) -> Result<Cells<LogNormalized>> {
-        let parts = self.parts()?;
-        let cells = Cells::<LogNormalized>::log_normalized(parts.0, parts.1, parts.2, parts.3, parts.4, parts.5);
-        cells
-            .map(|cells| Cells { obsm: parts.6, ..cells })
-            .map_err(|problem| CellsError::file(&self.path, problem).into())
+        let cells = self.read_unchecked().and_then(|cells| Ok(cells.log_normalized()?));
+        Ok(cells.map_err(|problem| CellsError::file(&self.path, problem))?)
     }
 }
-
-type Read =
-    (Expression, Vec<String>, Vec<String>, polars::prelude::DataFrame, polars::prelude::DataFrame, Provenance, Obsm);
 
 impl<Stage> H5ad<Stage> {
     /// Reads `layers/<name>` instead of `X`.
@@ -171,15 +164,11 @@ impl<Stage> H5ad<Stage> {
         self
     }
 
-    fn parts(&self) -> Result<Read, CellsError> {
-        self.read_parts().map_err(|problem| CellsError::file(&self.path, problem))
-    }
-
-    fn read_parts(&self) -> Result<Read, hdf5::Problem> {
+    fn read_unchecked(&self) -> Result<UncheckedCells, FileProblem> {
         hdf5::check_signature(&self.path)?;
         let sha256 = Some(scan::check(&self.path)?);
         let file = hdf5::open(&self.path)?;
-        // before the matrix: it says best what is wrong with a file from before anndata 0.7
+        // before the matrix, because its error is the clearest for a file from before anndata 0.7
         let obs = annotations::read(&file, "obs")?;
         let (matrix_group, matrix, var_group) = match &self.part {
             Part::X => ((*file).clone(), "X", (*file).clone()),
@@ -198,8 +187,8 @@ impl<Stage> H5ad<Stage> {
         let expression = matrix::read(&matrix_group, matrix)?;
         let var = annotations::read(&var_group, "var")?;
         let mut steps: Vec<String> = [obs.skipped, var.skipped].concat();
-        if let (true, Some(first)) = (self.every_column, steps.first()) {
-            return Err(format!("{first} ({} such columns); leave .every_column() out to go without", steps.len()));
+        if self.every_column && !steps.is_empty() {
+            return Err(FileProblem::Columns { skipped: steps });
         }
         let mut gene_names = var.names;
         if self.unique_gene_names {
@@ -209,16 +198,16 @@ impl<Stage> H5ad<Stage> {
         }
         let provenance = Provenance { source: self.path.display().to_string(), sha256, steps };
         let obsm = obsm::read(&file, obs.names.len());
-        Ok((expression, obs.names, gene_names, obs.frame, var.frame, provenance, obsm))
+        let (cell_names, obs, var) = (obs.names, obs.frame, var.frame);
+        Ok(UncheckedCells { expression, cell_names, gene_names, obs, var, obsm, provenance })
     }
 
-    fn no_matrix(&self, file: &hdf5_metno::File, wanted: &str) -> hdf5::Problem {
-        let mut there: Vec<String> =
+    fn no_matrix(&self, file: &hdf5_metno::File, wanted: &str) -> FileProblem {
+        let mut matrices: Vec<String> =
             ["X", "raw/X"].into_iter().filter(|name| file.link_exists(name)).map(String::from).collect();
         let layers = file.group("layers").and_then(|layers| layers.member_names()).unwrap_or_default();
-        there.extend(layers.into_iter().map(|name| format!("layer '{name}'")));
-        let there = if there.is_empty() { "none".to_string() } else { there.join(", ") };
-        format!("has no matrix {wanted}; it has: {there}; choose with H5ad::open(path).raw() or .layer(name)")
+        matrices.extend(layers.into_iter().map(|name| format!("layer '{name}'")));
+        FileProblem::NoMatrix { wanted: wanted.to_owned(), matrices }
     }
 }
 

@@ -1,5 +1,5 @@
-//! One pass over the bytes of a file before HDF5 sees them: its SHA-256, and a look for the damage on which the HDF5
-//! library does not return.
+//! One pass over the bytes of a file before the HDF5 library opens it: the SHA-256, and a check for the damage that makes the
+//! library loop forever.
 //!
 //! Text of variable length lies in global heaps ("GCOL" in the HDF5 file format specification, III.E). The library
 //! (2.x, H5HGcache.c) walks the objects of a heap and never gets ahead when an object of index 0, free space, claims
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::hdf5::Problem;
+use super::FileProblem;
 use crate::text::hexadecimal;
 
 /// Signature, version 1, three reserved bytes.
@@ -25,16 +25,13 @@ pub(crate) fn sha256(path: &Path) -> std::io::Result<String> {
     Ok(read_through(&mut File::open(path)?)?.0)
 }
 
-/// The SHA-256 of a file that HDF5 can be trusted with.
-pub(super) fn check(path: &Path) -> Result<String, Problem> {
-    let unreadable = |problem: std::io::Error| format!("cannot be read: {problem}");
-    let mut file = File::open(path).map_err(unreadable)?;
-    let (sha256, heaps) = read_through(&mut file).map_err(unreadable)?;
+/// The SHA-256 of a file that the HDF5 library returns from.
+pub(super) fn check(path: &Path) -> Result<String, FileProblem> {
+    let mut file = File::open(path)?;
+    let (sha256, heaps) = read_through(&mut file)?;
     for start in heaps {
-        if endless(&mut file, start).map_err(unreadable)? {
-            return Err(format!(
-                "the text stored at byte {start} is damaged: free space of 0 bytes; fetch the file again"
-            ));
+        if endless(&mut file, start)? {
+            return Err(FileProblem::Damaged(format!("the text stored at byte {start} has free space of 0 bytes")));
         }
     }
     Ok(sha256)
@@ -116,6 +113,6 @@ mod tests {
         bytes[heap + HEAD..heap + 2 * HEAD].fill(0);
         std::fs::write(&path, &bytes).unwrap();
         let error = crate::read_h5ad(&path).unwrap_err().to_string();
-        assert!(error.contains("free space of 0 bytes; fetch the file again"), "{error}");
+        assert!(error.contains("free space of 0 bytes: the file is damaged"), "{error}");
     }
 }

@@ -1,5 +1,5 @@
-//! Cells to an .h5ad file, through anndata-rs's backend: gzip instead of its default blosc, which plain h5py cannot
-//! read; text columns as categoricals. The file appears under its name only when it is whole.
+//! Writes cells to an .h5ad file, through anndata-rs's backend: gzip instead of its default blosc, which plain h5py cannot
+//! read; text columns as categoricals. The file appears under its name only when it is complete.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use polars::prelude::{Column, DataFrame, DataType};
 use serde_json::{Value, json};
 
 use crate::Result;
-use crate::cells::{Cells, CellsError, Expression, Obsm};
+use crate::cells::{Cells, CellsError, Expression, FileProblem, Obsm};
 use crate::whole_file;
 
 type Group = <H5 as Backend>::Group;
@@ -22,8 +22,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Elements of a compressed chunk: 512 KiB of f32.
 const CHUNK: usize = 1 << 17;
 
-/// What goes into a file beside the matrix.
-pub(crate) struct Parts<'a> {
+/// What is written into a file.
+pub(crate) struct H5adContents<'a> {
     pub(crate) expression: &'a Expression,
     pub(crate) cell_names: &'a [String],
     pub(crate) gene_names: &'a [String],
@@ -37,7 +37,7 @@ pub(crate) struct Parts<'a> {
 impl<Stage> Cells<Stage> {
     /// Writes the cells as .h5ad, readable by Python's anndata and scanpy without plugins: `X` as compressed rows
     /// of float32, text columns as categoricals, and the provenance as JSON in `uns["scdd"]["recipe"]`. Everything
-    /// but the matrix is small; a file of that name is replaced only when the new one is whole.
+    /// but the matrix is small; a file of that name is replaced only when the new one is complete.
     ///
     /// # Errors
     /// When the folder does not exist or cannot be written, and when a name holds a NUL character.
@@ -56,7 +56,7 @@ impl<Stage> Cells<Stage> {
         }
         Ok(write_h5ad(
             path.as_ref(),
-            &Parts {
+            &H5adContents {
                 expression: &self.expression,
                 cell_names: &self.cell_names,
                 gene_names: &self.gene_names,
@@ -70,8 +70,8 @@ impl<Stage> Cells<Stage> {
 }
 
 /// Writes beside the target, then renames: nobody ever sees half a file.
-pub(crate) fn write_h5ad(path: &Path, parts: &Parts) -> Result<(), CellsError> {
-    let failed = |problem: &dyn std::fmt::Display| CellsError::file(path, format!("cannot be written: {problem}"));
+pub(crate) fn write_h5ad(path: &Path, parts: &H5adContents) -> Result<(), CellsError> {
+    let failed = |problem: &dyn std::fmt::Display| CellsError::file(path, FileProblem::NotWritten(problem.to_string()));
     whole_file::check_place(path).map_err(|problem| failed(&problem))?;
     let fill = |temporary: &mut tempfile::NamedTempFile| {
         write_file(temporary.path(), parts).map_err(|problem| std::io::Error::other(problem.to_string()))
@@ -79,7 +79,7 @@ pub(crate) fn write_h5ad(path: &Path, parts: &Parts) -> Result<(), CellsError> {
     whole_file::write(path, ".h5ad.part", fill).map_err(|problem| failed(&problem))
 }
 
-fn write_file(path: &Path, parts: &Parts) -> Result<(), Failure> {
+fn write_file(path: &Path, parts: &H5adContents) -> Result<(), Failure> {
     let file = H5::new(path)?;
     {
         // the file's own root group, which carries attributes as groups do
@@ -110,20 +110,20 @@ fn write_matrix(root: &Group, expression: &Expression) -> Result<(), Failure> {
     let mut matrix = root.new_group("X")?;
     encoding(&mut matrix, "csr_matrix", "0.1.0")?;
     matrix.new_attr("shape", vec![expression.cells(), expression.genes()])?;
-    let (pointers, indices) = (expression.indptr(), expression.indices());
+    let (indptr, indices) = (expression.indptr(), expression.indices());
     write_pieces(&matrix, "data", expression.nnz(), |range| expression.values()[range].to_vec())?;
     // scipy keeps both in one type and would convert when they differ
     if i32::try_from(expression.nnz()).is_ok() {
         let narrow = |range: Range<usize>| indices[range].iter().map(|&gene| gene as i32).collect::<Vec<_>>();
         write_pieces(&matrix, "indices", indices.len(), narrow)?;
-        write_pieces(&matrix, "indptr", pointers.len(), |range| {
-            pointers[range].iter().map(|&pointer| pointer as i32).collect::<Vec<_>>()
+        write_pieces(&matrix, "indptr", indptr.len(), |range| {
+            indptr[range].iter().map(|&end| end as i32).collect::<Vec<_>>()
         })
     } else {
         let wide = |range: Range<usize>| indices[range].iter().map(|&gene| i64::from(gene)).collect::<Vec<_>>();
         write_pieces(&matrix, "indices", indices.len(), wide)?;
-        write_pieces(&matrix, "indptr", pointers.len(), |range| {
-            pointers[range].iter().map(|&pointer| pointer as i64).collect::<Vec<_>>()
+        write_pieces(&matrix, "indptr", indptr.len(), |range| {
+            indptr[range].iter().map(|&end| end as i64).collect::<Vec<_>>()
         })
     }
 }
@@ -232,12 +232,12 @@ fn write_nullable<T: BackendData>(frame: &Group, column: &Column, kind: &str, va
 fn write_categorical(frame: &Group, column: &Column) -> Result<(), Failure> {
     let text = column.cast(&DataType::String)?;
     let text = text.str()?;
-    let mut place: BTreeMap<&str, i32> = text.iter().flatten().map(|value| (value, 0)).collect();
-    for (code, entry) in place.values_mut().enumerate() {
+    let mut code_of: BTreeMap<&str, i32> = text.iter().flatten().map(|value| (value, 0)).collect();
+    for (code, entry) in code_of.values_mut().enumerate() {
         *entry = i32::try_from(code)?;
     }
-    let codes: Vec<i32> = text.iter().map(|value| value.map_or(-1, |value| place[value])).collect();
-    let categories: Vec<String> = place.keys().map(|category| category.to_string()).collect();
+    let codes: Vec<i32> = text.iter().map(|value| value.map_or(-1, |value| code_of[value])).collect();
+    let categories: Vec<String> = code_of.keys().map(|category| category.to_string()).collect();
     let mut group = frame.new_group(column.name())?;
     encoding(&mut group, "categorical", "0.2.0")?;
     group.new_attr("ordered", false)?;

@@ -1,4 +1,4 @@
-//! Which cells a stage may see: training cells, or test cells, as types.
+//! Training cells and test cells as types, so that no stage can read the others.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ impl TrainingCells {
         self.train().iter().map(|&cell| self.labels.of_cell[cell]).collect()
     }
 
-    /// What classes lost in the split.
+    /// Classes without a validation or test cell, a line each.
     pub(crate) fn notes(&self) -> &[String] {
         &self.split.notes
     }

@@ -8,8 +8,6 @@ use crate::cells::Expression;
 
 /// Bins of mean expression: scanpy's default.
 const BINS: usize = 20;
-/// Highly variable genes among which class markers are looked for (ours; scanpy's and Seurat's usual number).
-const CANDIDATES: usize = 2_000;
 
 /// How much each gene varies beyond what its mean explains. A clone shares everything.
 #[derive(Clone, Debug)]
@@ -36,7 +34,7 @@ impl VariableGenes {
         &self.normalized
     }
 
-    /// The selected genes in rising order.
+    /// The selected genes, sorted ascending.
     pub fn selected(&self) -> &[usize] {
         &self.selected
     }
@@ -64,22 +62,16 @@ impl VariableGenes {
 /// ```
 pub fn highly_variable_genes(expression: &Expression, n: usize) -> Result<VariableGenes, PreprocessError> {
     if expression.cells() < 2 || expression.genes() == 0 || n == 0 {
-        return Err(PreprocessError::Setting(format!(
-            "{n} highly variable genes of {} cells and {} genes; at least 2 cells, 1 gene and n = 1 are needed",
-            expression.cells(),
-            expression.genes()
-        )));
+        return Err(PreprocessError::TooFew { n, cells: expression.cells(), genes: expression.genes() });
     }
-    if let Some(value) = expression.values().iter().find(|value| **value < 0.0) {
-        return Err(PreprocessError::Setting(format!(
-            "expression holds {value}; highly variable genes need log-normalised values, which are never negative"
-        )));
+    if let Some(&value) = expression.values().iter().find(|value| **value < 0.0) {
+        return Err(PreprocessError::Negative { value });
     }
     let (means, dispersions) = moments(expression);
     let normalized = normalize(&means, &dispersions);
-    let mut falling: Vec<f64> = normalized.iter().copied().filter(|x| !x.is_nan()).collect();
-    falling.sort_by(|a, b| b.total_cmp(a));
-    let cutoff = falling.get(n.min(falling.len()).saturating_sub(1)).copied().unwrap_or(f64::INFINITY);
+    let mut descending: Vec<f64> = normalized.iter().copied().filter(|x| !x.is_nan()).collect();
+    descending.sort_by(|a, b| b.total_cmp(a));
+    let cutoff = descending.get(n.min(descending.len()).saturating_sub(1)).copied().unwrap_or(f64::INFINITY);
     let selected = (0..normalized.len()).filter(|&gene| normalized[gene] >= cutoff).collect();
     Ok(VariableGenes {
         means: Arc::new(means),
@@ -93,15 +85,14 @@ pub fn highly_variable_genes(expression: &Expression, n: usize) -> Result<Variab
 pub(crate) fn means_and_squares(expression: &Expression, of: impl Fn(f64) -> f64) -> (Vec<f64>, Vec<f64>) {
     let cells = expression.cells() as f64;
     let mut means = vec![0.0f64; expression.genes()];
-    let mut stored = vec![0usize; expression.genes()];
+    let mut nnz = vec![0usize; expression.genes()];
     for (&gene, &value) in expression.indices().iter().zip(expression.values()) {
         means[gene as usize] += of(f64::from(value));
-        stored[gene as usize] += 1;
+        nnz[gene as usize] += 1;
     }
     means.iter_mut().for_each(|sum| *sum /= cells);
-    // Second pass around the mean, so that large means do not eat small variances; zeros by their number.
-    let mut squares: Vec<f64> =
-        means.iter().zip(&stored).map(|(mean, &stored)| mean * mean * (cells - stored as f64)).collect();
+    // A second pass around the mean, so that large means do not cancel small variances; zeros count by their number.
+    let mut squares: Vec<f64> = means.iter().zip(&nnz).map(|(mean, &nnz)| mean * mean * (cells - nnz as f64)).collect();
     for (&gene, &value) in expression.indices().iter().zip(expression.values()) {
         squares[gene as usize] += (of(f64::from(value)) - means[gene as usize]).powi(2);
     }
@@ -160,83 +151,6 @@ fn bins(values: &[f64]) -> Vec<usize> {
     values.iter().map(|value| edges.partition_point(|edge| edge < value)).collect()
 }
 
-/// Of each class the `per_class` highly variable genes that mark it best; no gene marks two classes.
-///
-/// The paper shows "the top three highly variable genes per class" (Yu et al. 2025, Fig. 5) and does not say how
-/// they are found. Ours: among the 2,000 most variable genes, those whose mean in the class exceeds the mean of the
-/// other classes' means by most, in log1p of counts per 10,000; each class weighs the same whatever its size. Pairs
-/// of class and gene are taken from the largest difference down, so a gene goes to the class that it marks most.
-/// A class gets fewer genes when no more are higher in it than elsewhere, and none when it has no cells.
-///
-/// # Errors
-/// As [`highly_variable_genes`], and when labels do not fit.
-///
-/// ```
-/// use scdd::cells::Expression;
-/// let expression = Expression::from_dense(3, &[2.0, 0.0, 1.0, 2.2, 0.0, 1.1, 0.0, 3.0, 1.0, 0.0, 2.5, 0.9])?;
-/// let markers = scdd::preprocess::top_variable_genes_per_class(&expression, &[0, 0, 1, 1], 2, 1)?;
-/// assert_eq!(markers, [vec![0], vec![1]]);
-/// # Ok::<(), scdd::Error>(())
-/// ```
-pub fn top_variable_genes_per_class(
-    expression: &Expression,
-    labels: &[u32],
-    n_classes: usize,
-    per_class: usize,
-) -> Result<Vec<Vec<usize>>, PreprocessError> {
-    if labels.len() != expression.cells() {
-        return Err(PreprocessError::Setting(format!(
-            "{} labels for {} cells; every cell needs one",
-            labels.len(),
-            expression.cells()
-        )));
-    }
-    if let Some(label) = labels.iter().find(|label| **label as usize >= n_classes) {
-        return Err(PreprocessError::Setting(format!("label {label} is no class: there are {n_classes}")));
-    }
-    let candidates = highly_variable_genes(expression, CANDIDATES)?;
-    let candidates = candidates.selected();
-    let mut place = vec![usize::MAX; expression.genes()];
-    candidates.iter().enumerate().for_each(|(i, &gene)| place[gene] = i);
-
-    let mut means = vec![vec![0.0f64; candidates.len()]; n_classes];
-    let mut cells = vec![0usize; n_classes];
-    for (cell, &label) in labels.iter().enumerate() {
-        cells[label as usize] += 1;
-        let (genes, values) = expression.row(cell);
-        for (&gene, &value) in genes.iter().zip(values) {
-            if let Some(sum) = means[label as usize].get_mut(place[gene as usize]) {
-                *sum += f64::from(value);
-            }
-        }
-    }
-    for (sums, &cells) in means.iter_mut().zip(&cells) {
-        sums.iter_mut().for_each(|sum| *sum /= cells.max(1) as f64);
-    }
-    let present: Vec<usize> = (0..n_classes).filter(|&class| cells[class] > 0).collect();
-    let others = (present.len().max(2) - 1) as f64;
-    let mut pairs = Vec::new();
-    for gene in 0..candidates.len() {
-        let total: f64 = present.iter().map(|&class| means[class][gene]).sum();
-        for &class in &present {
-            let difference = means[class][gene] - (total - means[class][gene]) / others;
-            if difference > 0.0 {
-                pairs.push((difference, class, candidates[gene]));
-            }
-        }
-    }
-    pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.2.cmp(&b.2)));
-    let mut taken = vec![false; expression.genes()];
-    let mut chosen = vec![Vec::new(); n_classes];
-    for (_, class, gene) in pairs {
-        if !taken[gene] && chosen[class].len() < per_class {
-            taken[gene] = true;
-            chosen[class].push(gene);
-        }
-    }
-    Ok(chosen)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,31 +189,6 @@ mod tests {
                 assert!(near(normalized, expected), "normalised dispersion of {gene}: {normalized} {expected:?}");
             }
             assert_eq!(found.selected(), golden.highly_variable);
-        }
-    }
-
-    #[test]
-    fn no_gene_marks_two_classes_and_markers_are_higher_in_their_class() {
-        let text = include_str!("../../../tests/goldens/variable_genes.json");
-        let golden = &serde_json::from_str::<Vec<Golden>>(text).unwrap()[0];
-        let expression = Expression::from_dense(golden.genes, &golden.expression).unwrap();
-        let labels: Vec<u32> = (0..expression.cells()).map(|cell| (cell % 4) as u32).collect();
-        let markers = top_variable_genes_per_class(&expression, &labels, 5, 3).unwrap();
-        let mut all: Vec<usize> = markers.iter().flatten().copied().collect();
-        assert_eq!(all.len(), 12, "three for each of four classes, none for the class without cells");
-        all.sort_unstable();
-        all.dedup();
-        assert_eq!(all.len(), 12);
-        for (class, genes) in markers.iter().enumerate() {
-            for &gene in genes {
-                let mean = |own: bool| {
-                    let cells: Vec<usize> =
-                        (0..labels.len()).filter(|&cell| (labels[cell] as usize == class) == own).collect();
-                    let sum: f32 = cells.iter().map(|&cell| golden.expression[cell * golden.genes + gene]).sum();
-                    sum / cells.len() as f32
-                };
-                assert!(mean(true) > mean(false), "gene {gene} of class {class}");
-            }
         }
     }
 

@@ -1,17 +1,23 @@
 //! A stratified split into training, validation and test cells, with a stated rule for classes of a few cells.
 //!
-//! Yu et al. 2025, section "Experiments", split 8:2; the rule for small classes is ours. A random split puts
-//! cells of one donor on both sides; where a donor is known, a split by donor is the harder test.
+//! Yu et al. 2025, section "Experiments", split 8:2; the rule for small classes is our choice. A random split puts cells of
+//! one donor on both sides; where donors are known, a split by donor is the harder test.
+
+mod parts;
 
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use parts::parts;
+pub use parts::{TestCells, TrainingCells};
+
 use super::PreprocessError;
 use crate::cells::Labels;
+use crate::error::SettingError;
 use crate::text::grouped;
 use crate::{Result, seed};
 
-/// Which cells are for training, validation and test: indices, rising in each part; no cell is in two.
+/// Indices of training, validation and test cells, sorted ascending in each part; no cell is in two.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Split {
     /// Cells to train on.
@@ -20,14 +26,14 @@ pub struct Split {
     pub validation: Vec<usize>,
     /// Cells to report on.
     pub test: Vec<usize>,
-    /// What small classes lose, a line each.
+    /// Classes without a validation or test cell, a line each.
     pub notes: Vec<String>,
 }
 
 /// Splits the cells of each class at random: of `n` cells, `round(n * test_fraction)` go to test but never the last
 /// one; of those that remain, `round(remaining * validation_fraction)` go to validation, again never the last one.
 /// So every class keeps a training cell; a class that has none in test or validation is named in the notes.
-/// Usual fractions are 0.2 (Yu et al. 2025) and 0.1 (ours).
+/// Usual fractions are 0.2 (Yu et al. 2025) and 0.1 (our choice).
 ///
 /// # Errors
 /// When a fraction is not in 0 <= fraction < 1, or there are no cells.
@@ -43,12 +49,12 @@ pub struct Split {
 pub fn stratified_split(labels: &Labels, test_fraction: f64, validation_fraction: f64, seed: u64) -> Result<Split> {
     for (name, fraction) in [("test_fraction", test_fraction), ("validation_fraction", validation_fraction)] {
         if !(0.0..1.0).contains(&fraction) {
-            let problem = format!("{name} is {fraction}; 0 or more and less than 1 is expected, 0.2 is usual");
-            return Err(PreprocessError::Setting(problem).into());
+            let problem = SettingError::new(name, fraction, "0 or more and less than 1, 0.2 is usual");
+            return Err(PreprocessError::from(problem).into());
         }
     }
     if labels.of_cell.is_empty() {
-        return Err(PreprocessError::Nothing("there are no cells to split".to_string()).into());
+        return Err(PreprocessError::NoCells.into());
     }
     let mut split = Split { train: Vec::new(), validation: Vec::new(), test: Vec::new(), notes: Vec::new() };
     for (class, mut cells) in labels.cells_per_class().into_iter().enumerate() {
