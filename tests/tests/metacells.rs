@@ -132,7 +132,7 @@ fn margins_that_are_no_numbers_are_refused() {
 fn of_several_starts_the_best_on_validation_cells_is_taken() {
     let study = study();
     let distil = |start, starts| {
-        let opened = study.distill_expression(RidgeSurrogates::default()).per_class(2).start(start).steps(0);
+        let opened = study.distill_expression(RidgeSurrogates::default()).per_class(2).init(start).steps(0);
         opened.n_init(starts).validation_models(ValidationModels::Surrogates).run().unwrap()
     };
     let (one, many) = (distil(Init::RandomReal, 1), distil(Init::RandomReal, 6));

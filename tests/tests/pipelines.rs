@@ -145,7 +145,7 @@ fn codes_start_where_they_were_asked_to() {
     let study = small_study();
     let start = |start, per_class| {
         let builder = study.distill_expression(DistributionMatching::default()).steps(0);
-        builder.start(start).per_class(per_class).run().unwrap().expression().clone()
+        builder.init(start).per_class(per_class).run().unwrap().expression().clone()
     };
     let (mean, medoid, random, clusters) =
         (start(Init::ClassMean, 1), start(Init::Medoid, 1), start(Init::RandomReal, 1), start(Init::KMeans, 3));

@@ -274,7 +274,7 @@ fn codes_of_latents_start_at_the_mean_the_nearest_cell_or_the_clusters_of_their_
     let members = study.training_cells().train_per_class();
     for path in test_paths(&study, &scdg).into_iter().filter(|path| path.space() == Space::Latents) {
         let start = |start, per_class| {
-            let config = DistillConfig { start, per_class, ..DistillConfig::default() };
+            let config = DistillConfig { init: start, per_class, ..DistillConfig::default() };
             crate::distill::init::codes(&*path, &config).unwrap().values / scale
         };
         let (means, medoids, clusters) = (start(Init::ClassMean, 2), start(Init::Medoid, 1), start(Init::KMeans, 2));

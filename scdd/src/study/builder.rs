@@ -21,7 +21,7 @@ pub struct StudyConfig {
     /// Further label columns: classes are the combinations of values that occur; none.
     #[serde(default)]
     pub joint_labels: Vec<String>,
-    /// Fraction of the cells of each class that only evaluation reads; 0.2 (the paper's 8:2 split).
+    /// Fraction of the cells of each class that only evaluation reads; 0.2 (the 8:2 split is our choice).
     pub test_fraction: f64,
     /// Fraction of the training cells that settings are chosen on; 0.1 (our choice).
     pub validation_fraction: f64,
