@@ -79,17 +79,17 @@ fn choices() -> Result<Vec<Method>> {
         Method::named("class mean")?,
         Method::named("k-means pseudobulks")?,
         mixture(DEFAULT, |opened| opened),
-        mixture("start alone, no step", |opened| opened.steps(0)),
-        mixture("start: class mean", |opened| opened.init(Init::ClassMean)),
-        mixture("start: medoid", |opened| opened.init(Init::Medoid)),
-        mixture("start: random cells", |opened| opened.init(Init::RandomReal)),
+        mixture("initialisation alone, no step", |opened| opened.steps(0)),
+        mixture("initialisation: class mean", |opened| opened.init(Init::ClassMean)),
+        mixture("initialisation: medoid", |opened| opened.init(Init::Medoid)),
+        mixture("initialisation: random cells", |opened| opened.init(Init::RandomReal)),
         metacells(16),
         metacells(256),
         mixture("rate 0.03", |opened| opened.learning_rate(0.03)),
         mixture("rate 0.3", |opened| opened.learning_rate(0.3)),
         mixture("50 steps", |opened| opened.steps(50)),
         mixture("200 steps", |opened| opened.steps(200)),
-        mixture("no margin over the start", |opened| opened.min_improvement(0.0)),
+        mixture("no margin over the initialisation", |opened| opened.min_improvement(0.0)),
         mixture("markers: all genes", |opened| opened.marker_fractions(&[1.0])),
         mixture("markers: a tenth of the genes", |opened| opened.marker_fractions(&[0.1])),
         mixture("markers: chosen, all genes in steps", |opened| opened.step_marker_fractions(&[1.0])),
@@ -116,7 +116,8 @@ fn choices() -> Result<Vec<Method>> {
             surrogates.push(surrogate);
             "with"
         };
-        methods.push(objective(&format!("{change} the surrogate: {}", surrogate.name()), ridge().surrogates(&surrogates)));
+        methods
+            .push(objective(&format!("{change} the surrogate: {}", surrogate.name()), ridge().surrogates(&surrogates)));
     }
     methods.push(objective("with all six surrogates", ridge().surrogates(&RidgeSurrogate::ALL)));
     methods.extend([
@@ -126,7 +127,7 @@ fn choices() -> Result<Vec<Method>> {
         choice("ridge through the decoder", move |shared| Ok(chosen(shared.study().distill_decoder(ridge())))),
         choice("ridge through SCDG and the decoder", move |shared| Ok(chosen(shared.scdg()?.distill(ridge())))),
         choice("DC through the decoder", |shared| Ok(shared.study().distill_decoder(GradientMatching::default()))),
-        choice("the same, start: class mean", |shared| {
+        choice("the same, initialisation: class mean", |shared| {
             Ok(shared.study().distill_decoder(GradientMatching::default()).init(Init::ClassMean))
         }),
         ridge_through(Likelihood::SquaredError),
@@ -147,9 +148,9 @@ fn choices() -> Result<Vec<Method>> {
             let scdg = shared.study().train_scdg().condition_dropout(0.1).run()?;
             Ok(scdg.distill(GradientMatching::default()).guidance(1.0))
         }),
-        paper("SCDG: start: class mean", |opened| opened.init(Init::ClassMean)),
-        paper("SCDG: start: k-means", |opened| opened.init(Init::KMeans)),
-        paper("SCDG: start: generated", |opened| opened.init(Init::Generated)),
+        paper("SCDG: initialisation: class mean", |opened| opened.init(Init::ClassMean)),
+        paper("SCDG: initialisation: k-means", |opened| opened.init(Init::KMeans)),
+        paper("SCDG: initialisation: generated", |opened| opened.init(Init::Generated)),
         paper("SCDG: 10 steps", |opened| opened.steps(10)),
         paper("SCDG: 200 steps", |opened| opened.steps(200)),
         paper("SCDG: rate chosen of 0.01, 0.05, 0.2", |opened| opened.choose_learning_rate(&[0.01, 0.05, 0.2])),

@@ -2,16 +2,16 @@
 
 pub use crate::benchmark::{BenchmarkResults, Measure, Method, all_methods, benchmark, paper_methods};
 pub use crate::distill::{
-    ClassWeights, CovarianceMatching, Distilled, DistilledEmbeddings, DistributionMatching, GradientMatching,
-    KernelMatching, Matching, MatchingObjective, Mixture, Optimizer, RidgeSurrogate, RidgeSurrogates, SmallClasses, Init,
+    ClassWeights, CovarianceMatching, Distilled, DistilledEmbeddings, DistributionMatching, GradientMatching, Init,
+    KernelMatching, Matching, MatchingObjective, Mixture, Optimizer, RidgeSurrogate, RidgeSurrogates, SmallClasses,
     Surrogate, Surrogates, TrajectoryMatching,
 };
 pub use crate::evaluate::{
-    Annotated, Annotator, Candidates, CellTypist, ClassMean, ClassMeanLatent, DecodedCells, Evaluation,
+    Annotated, Annotator, Baseline, Candidates, CellTypist, ClassMean, ClassMeanLatent, DecodedCells, Evaluation,
     EvaluationModel, EvaluationRow, GeneSets, GeneratorReport, GeometricSketch, Herding, KCentre, KMeansPseudobulks,
     LinearProbe, Medoid, MergedMetacells, Mlp, ModelInput, NearestNeighbours, Privacy, Properties, Protocol,
-    RandomCells, RandomForest, ScDeepInsight, ScValue, Scores, Baseline, Stratified, Tosica, TrainedModel,
-    main_baselines, all_models, all_baselines,
+    RandomCells, RandomForest, ScDeepInsight, ScValue, Scores, Stratified, Tosica, TrainedModel, all_baselines,
+    all_models, main_baselines,
 };
 pub use crate::foundation::{
     Annotation, Corpus, Foundation, FoundationModel, Hits, Likelihood, NetworkConfig, Pca, Pretraining,

@@ -84,7 +84,8 @@ fn of_several_shares_of_marker_genes_the_best_on_validation_cells_is_delivered()
     let problem = heads.marker_fractions(&shares).run().unwrap_err().to_string();
     assert!(problem.contains("3 shares") && problem.contains("Surrogates"), "{problem}");
     for (wrong, found) in [(&[][..], "an empty list"), (&[0.5, 1.5], "1.5"), (&[-0.5], "-0.5")] {
-        let problem = metacells.distill(RidgeSurrogates::default()).marker_fractions(wrong).run().unwrap_err().to_string();
+        let problem =
+            metacells.distill(RidgeSurrogates::default()).marker_fractions(wrong).run().unwrap_err().to_string();
         assert!(problem.contains("marker_fractions") && problem.contains(found), "{problem}");
     }
     let features = study.distill_embeddings(DistributionMatching::default()).marker_fractions(&[0.5]).run();
@@ -96,7 +97,14 @@ fn one_seed_gives_one_set_and_another_seed_another() {
     let study = study();
     let distil = |seed| {
         let metacells = study.metacells().per_class(10).seed(seed).run().unwrap();
-        metacells.distill(RidgeSurrogates::default()).per_class(2).steps(20).min_improvement(0.0).seed(seed).run().unwrap()
+        metacells
+            .distill(RidgeSurrogates::default())
+            .per_class(2)
+            .steps(20)
+            .min_improvement(0.0)
+            .seed(seed)
+            .run()
+            .unwrap()
     };
     assert_eq!(distil(3).expression(), distil(3).expression());
     assert_ne!(distil(3).expression(), distil(4).expression());
@@ -123,7 +131,8 @@ fn the_start_is_delivered_unless_a_step_beats_it_by_the_margin() {
 fn margins_that_are_no_numbers_are_refused() {
     let metacells = study().metacells().per_class(4).run().unwrap();
     for margin in [-1.0, f64::NAN] {
-        let message = metacells.distill(RidgeSurrogates::default()).min_improvement(margin).run().unwrap_err().to_string();
+        let message =
+            metacells.distill(RidgeSurrogates::default()).min_improvement(margin).run().unwrap_err().to_string();
         assert!(message.contains("min_improvement"), "{message}");
     }
 }

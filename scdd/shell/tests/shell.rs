@@ -92,7 +92,8 @@ fn cells_are_shown_prepared_embedded_distilled_and_evaluated() {
     let recipe = json(&place.done(&format!("{distil} --steps 2 --out distilled.h5ad --json")));
     assert_eq!(recipe["method"], "scDD+Decoder, DM");
     assert_eq!(scdd::cells::read_recipe(place.path("distilled.h5ad")).unwrap().unwrap()["method"], recipe["method"]);
-    let evaluate = format!("evaluate cells.h5ad {STUDY} --foundation model.safetensors --set distilled.h5ad --networks 2");
+    let evaluate =
+        format!("evaluate cells.h5ad {STUDY} --foundation model.safetensors --set distilled.h5ad --networks 2");
     let rows = place.done(&format!("{evaluate} --models linear-head,nearest-neighbours --json"));
     let rows: Vec<serde_json::Value> = rows.lines().map(json).collect();
     // The set, random cells, class means and all training cells under two models.

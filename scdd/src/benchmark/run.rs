@@ -10,7 +10,7 @@ use super::row::{Key, OK, rounded, significant};
 use super::{Benchmark, BenchmarkError, BenchmarkResults, BenchmarkRow, Shared, memory};
 use crate::cells::{Cells, LogNormalized};
 use crate::checkpoints::differing;
-use crate::evaluate::{EvaluationRow, Scorer, Protocol, ScoredOn, Trial};
+use crate::evaluate::{EvaluationRow, Protocol, ScoredOn, Scorer, Trial};
 use crate::progress::{Progress, Quiet};
 use crate::study::Study;
 use crate::text::{count, grouped};

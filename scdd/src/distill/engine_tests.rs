@@ -3,7 +3,7 @@ use itertools::iproduct;
 use super::*;
 use crate::distill::passes::Upstream;
 use crate::distill::path::{Space, test_paths};
-use crate::distill::{Chain, Matching, Pipeline, Init};
+use crate::distill::{Chain, Init, Matching, Pipeline};
 use crate::foundation::{NetworkConfig, PretrainingConfig};
 use crate::scdg::{DenoiserConfig, Scdg, ScdgConfig};
 use crate::seed;
@@ -171,7 +171,7 @@ fn one_pass_and_two_in_chunks_of_any_size_give_one_gradient() {
 #[test]
 fn crossing_the_genes_without_expression_gives_the_gradient_of_the_way_with_it() {
     let scdg = small_scdg(&small_study());
-    assert!(scdg.study().foundation().round_trip().is_some());
+    assert!(scdg.study().foundation().decode_encode().is_some());
     let (mut rng, device) = (seed::stream(1, "test"), Device::flex());
     let (codes, noise) = (tensors::normal(5, 6, &mut rng, &device), tensors::normal(5, 6, &mut rng, &device));
     let features = Some(tensors::normal(5, 6, &mut rng, &device));

@@ -4,7 +4,7 @@
 //! dL/dfeatures and dL/dS. The second goes through a chunk again with a graph, and pulls both back in one:
 //! dL/dZ = (dfeatures/dZ)^T dL/dfeatures + (dS/dZ)^T dL/dS. So the graph is that of one chunk whatever the number of
 //! synthetic cells. Where one chunk has all rows, the first pass keeps its graph, and there is no second. Where expression
-//! isn't compared, and path and model allow it, it is not made at all ([`Trip`]).
+//! isn't compared, and path and model allow it, it is not made at all ([`FusedDecodeEncode`]).
 
 use std::cell::OnceCell;
 
@@ -15,7 +15,7 @@ use super::codes::Codes;
 use super::config::DistillConfig;
 use super::error::DistillError;
 use super::path::{GeneratorPath, Latents};
-use crate::foundation::{Crossed, Trip, unit_length};
+use crate::foundation::{FusedDecodeEncode, FusedTrace, unit_length};
 use crate::tensors;
 
 /// Codes on which it is looked where their cells' genes usually are, evenly spread over all.
@@ -28,7 +28,7 @@ pub(super) struct Passes<'a> {
     pub(super) start: &'a Codes,
     pub(super) device: Device,
     /// Past the expression, once it is gone; None where path or model can't.
-    trip: OnceCell<Option<Trip>>,
+    trip: OnceCell<Option<FusedDecodeEncode>>,
 }
 
 /// What the objective sees of all codes.
@@ -57,10 +57,10 @@ enum Between {
 
 /// The features' graph begins at what the encoder makes of the cells; from there back to the codes there is none.
 struct Crossing {
-    trip: Trip,
+    trip: FusedDecodeEncode,
     latents: Latents,
     made: Tensor<2>,
-    crossed: Crossed,
+    crossed: FusedTrace,
 }
 
 /// The objective's gradients by what it saw; None where it does not depend on it.
@@ -230,7 +230,7 @@ impl<'a> Passes<'a> {
         first: usize,
         noise: Option<&Tensor<2>>,
         expression: bool,
-    ) -> Option<(Trip, Latents)> {
+    ) -> Option<(FusedDecodeEncode, Latents)> {
         if expression {
             return None;
         }
@@ -241,8 +241,8 @@ impl<'a> Passes<'a> {
 
     /// For cells like those at the start, of which some are looked at: so a run that goes on takes the steps of one that never
     /// stopped.
-    fn trip(&self) -> Option<Trip> {
-        let trip = self.path.study().foundation().round_trip()?;
+    fn trip(&self) -> Option<FusedDecodeEncode> {
+        let trip = self.path.study().foundation().decode_encode()?;
         let rows = self.labels().len();
         let looked_at = || (0..rows).step_by(rows.div_ceil(LOOKED_AT).max(1));
         let some = tensors::indices(looked_at(), &self.device);
@@ -250,7 +250,7 @@ impl<'a> Passes<'a> {
         let classes = looked_at().map(|row| self.labels()[row] as usize);
         let noise = self.noise(0).map(|noise| noise.select(0, some));
         let latents = self.path.latents(&codes, tensors::indices(classes, &self.device), noise, self.config)?;
-        Some(trip.of_cells_like(latents.only()))
+        Some(trip.with_pattern_of(latents.only()))
     }
 
     /// What the path makes of codes of the rows from `first` on.

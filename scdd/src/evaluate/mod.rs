@@ -12,7 +12,6 @@ mod error;
 mod evaluation;
 mod forest;
 mod generator;
-mod scorer;
 mod kernel;
 mod linear_head;
 mod metrics;
@@ -21,6 +20,7 @@ mod privacy;
 mod properties;
 mod protocol;
 mod run;
+mod scorer;
 mod set;
 mod sgd;
 mod statistics;
@@ -29,8 +29,9 @@ mod task;
 
 pub use annotator::{AnnotateBuilder, Annotated, Annotator};
 pub use baselines::{
-    Candidates, ClassMean, ClassMeanLatent, DecodedCells, GeometricSketch, Herding, KCentre, KMeansPseudobulks, Medoid,
-    MergedMetacells, RandomCells, ScValue, Selected, Baseline, Stratified, main_baselines, all_baselines,
+    Baseline, Candidates, ClassMean, ClassMeanLatent, DecodedCells, GeometricSketch, Herding, KCentre,
+    KMeansPseudobulks, Medoid, MergedMetacells, RandomCells, ScValue, Selected, Stratified, all_baselines,
+    main_baselines,
 };
 pub use error::EvaluateError;
 pub use evaluation::Evaluation;
@@ -49,6 +50,6 @@ pub use set::TrainingSet;
 pub use table::{EvaluationRow, mean, sample_deviation, table};
 
 pub(crate) use error::check_labels;
-pub(crate) use scorer::{Scorer, ScoredOn, Trial};
 pub(crate) use models::largest;
+pub(crate) use scorer::{ScoredOn, Scorer, Trial};
 pub(crate) use statistics::{median, pearson};

@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use super::task::Task;
 use super::{
-    Candidates, EvaluateError, EvaluationModel, EvaluationRow, ModelInput, Protocol, Scores, Baseline, TrainingSet,
+    Baseline, Candidates, EvaluateError, EvaluationModel, EvaluationRow, ModelInput, Protocol, Scores, TrainingSet,
 };
 use crate::cells::Expression;
 use crate::progress::stop_requested;

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use ndarray::Array2;
 
-use super::{FoundationError, Registered, RoundTrip, SeenCells};
+use super::{DecodeEncode, FoundationError, Registered, SeenCells};
 use crate::cells::{Cells, Expression, LogNormalized};
 
 /// A layer of an encoder: x W + b, and PReLU in all but the last. Batch normalisation is folded into both.
@@ -54,7 +54,7 @@ pub trait FoundationModel: Send + Sync + 'static {
 
     /// Decoder and encoder one behind the other, without expression in between. None, the default: both are called in turn.
     #[doc(hidden)]
-    fn round_trip(&self) -> Option<RoundTrip> {
+    fn decode_encode(&self) -> Option<DecodeEncode> {
         None
     }
 

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::elementwise::widest;
+use scdd_compute::{Isa, dispatch};
 
 /// Burn's defaults, and what is added to the root of the second moment there.
 const BETAS: [f32; 2] = [0.9, 0.999];
@@ -57,7 +57,19 @@ impl Moving {
 }
 
 fn moved(weights: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32], step: Step) {
-    widest!(moved_all(weights: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32], step: Step))
+    dispatch!(
+        Isa::detect(),
+        (
+            weights: &mut [f32] = weights,
+            gradient: &[f32] = gradient,
+            first: &mut [f32] = first,
+            second: &mut [f32] = second,
+            step: Step = step
+        ),
+        moved_all,
+        moved_all,
+        moved_all
+    );
 }
 
 #[inline(always)]

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::elementwise::Between;
 use super::flat::{Layout, LinearAt};
 use super::passes::Trace;
+use scdd_compute::NormSilu;
 use scdd_compute::gemm::{Accumulate, gemm_tn};
 
 /// Rows of a layer's weights that are one part.
@@ -42,11 +42,13 @@ fn fills<'a>(layout: &'a Layout, traces: &'a [Trace]) -> Vec<(Range<usize>, Fill
         fills.push((null.clone(), Box::new(|part| dropped(part, traces))));
     }
     for (place, block) in layout.blocks.iter().enumerate() {
-        linear(&mut fills, &block.linear, traces, move |trace| [&trace.inputs[place], &trace.between[place].sums]);
+        linear(&mut fills, &block.linear, traces, move |trace| {
+            [&trace.inputs[place], &trace.between[place].pre_activations]
+        });
         linear(&mut fills, &block.modulation, traces, move |trace| {
             [&trace.condition, &trace.between[place].modulation]
         });
-        let kept = move |of: fn(&Between) -> &[f32]| -> Fill<'a> {
+        let kept = move |of: fn(&NormSilu) -> &[f32]| -> Fill<'a> {
             Box::new(move |part| added(part, traces.iter().map(|trace| of(&trace.between[place]))))
         };
         fills.push((block.gamma.clone(), kept(|between| &between.gamma)));
@@ -68,7 +70,8 @@ fn linear<'a>(
         let range = layer.weight.start + first * layer.outputs..layer.weight.start + last * layer.outputs;
         let fill = move |part: &mut [f32]| {
             for (number, trace) in traces.iter().enumerate() {
-                let ([inputs, by_sums], accumulate) = (of(trace), if number == 0 { Accumulate::Overwrite } else { Accumulate::Add });
+                let ([inputs, by_sums], accumulate) =
+                    (of(trace), if number == 0 { Accumulate::Overwrite } else { Accumulate::Add });
                 gemm_tn((inputs, layer.inputs, first), by_sums, layer.outputs, part, accumulate);
             }
         };

@@ -13,7 +13,6 @@ mod conditions;
 mod config;
 mod denoiser;
 mod draw;
-mod elementwise;
 mod error;
 mod flat;
 mod frozen;

@@ -4,9 +4,9 @@
 //! In tensors a step of training is some six hundred small operations, on one thread. Here each thread takes rows from the
 //! first layer to the last one and back.
 
-use super::elementwise::{Between, silu};
 use super::flat::{Layout, LinearAt};
 use scdd_compute::gemm::{Accumulate, gemm_nn, gemm_nt};
+use scdd_compute::{NormSilu, silu};
 
 /// Rows of a batch and what the network is to make of them.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +45,7 @@ pub(super) struct Trace {
     pub(super) inputs: Vec<Vec<f32>>,
     /// The gradients by them.
     by_inputs: Vec<Vec<f32>>,
-    pub(super) between: Vec<Between>,
+    pub(super) between: Vec<NormSilu>,
     /// Predicted latents `[rows, latent]`, then the gradient by them.
     pub(super) predicted: Vec<f32>,
     by_condition: Vec<f32>,
@@ -56,7 +56,7 @@ impl Trace {
     pub(super) fn sized(layout: &Layout, rows: usize) -> Self {
         let embedded = vec![0.0; rows * layout.embedding];
         let inputs = zero_inputs(layout, rows);
-        let between = layout.blocks.iter().map(|block| Between::sized(rows, block.linear.outputs));
+        let between = layout.blocks.iter().map(|block| NormSilu::zeros(rows, block.linear.outputs));
         Self {
             seen: Seen::default(),
             time: embedded.clone(),
@@ -86,7 +86,7 @@ impl Trace {
         silu(&mut self.condition, &mut self.by_sum);
         self.inputs[0].copy_from_slice(&self.seen.noised);
         for (place, (block, between)) in layout.blocks.iter().zip(&mut self.between).enumerate() {
-            sums(&block.linear, weights, &self.inputs[place], &mut between.sums);
+            sums(&block.linear, weights, &self.inputs[place], &mut between.pre_activations);
             sums(&block.modulation, weights, &self.condition, &mut between.modulation);
             let (earlier, outputs) = self.inputs.split_at_mut(place + 1);
             let outputs = &mut outputs[0];
@@ -153,7 +153,7 @@ impl Trace {
             }
             if place > 0 || to == To::Latents {
                 let accumulate = if begun[place] { Accumulate::Add } else { Accumulate::Overwrite };
-                through(&block.linear, weights, &between.sums, &mut earlier[place], accumulate);
+                through(&block.linear, weights, &between.pre_activations, &mut earlier[place], accumulate);
             }
         }
     }

@@ -7,7 +7,7 @@ use burn::tensor::{Int, Tensor, activation::softmax};
 use super::{GeneratorPath, Pipeline, Space, check_encoder};
 use crate::distill::validation::EarlyStopping;
 use crate::distill::{DistillBuilder, DistillConfig};
-use crate::distill::{DistillError, Distilled, MatchingObjective, Metacells, Init, ValidationModels};
+use crate::distill::{DistillError, Distilled, Init, MatchingObjective, Metacells, ValidationModels};
 use crate::study::Study;
 use crate::tensors;
 

@@ -213,7 +213,7 @@ fn check_decoder(study: &Study) -> Result<(), DistillError> {
 /// Refuses a model that the objective can't look through, before anything runs.
 fn check_encoder(study: &Study) -> Result<(), DistillError> {
     let foundation = study.foundation();
-    if foundation.round_trip().is_some() {
+    if foundation.decode_encode().is_some() {
         return Ok(());
     }
     let none = Tensor::zeros([1, study.cells().genes()], &foundation.device());

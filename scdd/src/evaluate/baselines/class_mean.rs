@@ -1,6 +1,6 @@
 //! The mean expression of each class, the baseline that is hardest to beat at one cell per class (ours).
 
-use super::{Candidates, Selected, Baseline, candidates::stack};
+use super::{Baseline, Candidates, Selected, candidates::stack};
 use crate::Result;
 
 /// The mean of log-normalised expression over all training cells of a class.

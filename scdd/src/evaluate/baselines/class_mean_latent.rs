@@ -1,6 +1,6 @@
 //! The mean latent of each class through the decoder: what the decoder costs a class mean (ours).
 
-use super::{Candidates, Selected, Baseline, candidates::stack};
+use super::{Baseline, Candidates, Selected, candidates::stack};
 use crate::Result;
 
 /// The foundation model's decoder applied to the mean of the latents of a class's training cells. One row per class, as

@@ -2,7 +2,7 @@
 
 use ndarray::Axis;
 
-use super::{Candidates, RandomCells, Selected, Baseline};
+use super::{Baseline, Candidates, RandomCells, Selected};
 use crate::Result;
 
 /// The foundation model's decoder applied to the latents of [`RandomCells`], the same cells as those of one seed.

@@ -5,7 +5,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::plaid::plaid;
-use super::{Candidates, Selected, Baseline};
+use super::{Baseline, Candidates, Selected};
 use crate::Result;
 
 /// Covers the latents of each class with as many equal boxes as cells are wanted, and draws one cell of each box; where

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2};
 
-use super::{Candidates, Selected, Baseline};
+use super::{Baseline, Candidates, Selected};
 use crate::Result;
 use crate::distill::squared_distance;
 

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView1};
 use rand::seq::SliceRandom;
 
-use super::{Candidates, Selected, Baseline};
+use super::{Baseline, Candidates, Selected};
 use crate::Result;
 use crate::distill::squared_distance;
 

@@ -2,7 +2,7 @@
 
 use ndarray::Axis;
 
-use super::{Candidates, Selected, Baseline, candidates::stack};
+use super::{Baseline, Candidates, Selected, candidates::stack};
 use crate::Result;
 use crate::distill::kmeans;
 

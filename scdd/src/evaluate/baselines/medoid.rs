@@ -1,6 +1,6 @@
 //! The real cells in the middle of each class (ours).
 
-use super::{Candidates, Selected, Baseline};
+use super::{Baseline, Candidates, Selected};
 use crate::Result;
 use crate::distill::squared_distance;
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 
 use ndarray::{Array2, Axis};
 
-use super::{Candidates, Selected, Baseline, candidates::stack};
+use super::{Baseline, Candidates, Selected, candidates::stack};
 use crate::Result;
 use crate::distill::squared_distance;
 use crate::foundation::nearest_itself_first;

@@ -2,7 +2,7 @@
 
 use rand::seq::SliceRandom;
 
-use super::{Candidates, Selected, Baseline};
+use super::{Baseline, Candidates, Selected};
 use crate::Result;
 
 /// Draws `per_class` training cells of each class without replacement.

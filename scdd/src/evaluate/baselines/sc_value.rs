@@ -1,7 +1,7 @@
 //! scValue (Huang et al. 2024): real cells by their value for telling classes apart, of every grade of it.
 
 use super::out_of_bag::{Value, values};
-use super::{Candidates, Selected, Baseline};
+use super::{Baseline, Candidates, Selected};
 use crate::Result;
 
 /// Grades of value (scValue's bins are 0.1 wide).

@@ -2,7 +2,7 @@
 
 use rand::seq::SliceRandom;
 
-use super::{Candidates, Selected, Baseline};
+use super::{Baseline, Candidates, Selected};
 use crate::Result;
 
 /// As many training cells in all as `per_class` for each class, drawn without replacement; each class has its share of the

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use polars::prelude::{Column, DataFrame};
 use serde::{Deserialize, Serialize};
 
-use super::{Candidates, ClassMean, EvaluateError, RandomCells, Baseline};
+use super::{Baseline, Candidates, ClassMean, EvaluateError, RandomCells};
 use crate::cells::Expression;
 use crate::distill::Distilled;
 use crate::seed;

@@ -9,7 +9,8 @@ mod train;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ended, FoundationError, epochs};
+use super::network::epochs;
+use super::{Ended, FoundationError};
 use crate::error::SettingError;
 use crate::seed;
 

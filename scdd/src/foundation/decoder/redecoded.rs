@@ -5,7 +5,7 @@ use ndarray::Array2;
 
 use super::Likelihood;
 use crate::cells::{Cells, Expression, LogNormalized};
-use crate::foundation::frozen::FrozenStack;
+use crate::foundation::network::FrozenStack;
 use crate::foundation::{EncoderLayer, Foundation, FoundationError, FoundationModel, SeenCells};
 
 /// Largest logarithm of counts per 1e4 that is made, a bit above that of 1e4: codes that leave what the decoder was trained on

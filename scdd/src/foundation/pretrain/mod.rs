@@ -16,8 +16,9 @@ pub use builder::Pretraining;
 pub use card::{Card, CardSet};
 pub use corpus::Corpus;
 
+use super::FoundationError;
 use super::network::NetworkConfig;
-use super::{FoundationError, epochs};
+use super::network::epochs;
 use crate::error::SettingError;
 use crate::seed;
 

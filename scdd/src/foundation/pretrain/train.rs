@@ -7,15 +7,16 @@ use burn::tensor::{Device, Tensor};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use scdd_compute::{spmm, spmm_plain};
 
 use super::checkpoint::Checkpoints;
 use super::merged::Merged;
 use super::triplet::{semi_hard, triplet_loss};
 use super::{Ended, PretrainingConfig, PretrainingHistory};
-use crate::foundation::frozen::FrozenStack;
+use crate::foundation::FoundationError;
+use crate::foundation::network::FrozenStack;
+use crate::foundation::network::epochs;
 use crate::foundation::network::{Autoencoder, unit_length};
-use crate::foundation::sparse::SparseBatch;
-use crate::foundation::{FoundationError, epochs};
 use crate::progress::{Interrupt, Progress};
 use crate::{seed, tensors};
 
@@ -164,14 +165,13 @@ impl<'a> Training<'a> {
         let (config, merged, device) = (self.config, self.merged, &self.device);
         let keep = 1.0 - config.network.input_dropout as f32;
         let drop = |value: f32| if rng.random::<f32>() < keep { value / keep } else { 0.0 };
-        let input = SparseBatch::new(&merged.expression, cells, drop);
-        // The first layer's product is outside the graph: its sums are a leaf, and the weights' gradient is the sparse
-        // rows, transposed, times the gradient of that leaf.
+        let input = merged.expression.csr().select_rows_with(cells, drop);
+        // The first layer's product is outside the graph: it is a leaf, and the weights' gradient is X^T dL/d(product).
         let first = &state.network.encoder.blocks[0].linear.weight;
         let [_, width] = first.val().dims();
-        let sums = input.times(&tensors::to_vec(first.val()), width);
-        let sums = tensors::from_rows(sums, width, device).require_grad();
-        let (latents, decoded) = state.network.forward(sums.clone(), config.network.hidden_dropout, rng);
+        let product = spmm_plain(input.view(), &tensors::to_vec(first.val()), width);
+        let product = tensors::from_rows(product, width, device).require_grad();
+        let (latents, decoded) = state.network.forward(product.clone(), config.network.hidden_dropout, rng);
         let target = tensors::from_rows(merged.expression.dense_rows(cells), merged.genes.len(), device);
         let reconstruction = match merged.measured(cells, device) {
             Some(measured) => {
@@ -188,8 +188,8 @@ impl<'a> Training<'a> {
         let loss = reconstruction * (1.0 - config.triplet_weight) + triplet * config.triplet_weight;
 
         let gradients = loss.backward();
-        let sums_gradient = sums.grad(&gradients).map(tensors::to_vec).unwrap_or_default();
-        let first_gradient = input.transposed_times(&sums_gradient, width);
+        let by_product = product.grad(&gradients).map(tensors::to_vec).unwrap_or_default();
+        let first_gradient = spmm_plain(input.view().transpose().view(), &by_product, width);
         let first = first.id;
         let mut gradients = GradientsParams::from_grads(gradients, &state.network);
         gradients.register(first, tensors::from_rows(first_gradient, width, &device.clone().inner()));
@@ -201,12 +201,12 @@ impl<'a> Training<'a> {
     fn validation_error(&self, network: &Autoencoder) -> f64 {
         let encoder = FrozenStack::freeze(&network.encoder);
         let decoder = FrozenStack::freeze(&network.decoder);
-        let (weights, width) = (encoder.first_weights(), encoder.first_weights().width());
+        let (weights, width) = (encoder.first_weights(), encoder.first_weights().columns());
         let (expression, device) = (&self.merged.expression, encoder.device());
         let (mut sum, mut values) = (0.0, 0.0);
         for cells in self.merged.validation.chunks(CHUNK) {
-            let sums = SparseBatch::new(expression, cells, |value| value).times_packed(weights);
-            let latents = unit_length(encoder.after_first_layer(tensors::from_rows(sums, width, &device)));
+            let product = spmm(expression.csr().select_rows(cells).view(), weights);
+            let latents = unit_length(encoder.after_first_layer(tensors::from_rows(product, width, &device)));
             let decoded = burn::tensor::activation::relu(decoder.forward(latents));
             let target = tensors::from_rows(expression.dense_rows(cells), expression.genes(), &device);
             let squared: Tensor<2> = (decoded - target).powi_scalar(2);

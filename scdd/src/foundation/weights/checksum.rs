@@ -6,7 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::foundation::frozen::FrozenStack;
+use crate::foundation::network::FrozenStack;
 use crate::text::hexadecimal;
 
 pub(in crate::foundation) fn checksum(

@@ -10,7 +10,7 @@ use burn::tensor::Device;
 
 use super::error::{WeightsError, listed};
 use super::tensor_file::TensorFile;
-use crate::foundation::frozen::{FrozenStack, HostLayer, Normalization};
+use crate::foundation::network::{FrozenStack, HostLayer, Normalization};
 
 /// PyTorch's default, which SCimilarity keeps.
 pub(super) const EPSILON: f64 = 1e-5;

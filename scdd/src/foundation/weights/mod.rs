@@ -28,7 +28,7 @@ pub use error::WeightsError;
 pub(super) use checksum::checksum;
 pub(super) use own::write;
 
-use super::frozen::FrozenStack;
+use super::network::FrozenStack;
 use super::{Card, NetworkConfig, SeenCells};
 
 /// Everything that a frozen model consists of.

@@ -18,7 +18,7 @@ use super::error::{WeightsError, listed};
 use super::layers::{EPSILON, Layers, NORM, Network};
 use super::tensor_file::TensorFile;
 use super::{Origin, Weights, checksum};
-use crate::foundation::frozen::FrozenStack;
+use crate::foundation::network::FrozenStack;
 use crate::foundation::{Card, NetworkConfig, SeenCells};
 use crate::whole_file;
 
