@@ -95,7 +95,7 @@ impl<'a> Training<'a> {
         }
         let steps = self.config.steps;
         let mut progress = Progress::new("training SCDG", steps.saturating_sub(state.steps()));
-        progress.go_on()?;
+        progress.check_stop()?;
         while state.steps() < steps && !interrupt.requested() {
             let value = self.step(&mut state, &mut scratch)?;
             let done = state.steps();
