@@ -118,7 +118,7 @@ impl<'a> Run<'a> {
         };
         let title = format!("distilling by {}{share}", self.objective.name());
         let mut progress = Progress::new(title, steps.saturating_sub(state.steps()));
-        progress.go_on()?;
+        progress.check_stop()?;
         while state.steps() < steps && !state.watch.stopped() && !interrupt.requested() {
             let step = state.steps();
             let codes = state.movable.all();

@@ -92,7 +92,7 @@ impl MetacellsBuilder {
         let mut progress = Progress::new("grouping cells", classes.len());
         let mut of_class = Vec::new();
         for (class, cells) in classes.iter().enumerate() {
-            progress.go_on()?;
+            progress.check_stop()?;
             if cells.is_empty() {
                 return Err(DistillError::EmptyClass(study.classes()[class].clone()).into());
             }

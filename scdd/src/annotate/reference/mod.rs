@@ -69,7 +69,7 @@ impl Foundation {
 
 impl Study {
     /// The training cells and their labels as a reference, to annotate other cells with and to search in. Other cells are
-    /// embedded by the model as it was given, not cut to the genes of this study.
+    /// embedded by the full-gene model, not by the one that is restricted to the genes of this study.
     ///
     /// # Errors
     /// When a latent is not finite.

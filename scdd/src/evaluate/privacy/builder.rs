@@ -105,7 +105,7 @@ impl PrivacyBuilder {
         }
         let reference = HeldOut::new(&training, &held_out, seed);
         progress.step(|| self.against.name().to_owned());
-        progress.go_on()?;
+        progress.check_stop()?;
         let mut found = Vec::new();
         let mut distances = Vec::new();
         for (name, set) in &sets {
@@ -115,7 +115,7 @@ impl PrivacyBuilder {
             }
             found.push(privacy);
             progress.step(|| name.clone());
-            progress.go_on()?;
+            progress.check_stop()?;
         }
         progress.finish(|| format!("{} {}", held_out.labels.len(), self.against.name()));
         Ok(Privacy::new(Parts {
