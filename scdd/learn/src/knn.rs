@@ -11,7 +11,7 @@ use scdd_compute::gemm::{Accumulate, gemm_nt};
 
 /// Products of a block of queries with all reference rows: 64 MB.
 const BLOCK: usize = 1 << 24;
-/// Queries that a thread multiplies at a time.
+/// Fewest queries that a thread multiplies at a time.
 const PART: usize = 32;
 /// Up to so many rows and columns GEMM takes other paths, which round sums differently: such blocks aren't divided.
 const SMALL: usize = 64;
@@ -115,7 +115,7 @@ fn products(rows: ArrayView2<f32>, reference: &CowArray<f32, Ix2>) -> Vec<f32> {
     }
     let mut left = products.as_mut_slice();
     let mut parts = Vec::new();
-    for range in parts_of(rows.nrows(), n) {
+    for range in parts_of(rows.nrows(), n, rayon::current_num_threads()) {
         let (part, after) = left.split_at_mut(range.len() * n);
         parts.push((range, part));
         left = after;
@@ -126,9 +126,9 @@ fn products(rows: ArrayView2<f32>, reference: &CowArray<f32, Ix2>) -> Vec<f32> {
     products
 }
 
-/// Parts of so many queries whose products with n rows have the same bits as those of all queries at once.
-fn parts_of(rows: usize, n: usize) -> Vec<Range<usize>> {
-    let part = if n <= SMALL { rows.max(1) } else { PART };
+/// Parts of so many queries, one for each thread, whose products with n rows have the bits of all queries' at once.
+fn parts_of(rows: usize, n: usize, threads: usize) -> Vec<Range<usize>> {
+    let part = if n <= SMALL { rows.max(1) } else { rows.div_ceil(threads).max(PART) };
     let mut starts: Vec<usize> = (0..rows).step_by(part).collect();
     // GEMM multiplies one row alone in another way.
     if rows % part == 1 && rows > 1 {
@@ -221,10 +221,18 @@ mod tests {
         for (rows, n, width) in [(512, 300, 50), (65, 90, 128), (33, 65, 600), (1, 80, 9), (97, 1_000, 3), (40, 20, 30)]
         {
             let (queries, reference) = (points(rows, width, "queries"), points(n, width, "reference"));
-            let mut whole = vec![0.0; rows * n];
             let (a, b) = (queries.as_slice().unwrap(), reference.as_slice().unwrap());
-            gemm_nt(a, b, width, &mut whole, Accumulate::Overwrite);
-            assert_eq!(products(queries.view(), &reference.as_standard_layout()), whole, "{rows} x {n} x {width}");
+            let product = |rows: Range<usize>| {
+                let mut product = vec![0.0; rows.len() * n];
+                gemm_nt(&a[rows.start * width..rows.end * width], b, width, &mut product, Accumulate::Overwrite);
+                product
+            };
+            let whole = product(0..rows);
+            for threads in [1, 2, 64] {
+                let parts: Vec<f32> = parts_of(rows, n, threads).into_iter().flat_map(product).collect();
+                assert_eq!(parts, whole, "{rows} x {n} x {width} by {threads}");
+            }
+            assert_eq!(products(queries.view(), &reference.as_standard_layout()), whole);
         }
     }
 
