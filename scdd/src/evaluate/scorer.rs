@@ -130,6 +130,7 @@ impl<'a> Scorer<'a> {
         let candidates = self.candidates()?;
         let (mut draws, mut seconds) = (Vec::new(), 0.0);
         for network in 0..self.protocol.networks {
+            // An old word for a baseline: another one would change every draw.
             let seed = seed::number(self.protocol.seed, &format!("control {network}"));
             let started = Instant::now();
             let (input, labels) = self.selected(baseline, &candidates, per_class, seed)?;
