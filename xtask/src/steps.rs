@@ -52,8 +52,10 @@ impl Steps {
         say(name);
         let began = Instant::now();
         let (count, error) = match work() {
-            Ok(count) if count.failed > 0 => (count, Some(format!("{} failed", count.failed))),
-            Ok(count) => (count, None),
+            Ok(count) => {
+                let error = (count.failed > 0).then(|| format!("{} failed", count.failed));
+                (count, error)
+            }
             Err(error) => (Count { failed: 1, ..Count::default() }, Some(format!("{error:#}"))),
         };
         if let Some(error) = &error {
