@@ -147,6 +147,13 @@ impl StudyBuilder {
         self
     }
 
+    /// Sets label, split, genes and seed at once, such as those of another [study](Study::config).
+    pub fn config(mut self, config: StudyConfig) -> Self {
+        self.genes_chosen = config.variable_genes.is_some();
+        self.config = config;
+        self
+    }
+
     /// Another device than [`default_device`](crate::default_device). With a foundation model that was given, the study runs on
     /// that model's device.
     pub fn device(mut self, device: &Device) -> Self {
@@ -293,9 +300,9 @@ impl StudyBuilder {
 fn check_unseen(registered: &Registered, test: &TestCells) -> Result<(), StudyError> {
     let Some(known) = registered.foundation.seen() else { return Ok(()) };
     let cells = &registered.cells;
-    let seen = known.count(cells.expression(), test.test(), cells.gene_names());
-    if seen * 100 > test.count() {
-        return Err(StudyError::Leak { model: registered.foundation.name(), seen, test: test.count() });
+    let pretrained_on = known.count(cells.expression(), test.test(), cells.gene_names());
+    if pretrained_on * 100 > test.count() {
+        return Err(StudyError::Leak { model: registered.foundation.name(), pretrained_on, test: test.count() });
     }
     Ok(())
 }
