@@ -11,7 +11,7 @@ use super::init::Init;
 use super::objective::MatchingObjective;
 use super::optimizer::{Optimizer, Steps};
 use super::path::{Chain, GeneratorPath};
-use super::validation::{EarlyStopping, ValidationModels};
+use super::selection::validation::{EarlyStopping, ValidationModels};
 use crate::progress::Interrupt;
 use crate::scdg::Noise;
 

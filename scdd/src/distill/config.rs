@@ -7,7 +7,7 @@ use super::error::DistillError;
 use super::init::Init;
 use super::optimizer::{Optimizer, Steps};
 use super::path::Chain;
-use super::validation::{EarlyStopping, ValidationModels, ValidationScore};
+use super::selection::validation::{EarlyStopping, ValidationModels, ValidationScore};
 use crate::error::SettingError;
 use crate::scdg::Noise;
 use crate::seed;

@@ -18,40 +18,27 @@
 //! | TextDistill | `study.distill_embeddings(objective).run()?.decoded()` | features, decoded once |
 //! | SDXL-Turbo's counterpart | `scdg.sample()` | latents drawn from SCDG, not moved |
 
-mod as_cells;
 mod builder;
-mod checkpoint;
-mod choice;
 mod codes;
-mod compare;
 mod config;
-mod distillation;
-mod distilled;
-mod distilled_embeddings;
 mod engine;
 mod error;
-mod few_genes;
+mod gene_subsets;
 mod init;
 mod kmeans;
-mod look;
 mod markers;
 mod means;
 mod metacells;
 mod objective;
 mod optimizer;
-mod passes;
 mod path;
-mod read_back;
 mod run;
-mod validation;
-mod watch;
+mod selection;
+mod set;
 
 pub use builder::DistillBuilder;
 pub use codes::SmallClasses;
 pub use config::{DistillConfig, DistillHistory, RunTried};
-pub use distillation::Distillation;
-pub use distilled::Distilled;
-pub use distilled_embeddings::DistilledEmbeddings;
 pub use error::DistillError;
 pub use init::Init;
 pub(crate) use kmeans::{distance as squared_distance, kmeans};
@@ -62,4 +49,5 @@ pub use objective::{
 };
 pub use optimizer::{Optimizer, Steps};
 pub use path::{Chain, Pipeline, SampleBuilder};
-pub use validation::{EarlyStopping, ValidationModels, ValidationScore};
+pub use selection::{EarlyStopping, ValidationModels, ValidationScore};
+pub use set::{Distillation, Distilled, DistilledEmbeddings};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{Int, Tensor, activation::softmax};
 
 use super::{GeneratorPath, Pipeline, Space, check_encoder};
-use crate::distill::validation::EarlyStopping;
+use crate::distill::selection::validation::EarlyStopping;
 use crate::distill::{DistillBuilder, DistillConfig};
 use crate::distill::{DistillError, Distilled, Init, MatchingObjective, Metacells, ValidationModels};
 use crate::study::Study;

@@ -1,7 +1,7 @@
 use itertools::iproduct;
 
+use super::forward_backward::Upstream;
 use super::*;
-use crate::distill::passes::Upstream;
 use crate::distill::path::{Space, test_paths};
 use crate::distill::{Chain, Init, Matching, Pipeline};
 use crate::foundation::{NetworkConfig, PretrainingConfig};

@@ -5,9 +5,9 @@ use burn::tensor::{Int, Tensor};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::error::DistillError;
-use super::few_genes::FewGenes;
-use super::objective::{RidgeSurrogate, SHARPNESS};
+use crate::distill::error::DistillError;
+use crate::distill::gene_subsets::GeneSubsets;
+use crate::distill::objective::{RidgeSurrogate, SHARPNESS};
 use crate::evaluate::{Protocol, Scores, largest, train_heads};
 use crate::study::Study;
 use crate::{seed, tensors};
@@ -67,18 +67,18 @@ pub struct EarlyStopping {
 }
 
 /// The validation cells of a study.
-pub(super) struct Validation {
+pub(in crate::distill) struct Validation {
     study: Study,
     models: ValidationModels,
     features: Array2<f32>,
     truth: Vec<u32>,
     classes: usize,
     protocol: Protocol,
-    few_genes: FewGenes,
+    gene_subsets: GeneSubsets,
 }
 
 impl Validation {
-    pub(super) fn new(study: &Study, models: ValidationModels, seed: u64) -> Result<Self, DistillError> {
+    pub(in crate::distill) fn new(study: &Study, models: ValidationModels, seed: u64) -> Result<Self, DistillError> {
         let training = study.training_cells();
         let cells = training.validation();
         if cells.is_empty() {
@@ -88,23 +88,23 @@ impl Validation {
         let seed = seed::number(seed, "validation heads");
         let protocol = Protocol { networks: NETWORKS, seed, ..Protocol::default() };
         let (features, classes) = (study.embeddings_of(cells), study.classes().len());
-        let few_genes = FewGenes::new(study.cells().genes(), seed);
-        Ok(Self { study: study.clone(), models, features, truth, classes, protocol, few_genes })
+        let gene_subsets = GeneSubsets::new(study.cells().genes(), seed);
+        Ok(Self { study: study.clone(), models, features, truth, classes, protocol, gene_subsets })
     }
 
     /// How many there are.
-    pub(super) fn cells(&self) -> usize {
+    pub(in crate::distill) fn cells(&self) -> usize {
         self.truth.len()
     }
 
     /// Whether expression is asked for.
-    pub(super) fn sees_expression(&self) -> bool {
+    pub(in crate::distill) fn sees_expression(&self) -> bool {
         self.models == ValidationModels::Surrogates
     }
 
     /// Trains models on synthetic cells and scores them; the step is the caller's to fill in. Without expression
     /// `[rows, genes]` they are trained on features `[rows, latent]` alone.
-    pub(super) fn score(
+    pub(in crate::distill) fn score(
         &self,
         features: &Tensor<2>,
         expression: Option<&Tensor<2>>,
@@ -140,15 +140,15 @@ impl Validation {
             scores.push(self.of_outputs(surrogate.outputs(features.clone(), labels, self.classes, cells))?);
         }
         let Some(expression) = expression else { return Ok(mean(&scores)) };
-        let few_genes: Vec<Tensor<1, Int>> = self.few_genes.of(&tensors::array(expression.clone()), &device);
-        let mut outputs: Vec<Vec<Tensor<2>>> = vec![Vec::new(); on_expression.len() + few_genes.len()];
+        let gene_subsets: Vec<Tensor<1, Int>> = self.gene_subsets.of(&tensors::array(expression.clone()), &device);
+        let mut outputs: Vec<Vec<Tensor<2>>> = vec![Vec::new(); on_expression.len() + gene_subsets.len()];
         for cells in self.study.training_cells().validation().chunks(DENSE) {
             let dense = tensors::from_rows(self.study.cells().expression().dense_rows(cells), genes, &device);
             let (whole, parts) = outputs.split_at_mut(on_expression.len());
             for (outputs, surrogate) in whole.iter_mut().zip(&on_expression) {
                 outputs.push(surrogate.outputs(expression.clone(), labels, self.classes, dense.clone()));
             }
-            for (outputs, genes) in parts.iter_mut().zip(&few_genes) {
+            for (outputs, genes) in parts.iter_mut().zip(&gene_subsets) {
                 let see = |rows: &Tensor<2>| rows.clone().select(1, genes.clone());
                 outputs.push(RidgeSurrogate::Linear.outputs(see(expression), labels, self.classes, see(&dense)));
             }

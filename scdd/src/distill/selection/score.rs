@@ -3,18 +3,18 @@
 use burn::tensor::Tensor;
 use ndarray::Array2;
 
-use super::codes::Codes;
-use super::engine::Run;
-use super::error::DistillError;
-use super::markers::{mask, mask_expression};
-use super::passes::Seen;
-use super::path::Pipeline;
 use super::validation::ValidationScore;
+use crate::distill::codes::Codes;
+use crate::distill::engine::Run;
+use crate::distill::engine::forward_backward::Seen;
+use crate::distill::error::DistillError;
+use crate::distill::markers::{mask, mask_expression};
+use crate::distill::path::Pipeline;
 use crate::tensors;
 
 impl Run<'_> {
     /// How models trained on what was made of the codes do on the validation cells.
-    pub(super) fn score(
+    pub(in crate::distill) fn score(
         &self,
         seen: &Seen,
         codes: &Tensor<2>,
@@ -50,24 +50,24 @@ impl Run<'_> {
     }
 
     /// Share of the genes that the objective sees.
-    pub(super) fn step_share(&self) -> f64 {
+    pub(in crate::distill) fn step_share(&self) -> f64 {
         self.config().step_marker_fractions[0]
     }
 
     /// The best markers of expression `[rows, genes]`; None where all genes count.
-    pub(super) fn best_markers(&self, expression: &Array2<f32>, share: f64) -> Option<Vec<bool>> {
+    pub(in crate::distill) fn best_markers(&self, expression: &Array2<f32>, share: f64) -> Option<Vec<bool>> {
         let markers = self.markers.as_ref().filter(|_| share < 1.0)?;
         Some(markers.best(expression, self.passes.labels(), share))
     }
 
     /// Those that the objective sees, as `[1, genes]` of 1 and 0.
-    pub(super) fn step_markers(&self, seen: &Seen) -> Option<Tensor<2>> {
+    pub(in crate::distill) fn step_markers(&self, seen: &Seen) -> Option<Tensor<2>> {
         let expression = tensors::array(seen.expression.clone().filter(|_| self.step_share() < 1.0)?);
         Some(mask(&self.best_markers(&expression, self.step_share())?, &self.device()))
     }
 
     /// How good models are that were trained on what is made of codes before any step.
-    pub(super) fn score_at(&self, start: &Codes) -> crate::Result<Option<ValidationScore>> {
+    pub(in crate::distill) fn score_at(&self, start: &Codes) -> crate::Result<Option<ValidationScore>> {
         let codes = tensors::tensor(&start.values, &self.device());
         let noise = self.passes.noise(0);
         let seen = self.passes.see(&codes, noise.as_ref(), false, false)?;
@@ -75,7 +75,7 @@ impl Run<'_> {
     }
 
     /// The objective's loss at the start of the codes.
-    pub(super) fn loss_at_start(&self) -> Result<f64, DistillError> {
+    pub(in crate::distill) fn loss_at_start(&self) -> Result<f64, DistillError> {
         let codes = tensors::tensor(&self.passes.start.values, &self.device());
         let seen = self.passes.see(&codes, self.passes.noise(0).as_ref(), self.compares_expression(), false)?;
         Ok(self.compare(&seen, self.step_markers(&seen).as_ref(), 0)?.0)

@@ -5,11 +5,11 @@ use std::path::Path;
 use polars::prelude::{Column, DataFrame};
 use serde_json::json;
 
-use super::Distilled;
 use crate::cells::{Cells, Expression, H5adContents, LogNormalized, Obsm, Provenance, write_h5ad};
+use crate::distill::Distilled;
 
 /// Column of var that says which genes are markers.
-pub(super) const MARKER: &str = "marker";
+pub(in crate::distill) const MARKER: &str = "marker";
 
 impl Distilled {
     /// The synthetic cells as cells, named after their class ("acinar 1"), with the class in the label column of obs, and each

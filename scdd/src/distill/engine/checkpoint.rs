@@ -10,18 +10,18 @@ use itertools::izip;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::config::{DistillConfig, DistillHistory};
-use super::engine::{Movable, Run, State};
-use super::error::DistillError;
-use super::path::Pipeline;
-use super::validation::ValidationScore;
+use super::{Movable, Run, State};
 use crate::checkpoints::{self, Origin, damaged, differing, exact};
+use crate::distill::config::{DistillConfig, DistillHistory};
+use crate::distill::error::DistillError;
+use crate::distill::path::Pipeline;
+use crate::distill::selection::validation::ValidationScore;
 use crate::scdg::Scdg;
 use crate::text::hexadecimal;
 
 /// What a checkpoint is of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Of {
+pub(in crate::distill) struct Of {
     config: DistillConfig,
     learning_rate: String,
     objective: String,
@@ -37,7 +37,7 @@ pub(super) struct Of {
 }
 
 impl Of {
-    pub(super) fn new(run: &Run) -> Result<Self, DistillError> {
+    pub(in crate::distill) fn new(run: &Run) -> Result<Self, DistillError> {
         let (path, start) = (run.passes.path, run.passes.start);
         let (study, training) = (path.study(), path.study().training_cells());
         let mut hash = Sha256::new();
@@ -93,7 +93,7 @@ impl Origin for Of {
 
 /// What a checkpoint holds beside codes and optimiser.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Done {
+pub(in crate::distill) struct Done {
     #[serde(with = "exact")]
     loss: Vec<f64>,
     #[serde(with = "exact")]
@@ -125,16 +125,16 @@ impl Done {
 }
 
 /// The checkpoints of one distillation in one folder.
-pub(super) type Checkpoints = checkpoints::Checkpoints<Of, Done>;
+pub(in crate::distill) type Checkpoints = checkpoints::Checkpoints<Of, Done>;
 
 /// Opens the folder for this run.
-pub(super) fn open(folder: &Path, run: &Run) -> Result<Checkpoints, DistillError> {
+pub(in crate::distill) fn open(folder: &Path, run: &Run) -> Result<Checkpoints, DistillError> {
     Ok(Checkpoints::open(folder, Of::new(run)?)?)
 }
 
 impl State {
     /// Writes the state after a step.
-    pub(super) fn write(&self, checkpoints: &Checkpoints) -> Result<(), DistillError> {
+    pub(in crate::distill) fn write(&self, checkpoints: &Checkpoints) -> Result<(), DistillError> {
         let scores = self.watch.looks();
         let of = |value: fn(&ValidationScore) -> f64| scores.iter().map(value).collect();
         let done = Done {
@@ -157,7 +157,7 @@ impl State {
     }
 
     /// The last state that was written, or this fresh one, which gives the form of codes and optimiser.
-    pub(super) fn resume(self, checkpoints: &Checkpoints, device: &Device) -> Result<Self, DistillError> {
+    pub(in crate::distill) fn resume(self, checkpoints: &Checkpoints, device: &Device) -> Result<Self, DistillError> {
         let Some((folder, done)) = checkpoints.read()? else { return Ok(self) };
         let damaged = |problem: RecordError| damaged(&folder, &problem);
         let scores = done.scores();

@@ -1,7 +1,7 @@
 //! How a set was made: what [`Distilled`](super::Distilled) and [`DistilledEmbeddings`](super::DistilledEmbeddings) share.
 
-use super::config::{DistillConfig, DistillHistory};
-use super::path::Pipeline;
+use crate::distill::config::{DistillConfig, DistillHistory};
+use crate::distill::path::Pipeline;
 use crate::scdg::Scdg;
 use crate::study::Study;
 use crate::text::grouped;
@@ -9,17 +9,17 @@ use crate::text::grouped;
 /// Labels, recipe and history of a distilled set.
 #[derive(Clone)]
 pub struct Distillation {
-    pub(super) pipeline: Pipeline,
-    pub(super) study: Study,
-    pub(super) scdg: Option<Scdg>,
-    pub(super) objective: String,
-    pub(super) short_name: String,
-    pub(super) config: DistillConfig,
+    pub(in crate::distill) pipeline: Pipeline,
+    pub(in crate::distill) study: Study,
+    pub(in crate::distill) scdg: Option<Scdg>,
+    pub(in crate::distill) objective: String,
+    pub(in crate::distill) short_name: String,
+    pub(in crate::distill) config: DistillConfig,
     /// None when nothing was moved.
-    pub(super) learning_rate: Option<f64>,
-    pub(super) labels: Vec<u32>,
-    pub(super) history: DistillHistory,
-    pub(super) preparation_seconds: f64,
+    pub(in crate::distill) learning_rate: Option<f64>,
+    pub(in crate::distill) labels: Vec<u32>,
+    pub(in crate::distill) history: DistillHistory,
+    pub(in crate::distill) preparation_seconds: f64,
 }
 
 impl Distillation {
@@ -123,7 +123,7 @@ impl Distillation {
     }
 
     /// Some lines on rows of `width` values of a kind.
-    pub(super) fn summary(&self, rows: &str, width: usize, values: &str) -> String {
+    pub(in crate::distill) fn summary(&self, rows: &str, width: usize, values: &str) -> String {
         let history = &self.history;
         let mut text = format!(
             "{} synthetic {rows} x {} {values}, {} per class, {:.1} permille of the training cells\n{}: ",

@@ -1,34 +1,34 @@
 //! The choice among runs, of other learning rates or shares of markers, on validation cells.
 
-use super::checkpoint::Checkpoints;
-use super::config::{DistillHistory, RunTried};
-use super::engine::Made;
-use super::error::DistillError;
 use super::validation::ValidationScore;
 use crate::Error;
+use crate::distill::config::{DistillHistory, RunTried};
+use crate::distill::engine::Made;
+use crate::distill::engine::checkpoint::Checkpoints;
+use crate::distill::error::DistillError;
 use crate::evaluate::EvaluateError;
 use crate::progress::Interrupt;
 
 /// What tells the runs of one distillation apart.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Trial {
-    pub(super) rate: f64,
-    pub(super) step_marker_fraction: f64,
+pub(in crate::distill) struct Trial {
+    pub(in crate::distill) rate: f64,
+    pub(in crate::distill) step_marker_fraction: f64,
 }
 
 /// The best run.
-pub(super) struct Best {
-    pub(super) trial: Trial,
-    pub(super) made: Made,
-    pub(super) history: DistillHistory,
+pub(in crate::distill) struct Best {
+    pub(in crate::distill) trial: Trial,
+    pub(in crate::distill) made: Made,
+    pub(in crate::distill) history: DistillHistory,
 }
 
 /// What a run makes, what happened in it, and its checkpoints.
-pub(super) type Ran = (Made, DistillHistory, Option<Checkpoints>);
+pub(in crate::distill) type Ran = (Made, DistillHistory, Option<Checkpoints>);
 
 /// The run with the best validation score, the first of equals; the only one where there is no choice. `among_rates`: one that
 /// diverges is left out. Checkpoints are cleared when all runs are through.
-pub(super) fn best_of(
+pub(in crate::distill) fn best_of(
     trials: &[Trial],
     among_rates: bool,
     interrupt: &Interrupt,
@@ -82,7 +82,7 @@ pub(super) fn best_of(
 }
 
 /// Whether a lower learning rate may mend it.
-pub(super) fn diverged(problem: &Error) -> bool {
+pub(in crate::distill) fn diverged(problem: &Error) -> bool {
     matches!(
         problem,
         Error::Distill(DistillError::Diverged { .. } | DistillError::Gradient { .. })

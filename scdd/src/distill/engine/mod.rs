@@ -4,22 +4,26 @@
 //! ([`Passes`]) and moves the codes. A step reads nothing but codes, optimiser and its own number, so that a run which goes
 //! on from a checkpoint ends where one that never stopped does.
 
+pub(super) mod checkpoint;
+pub(super) mod forward_backward;
+mod objective_step;
+
 use burn::module::{Module, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use ndarray::Array2;
 
-use super::checkpoint::Checkpoints;
-use super::codes::Codes;
-use super::config::{DistillConfig, DistillHistory};
-use super::error::DistillError;
-use super::markers::Markers;
-use super::objective::{MatchingObjective, class_rows};
-use super::optimizer::Steps;
-use super::passes::{Passes, Seen};
-use super::path::GeneratorPath;
-use super::validation::Validation;
-use super::watch::Watch;
+use self::checkpoint::Checkpoints;
+use self::forward_backward::{Passes, Seen};
+use crate::distill::codes::Codes;
+use crate::distill::config::{DistillConfig, DistillHistory};
+use crate::distill::error::DistillError;
+use crate::distill::markers::Markers;
+use crate::distill::objective::{MatchingObjective, class_rows};
+use crate::distill::optimizer::Steps;
+use crate::distill::path::GeneratorPath;
+use crate::distill::selection::early_stopping::Watch;
+use crate::distill::selection::validation::Validation;
 use crate::progress::{Interrupt, Progress};
 use crate::tensors;
 
@@ -28,17 +32,17 @@ const CHECKPOINT_EVERY: usize = 10;
 
 /// Codes as a module, so that Burn's optimisers can move them: those of all classes, or of one each.
 #[derive(Module, Debug)]
-pub(super) struct Movable {
-    pub(super) codes: Vec<Param<Tensor<2>>>,
+pub(in crate::distill) struct Movable {
+    pub(in crate::distill) codes: Vec<Param<Tensor<2>>>,
 }
 
 impl Movable {
-    pub(super) fn new(groups: impl IntoIterator<Item = Tensor<2>>) -> Self {
+    pub(in crate::distill) fn new(groups: impl IntoIterator<Item = Tensor<2>>) -> Self {
         Self { codes: groups.into_iter().map(Param::from_tensor).collect() }
     }
 
     /// All codes `[rows, width]`, without a graph.
-    pub(super) fn all(&self) -> Tensor<2> {
+    pub(in crate::distill) fn all(&self) -> Tensor<2> {
         match &self.codes[..] {
             [one] => one.val().inner(),
             many => Tensor::cat(many.iter().map(|group| group.val().inner()).collect(), 0),
@@ -47,43 +51,43 @@ impl Movable {
 }
 
 /// One distillation: what stays the same over its steps.
-pub(super) struct Run<'a> {
-    pub(super) passes: Passes<'a>,
-    pub(super) objective: &'a dyn MatchingObjective,
-    pub(super) rate: f64,
-    pub(super) members: Vec<Vec<usize>>,
+pub(in crate::distill) struct Run<'a> {
+    pub(in crate::distill) passes: Passes<'a>,
+    pub(in crate::distill) objective: &'a dyn MatchingObjective,
+    pub(in crate::distill) rate: f64,
+    pub(in crate::distill) members: Vec<Vec<usize>>,
     /// First row and rows of the codes that are moved at once.
     groups: Vec<(usize, usize)>,
-    pub(super) validation: Option<&'a Validation>,
+    pub(in crate::distill) validation: Option<&'a Validation>,
     /// Where models on expression see markers alone.
-    pub(super) markers: Option<Markers>,
+    pub(in crate::distill) markers: Option<Markers>,
 }
 
 /// What changes over the steps: all that a checkpoint holds.
-pub(super) struct State {
-    pub(super) movable: Movable,
-    pub(super) optimizer: ModuleOptimizer,
-    pub(super) history: DistillHistory,
-    pub(super) watch: Watch,
+pub(in crate::distill) struct State {
+    pub(in crate::distill) movable: Movable,
+    pub(in crate::distill) optimizer: ModuleOptimizer,
+    pub(in crate::distill) history: DistillHistory,
+    pub(in crate::distill) watch: Watch,
 }
 
 /// What is delivered.
-pub(super) struct Made {
+pub(in crate::distill) struct Made {
     /// Expression `[rows, genes]`, or features.
-    pub(super) values: Array2<f32>,
+    pub(in crate::distill) values: Array2<f32>,
     /// Which genes models on expression are to see; None for all of them.
-    pub(super) markers: Option<Vec<bool>>,
+    pub(in crate::distill) markers: Option<Vec<bool>>,
 }
 
 impl State {
     /// Steps that are done.
-    pub(super) fn steps(&self) -> usize {
+    pub(in crate::distill) fn steps(&self) -> usize {
         self.history.loss.len()
     }
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(
+    pub(in crate::distill) fn new(
         path: &'a dyn GeneratorPath,
         objective: &'a dyn MatchingObjective,
         config: &'a DistillConfig,
@@ -102,7 +106,7 @@ impl<'a> Run<'a> {
     }
 
     /// What was made of the codes when they were moved, and what happened on the way.
-    pub(super) fn descend(
+    pub(in crate::distill) fn descend(
         &self,
         checkpoints: Option<&Checkpoints>,
         interrupt: &Interrupt,
@@ -232,15 +236,14 @@ impl<'a> Run<'a> {
         movable
     }
 
-    pub(super) fn config(&self) -> &DistillConfig {
+    pub(in crate::distill) fn config(&self) -> &DistillConfig {
         self.passes.config
     }
 
-    pub(super) fn device(&self) -> Device {
+    pub(in crate::distill) fn device(&self) -> Device {
         self.passes.device.clone()
     }
 }
 
 #[cfg(test)]
-#[path = "engine_tests.rs"]
 mod tests;

@@ -7,10 +7,10 @@ use polars::prelude::DataFrame;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::as_cells::MARKER;
 use super::distillation::Distillation;
-use super::{DistillError, DistillHistory, Distilled, Pipeline};
+use super::write::MARKER;
 use crate::cells::{H5ad, read_recipe};
+use crate::distill::{DistillError, DistillHistory, Distilled, Pipeline};
 use crate::study::Study;
 
 impl Distilled {

@@ -13,11 +13,11 @@ use crate::{seed, tensors};
 const DRAWS: usize = 8;
 
 /// Genes in an order of chance for each draw, so that what a draw sees changes little from step to step.
-pub(super) struct FewGenes {
+pub(super) struct GeneSubsets {
     orders: Vec<Vec<usize>>,
 }
 
-impl FewGenes {
+impl GeneSubsets {
     pub(super) fn new(genes: usize, seed: u64) -> Self {
         let order = |draw| {
             let mut order: Vec<usize> = (0..genes).collect();
@@ -44,17 +44,17 @@ mod tests {
 
     #[test]
     fn a_draw_is_of_genes_that_vary_and_stays_the_same() {
-        let few = FewGenes::new(30, 5);
+        let few = GeneSubsets::new(30, 5);
         // Every third gene varies.
         let mut expression = Array2::from_elem((4, 30), 0.7f32);
         (0..30).step_by(3).for_each(|gene| expression[[2, gene]] = 1.5);
-        let seen = |few: &FewGenes| -> Vec<Vec<usize>> {
+        let seen = |few: &GeneSubsets| -> Vec<Vec<usize>> {
             few.of(&expression, &Device::flex()).into_iter().map(tensors::numbers).collect()
         };
         let found = seen(&few);
         assert_eq!(found.len(), DRAWS);
         assert!(found.iter().all(|genes| genes.len() == 6 && genes.iter().all(|gene| gene % 3 == 0)), "{found:?}");
-        assert_eq!(found, seen(&FewGenes::new(30, 5)));
+        assert_eq!(found, seen(&GeneSubsets::new(30, 5)));
         assert_ne!(found[0], found[1]);
         assert!(few.of(&Array2::from_elem((4, 30), 0.7), &Device::flex()).is_empty());
     }

@@ -5,23 +5,23 @@ use std::cell::{Cell, LazyCell};
 use burn::tensor::Tensor;
 use rand::seq::index::sample;
 
-use super::engine::Run;
-use super::error::DistillError;
-use super::means::group_means;
-use super::objective::Matching;
-use super::passes::{Seen, Upstream};
-use super::path::Pipeline;
+use super::Run;
+use super::forward_backward::{Seen, Upstream};
+use crate::distill::error::DistillError;
+use crate::distill::means::group_means;
+use crate::distill::objective::Matching;
+use crate::distill::path::Pipeline;
 use crate::error::SettingError;
 use crate::{seed, tensors};
 
 impl Run<'_> {
     /// Whether the expression of all rows is made for the objective.
-    pub(super) fn compares_expression(&self) -> bool {
+    pub(in crate::distill) fn compares_expression(&self) -> bool {
         self.objective.compares_expression() && self.passes.path.pipeline() != Pipeline::Embeddings
     }
 
     /// The objective's loss and its gradients by what it sees: of the expression, markers where there are any.
-    pub(super) fn compare(
+    pub(in crate::distill) fn compare(
         &self,
         seen: &Seen,
         markers: Option<&Tensor<2>>,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::Distilled;
 use super::distillation::Distillation;
-use super::path::{Pipeline, decoded};
+use crate::distill::Distilled;
+use crate::distill::path::{Pipeline, decoded};
 
 /// Features of each class that a head on latents is trained on; has the methods of [`Distillation`]. Cheap to clone.
 ///
@@ -50,7 +50,7 @@ impl Deref for DistilledEmbeddings {
 }
 
 impl DistilledEmbeddings {
-    pub(super) fn new(made: Distillation, features: Array2<f32>) -> Self {
+    pub(in crate::distill) fn new(made: Distillation, features: Array2<f32>) -> Self {
         Self { parts: Arc::new(Parts { made, features }) }
     }
 

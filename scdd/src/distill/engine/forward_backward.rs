@@ -11,10 +11,10 @@ use std::cell::OnceCell;
 use burn::tensor::{Device, Int, Tensor};
 use ndarray::Array2;
 
-use super::codes::Codes;
-use super::config::DistillConfig;
-use super::error::DistillError;
-use super::path::{GeneratorPath, Latents};
+use crate::distill::codes::Codes;
+use crate::distill::config::DistillConfig;
+use crate::distill::error::DistillError;
+use crate::distill::path::{GeneratorPath, Latents};
 use crate::foundation::{FusedDecodeEncode, FusedTrace, unit_length};
 use crate::tensors;
 
@@ -22,27 +22,27 @@ use crate::tensors;
 const LOOKED_AT: usize = 64;
 
 /// The way from codes to what the objective sees, for codes that begin here.
-pub(super) struct Passes<'a> {
-    pub(super) path: &'a dyn GeneratorPath,
-    pub(super) config: &'a DistillConfig,
-    pub(super) start: &'a Codes,
-    pub(super) device: Device,
+pub(in crate::distill) struct Passes<'a> {
+    pub(in crate::distill) path: &'a dyn GeneratorPath,
+    pub(in crate::distill) config: &'a DistillConfig,
+    pub(in crate::distill) start: &'a Codes,
+    pub(in crate::distill) device: Device,
     /// Past the expression, once it is gone; None where path or model can't.
     trip: OnceCell<Option<FusedDecodeEncode>>,
 }
 
 /// What the objective sees of all codes.
-pub(super) struct Seen {
+pub(in crate::distill) struct Seen {
     /// `[rows, latent]`.
-    pub(super) features: Tensor<2>,
+    pub(in crate::distill) features: Tensor<2>,
     /// `[rows, genes]`, where it is compared.
-    pub(super) expression: Option<Tensor<2>>,
+    pub(in crate::distill) expression: Option<Tensor<2>>,
     /// Of all rows, where they are one chunk.
-    pub(super) graph: Option<Graph>,
+    pub(in crate::distill) graph: Option<Graph>,
 }
 
 /// The features of what was made of a chunk's codes, with gradients.
-pub(super) struct Graph {
+pub(in crate::distill) struct Graph {
     features: Tensor<2>,
     between: Between,
 }
@@ -64,26 +64,30 @@ struct Crossing {
 }
 
 /// The objective's gradients by what it saw; None where it does not depend on it.
-pub(super) struct Upstream {
-    pub(super) features: Option<Tensor<2>>,
-    pub(super) expression: Option<Tensor<2>>,
+pub(in crate::distill) struct Upstream {
+    pub(in crate::distill) features: Option<Tensor<2>>,
+    pub(in crate::distill) expression: Option<Tensor<2>>,
 }
 
 impl<'a> Passes<'a> {
-    pub(super) fn new(path: &'a dyn GeneratorPath, config: &'a DistillConfig, start: &'a Codes) -> Self {
+    pub(in crate::distill) fn new(path: &'a dyn GeneratorPath, config: &'a DistillConfig, start: &'a Codes) -> Self {
         Self { path, config, start, device: path.study().device().clone(), trip: OnceCell::new() }
     }
 
-    pub(super) fn labels(&self) -> &'a [u32] {
+    pub(in crate::distill) fn labels(&self) -> &'a [u32] {
         &self.start.labels
     }
 
-    pub(super) fn noise(&self, step: usize) -> Option<Tensor<2>> {
+    pub(in crate::distill) fn noise(&self, step: usize) -> Option<Tensor<2>> {
         self.path.noise(self.labels().len(), step, self.config)
     }
 
     /// Expression `[rows, genes]` or features of all codes, on the host.
-    pub(super) fn make(&self, codes: &Tensor<2>, noise: Option<&Tensor<2>>) -> Result<Array2<f32>, DistillError> {
+    pub(in crate::distill) fn make(
+        &self,
+        codes: &Tensor<2>,
+        noise: Option<&Tensor<2>>,
+    ) -> Result<Array2<f32>, DistillError> {
         let rows = codes.dims()[0];
         let mut values = Vec::new();
         for (first, count) in chunks(0, rows, self.config.chunk) {
@@ -97,7 +101,7 @@ impl<'a> Passes<'a> {
     }
 
     /// The first pass. Without a `graph` the second makes it anew.
-    pub(super) fn see(
+    pub(in crate::distill) fn see(
         &self,
         codes: &Tensor<2>,
         noise: Option<&Tensor<2>>,
@@ -142,7 +146,7 @@ impl<'a> Passes<'a> {
     }
 
     /// Looks again at rows whose codes were moved.
-    pub(super) fn renew(
+    pub(in crate::distill) fn renew(
         &self,
         seen: &mut Seen,
         codes: &Tensor<2>,
@@ -164,7 +168,7 @@ impl<'a> Passes<'a> {
 
     /// The second pass for some rows: dL/dZ `[rows, width]`, the gradient of <features(Z), dL/dfeatures> + <S(Z), dL/dS>
     /// with both gradients held fixed.
-    pub(super) fn pull_back(
+    pub(in crate::distill) fn pull_back(
         &self,
         codes: &Tensor<2>,
         noise: Option<&Tensor<2>>,

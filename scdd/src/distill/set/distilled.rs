@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::distillation::Distillation;
-use super::markers::mask_expression;
 use crate::cells::Expression;
+use crate::distill::markers::mask_expression;
 use crate::evaluate::ModelInput;
 use crate::foundation::Foundation;
 
@@ -38,7 +38,7 @@ impl Deref for Distilled {
 }
 
 impl Distilled {
-    pub(super) fn new(made: Distillation, expression: Array2<f32>, markers: Option<Vec<bool>>) -> Self {
+    pub(in crate::distill) fn new(made: Distillation, expression: Array2<f32>, markers: Option<Vec<bool>>) -> Self {
         Self { parts: Arc::new(Parts { made, expression, markers }) }
     }
 

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::validation::{EarlyStopping, ValidationScore};
 
 /// Keeps the best of what was looked at.
-pub(super) struct Watch {
+pub(in crate::distill) struct Watch {
     stopping: Option<EarlyStopping>,
     steps: usize,
     /// By how much a score has to be better than the start's, and the codes of the start.
@@ -17,17 +17,22 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(stopping: Option<EarlyStopping>, steps: usize, margin: f64, start: Tensor<2>) -> Self {
+    pub(in crate::distill) fn new(
+        stopping: Option<EarlyStopping>,
+        steps: usize,
+        margin: f64,
+        start: Tensor<2>,
+    ) -> Self {
         Self { stopping, steps, margin, start, best: None, scores: Vec::new(), in_vain: 0 }
     }
 
     /// Whether a step is looked at.
-    pub(super) fn due(&self, step: usize) -> bool {
+    pub(in crate::distill) fn due(&self, step: usize) -> bool {
         self.stopping.is_some_and(|stopping| step == self.steps || step.is_multiple_of(stopping.every))
     }
 
     /// Looks at the codes before a step; false when it is time to stop.
-    pub(super) fn look(&mut self, step: usize, codes: &Tensor<2>, score: Option<ValidationScore>) -> bool {
+    pub(in crate::distill) fn look(&mut self, step: usize, codes: &Tensor<2>, score: Option<ValidationScore>) -> bool {
         let Some(score) = score.map(|score| ValidationScore { step, ..score }) else { return true };
         if self.note(score) {
             self.best = Some((score, codes.clone()));
@@ -44,7 +49,7 @@ impl Watch {
     }
 
     /// Where it was after these looks, of which the best had these codes.
-    pub(super) fn resumed(mut self, scores: Vec<ValidationScore>, codes: Option<Tensor<2>>) -> Self {
+    pub(in crate::distill) fn resumed(mut self, scores: Vec<ValidationScore>, codes: Option<Tensor<2>>) -> Self {
         let mut best = None;
         for score in scores {
             if self.note(score) {
@@ -55,17 +60,17 @@ impl Watch {
         self
     }
 
-    pub(super) fn stopped(&self) -> bool {
+    pub(in crate::distill) fn stopped(&self) -> bool {
         self.stopping.is_some_and(|stopping| self.in_vain >= stopping.patience)
     }
 
     /// The best step and the codes before it.
-    pub(super) fn best(&self) -> Option<(usize, Tensor<2>)> {
+    pub(in crate::distill) fn best(&self) -> Option<(usize, Tensor<2>)> {
         self.best.as_ref().map(|(score, codes)| (score.step, codes.clone()))
     }
 
     /// The best look, or that at the start where it is no better by the margin, and its codes.
-    pub(super) fn kept(&self) -> Option<(ValidationScore, Tensor<2>)> {
+    pub(in crate::distill) fn kept(&self) -> Option<(ValidationScore, Tensor<2>)> {
         let (first, (best, codes)) = (self.scores.first()?, self.best.as_ref()?);
         if first.step == 0 && best.value() < first.value() + self.margin {
             return Some((*first, self.start.clone()));
@@ -74,11 +79,11 @@ impl Watch {
     }
 
     /// The scores so far.
-    pub(super) fn looks(&self) -> &[ValidationScore] {
+    pub(in crate::distill) fn looks(&self) -> &[ValidationScore] {
         &self.scores
     }
 
-    pub(super) fn scores(self) -> Vec<ValidationScore> {
+    pub(in crate::distill) fn scores(self) -> Vec<ValidationScore> {
         self.scores
     }
 }
