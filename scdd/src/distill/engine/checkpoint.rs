@@ -1,4 +1,4 @@
-//! Checkpoints of a distillation: codes, optimiser, losses, validation scores and the best codes so far.
+//! Checkpoints of a run: codes, optimiser, losses, validation scores and the best codes so far.
 
 use std::path::Path;
 
@@ -10,59 +10,69 @@ use itertools::izip;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Movable, Run, State};
+use super::state::{CodeGroups, State};
 use crate::checkpoints::{self, Origin, damaged, differing, exact};
-use crate::distill::config::{DistillConfig, DistillHistory};
+use crate::distill::codes::Codes;
+use crate::distill::config::DistillConfig;
 use crate::distill::error::DistillError;
-use crate::distill::path::Pipeline;
-use crate::distill::selection::validation::ValidationScore;
+use crate::distill::history::DistillHistory;
+use crate::distill::path::{Denoising, GeneratorPath, Pipeline};
+use crate::distill::selection::ValidationScore;
 use crate::scdg::Scdg;
 use crate::text::hexadecimal;
 
-/// What a checkpoint is of.
+/// The run that a checkpoint belongs to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(in crate::distill) struct Of {
+pub(in crate::distill) struct RunOrigin {
     config: DistillConfig,
+    denoising: Option<Denoising>,
     learning_rate: String,
     objective: String,
     pipeline: Pipeline,
     foundation: String,
-    /// Training cells' latents and labels, and the codes that were started from.
+    /// Training cells' latents and labels, and the initial codes.
     cells_sha256: String,
     /// How SCDG was trained, where there is one.
     generator: Option<serde_json::Value>,
-    /// The objective's loss at the start: decided by its settings, the generator and the encoder, to the digits that any
-    /// machine agrees on.
-    loss_at_start: String,
+    /// The objective's loss at the initial codes, which its settings, the generator and the encoder decide; to the digits that
+    /// any machine agrees on.
+    initial_loss: String,
 }
 
-impl Of {
-    pub(in crate::distill) fn new(run: &Run) -> Result<Self, DistillError> {
-        let (path, start) = (run.passes.path, run.passes.start);
+impl RunOrigin {
+    pub(super) fn new(
+        path: &dyn GeneratorPath,
+        config: &DistillConfig,
+        initial: &Codes,
+        learning_rate: f64,
+        objective: String,
+        initial_loss: f64,
+    ) -> Result<Self, DistillError> {
         let (study, training) = (path.study(), path.study().training_cells());
         let mut hash = Sha256::new();
-        for values in [&study.embeddings_of(training.train()), &start.values] {
+        for values in [&study.embeddings_of(training.train()), &initial.values] {
             hash.update(format!("{:?}\n", values.dim()));
             values.iter().for_each(|value| hash.update(value.to_le_bytes()));
         }
-        for label in training.train_labels().iter().chain(&start.labels) {
+        for label in training.train_labels().iter().chain(&initial.labels) {
             hash.update(label.to_le_bytes());
         }
         Ok(Self {
-            // A choice among rates has a folder for each.
-            config: DistillConfig { candidate_rates: None, learning_rate: None, ..run.passes.config.clone() },
-            learning_rate: run.rate.to_string(),
-            objective: run.objective.name(),
+            // Where several rates are tried, each has its own folder.
+            config: DistillConfig { candidate_rates: None, learning_rate: None, ..config.clone() },
+            denoising: path.denoising(),
+            learning_rate: learning_rate.to_string(),
+            objective,
             pipeline: path.pipeline(),
             foundation: study.foundation().name(),
             cells_sha256: hexadecimal(hash),
             generator: path.scdg().map(Scdg::config).and_then(|config| serde_json::to_value(config).ok()),
-            loss_at_start: format!("{:.3e}", run.loss_at_start()?),
+            initial_loss: format!("{initial_loss:.3e}"),
         })
     }
 }
 
-impl Origin for Of {
+impl Origin for RunOrigin {
     const TASK: &'static str = "a distillation";
     const UNIT: &'static str = "step";
 
@@ -74,6 +84,9 @@ impl Origin for Of {
         }
         if self.config != found.config {
             return format!("another config or seed{}", differing(&self.config, &found.config));
+        }
+        if self.denoising != found.denoising {
+            return format!("other denoising{}", differing(&self.denoising, &found.denoising));
         }
         if self.learning_rate != found.learning_rate {
             return other("learning rate", &found.learning_rate, &self.learning_rate);
@@ -87,18 +100,18 @@ impl Origin for Of {
         if self.cells_sha256 != found.cells_sha256 {
             return "other cells, labels or foundation model".to_owned();
         }
-        other("objective's settings or generator: its loss at the start is", &found.loss_at_start, &self.loss_at_start)
+        other("objective's settings or generator: its initial loss is", &found.initial_loss, &self.initial_loss)
     }
 }
 
 /// What a checkpoint holds beside codes and optimiser.
 #[derive(Serialize, Deserialize)]
-pub(in crate::distill) struct Done {
+pub(in crate::distill) struct Progress {
     #[serde(with = "exact")]
     loss: Vec<f64>,
     #[serde(with = "exact")]
     gradient: Vec<f64>,
-    looked_at: Vec<usize>,
+    scored_steps: Vec<usize>,
     #[serde(with = "exact")]
     marker_fractions: Vec<f64>,
     #[serde(with = "exact")]
@@ -109,10 +122,22 @@ pub(in crate::distill) struct Done {
     cross_entropy: Vec<f64>,
 }
 
-impl Done {
+impl Progress {
+    fn new(history: &DistillHistory, scores: &[ValidationScore]) -> Self {
+        let column = |value: fn(&ValidationScore) -> f64| scores.iter().map(value).collect();
+        Self {
+            loss: history.loss.clone(),
+            gradient: history.gradient.clone(),
+            scored_steps: scores.iter().map(|score| score.step).collect(),
+            marker_fractions: column(|score| score.marker_fraction),
+            macro_f1: column(|score| score.macro_f1),
+            accuracy: column(|score| score.accuracy),
+            cross_entropy: column(|score| score.cross_entropy),
+        }
+    }
+
     fn scores(&self) -> Vec<ValidationScore> {
         let numbers = izip!(&self.marker_fractions, &self.macro_f1, &self.accuracy, &self.cross_entropy);
-        let looks = self.looked_at.iter().zip(numbers);
         let score = |(&step, (&marker_fraction, &macro_f1, &accuracy, &cross_entropy))| ValidationScore {
             step,
             marker_fraction,
@@ -120,57 +145,45 @@ impl Done {
             accuracy,
             cross_entropy,
         };
-        looks.map(score).collect()
+        self.scored_steps.iter().zip(numbers).map(score).collect()
     }
 }
 
-/// The checkpoints of one distillation in one folder.
-pub(in crate::distill) type Checkpoints = checkpoints::Checkpoints<Of, Done>;
+/// The checkpoints of one run in one folder.
+pub(in crate::distill) type Checkpoints = checkpoints::Checkpoints<RunOrigin, Progress>;
 
-/// Opens the folder for this run.
-pub(in crate::distill) fn open(folder: &Path, run: &Run) -> Result<Checkpoints, DistillError> {
-    Ok(Checkpoints::open(folder, Of::new(run)?)?)
+/// Opens the folder for a run.
+pub(in crate::distill) fn open(folder: &Path, origin: RunOrigin) -> Result<Checkpoints, DistillError> {
+    Ok(Checkpoints::open(folder, origin)?)
 }
 
-impl State {
-    /// Writes the state after a step.
-    pub(in crate::distill) fn write(&self, checkpoints: &Checkpoints) -> Result<(), DistillError> {
-        let scores = self.watch.looks();
-        let of = |value: fn(&ValidationScore) -> f64| scores.iter().map(value).collect();
-        let done = Done {
-            loss: self.history.loss.clone(),
-            gradient: self.history.gradient.clone(),
-            looked_at: scores.iter().map(|score| score.step).collect(),
-            marker_fractions: of(|score| score.marker_fraction),
-            macro_f1: of(|score| score.macro_f1),
-            accuracy: of(|score| score.accuracy),
-            cross_entropy: of(|score| score.cross_entropy),
-        };
-        Ok(checkpoints.write(self.steps(), done, |folder| {
-            self.movable.clone().into_record().save(folder.join("codes.bpk"))?;
-            self.optimizer.to_record().save(folder.join("optimizer.bpk"))?;
-            match self.watch.best() {
-                Some((_, best)) => Movable::new([best]).into_record().save(folder.join("best.bpk")),
-                None => Ok(()),
-            }
-        })?)
-    }
+/// Writes the state after a step.
+pub(super) fn write(checkpoints: &Checkpoints, state: &State) -> Result<(), DistillError> {
+    let progress = Progress::new(&state.history, state.stopper.scores());
+    Ok(checkpoints.write(state.steps(), progress, |folder| {
+        state.groups.clone().into_record().save(folder.join("codes.bpk"))?;
+        state.optimizer.to_record().save(folder.join("optimizer.bpk"))?;
+        match state.stopper.best() {
+            Some((_, best)) => CodeGroups::new([best]).into_record().save(folder.join("best.bpk")),
+            None => Ok(()),
+        }
+    })?)
+}
 
-    /// The last state that was written, or this fresh one, which gives the form of codes and optimiser.
-    pub(in crate::distill) fn resume(self, checkpoints: &Checkpoints, device: &Device) -> Result<Self, DistillError> {
-        let Some((folder, done)) = checkpoints.read()? else { return Ok(self) };
-        let damaged = |problem: RecordError| damaged(&folder, &problem);
-        let scores = done.scores();
-        let best = if scores.is_empty() {
-            None
-        } else {
-            let form = Movable::new([Tensor::zeros(self.movable.all().dims(), device)]);
-            Some(form.try_load_file(folder.join("best.bpk")).map_err(damaged)?.all())
-        };
-        let movable = self.movable.try_load_file(folder.join("codes.bpk")).map_err(damaged)?;
-        let record = OptimizerRecord::load(folder.join("optimizer.bpk")).map_err(damaged)?;
-        let history = DistillHistory { loss: done.loss, gradient: done.gradient, ..self.history };
-        let watch = self.watch.resumed(scores, best);
-        Ok(Self { movable, optimizer: self.optimizer.load_record(record), history, watch })
-    }
+/// The last state that was written; the fresh one, which has the shapes of codes and optimiser, where there is none.
+pub(super) fn resume(checkpoints: &Checkpoints, fresh: State, device: &Device) -> Result<State, DistillError> {
+    let Some((folder, progress)) = checkpoints.read()? else { return Ok(fresh) };
+    let damaged = |problem: RecordError| damaged(&folder, &problem);
+    let scores = progress.scores();
+    let best = if scores.is_empty() {
+        None
+    } else {
+        let form = CodeGroups::new([Tensor::zeros(fresh.groups.all().dims(), device)]);
+        Some(form.try_load_file(folder.join("best.bpk")).map_err(damaged)?.all())
+    };
+    let groups = fresh.groups.try_load_file(folder.join("codes.bpk")).map_err(damaged)?;
+    let record = OptimizerRecord::load(folder.join("optimizer.bpk")).map_err(damaged)?;
+    let history = DistillHistory { loss: progress.loss, gradient: progress.gradient, ..fresh.history };
+    let stopper = fresh.stopper.resumed(scores, best);
+    Ok(State { groups, optimizer: fresh.optimizer.load_record(record), history, stopper })
 }

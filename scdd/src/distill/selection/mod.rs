@@ -5,4 +5,5 @@ pub(super) mod early_stopping;
 pub(super) mod score;
 pub(super) mod validation;
 
-pub use validation::{EarlyStopping, ValidationModels, ValidationScore};
+pub use early_stopping::EarlyStopping;
+pub use validation::{ValidationModels, ValidationScore};

@@ -53,8 +53,8 @@ impl Distilled {
         self.parts.markers.as_deref()
     }
 
-    /// What models are trained on: expression `[synthetic cells, genes]` with all genes but the markers masked, and latents of the
-    /// whole expression. Where a model is given more than markers, it learns from differences that are chance.
+    /// The input of models: expression `[synthetic cells, genes]` with all genes but the markers masked, and latents of the
+    /// whole expression. A model that is trained with more than the markers learns from differences that are chance.
     ///
     /// ```
     /// use scdd::prelude::*;
@@ -81,8 +81,8 @@ impl Distilled {
         })
     }
 
-    /// The same cells with all genes but the markers masked in the expression itself: for handing on, since it says less of the
-    /// cells that it was made of. Models on expression learn the same of it; foundation models see less than of the whole.
+    /// The same cells with all genes but the markers masked in the expression itself, to be published: it tells less about the
+    /// training cells. Models on expression learn the same from it; foundation models learn less than from the whole.
     ///
     /// ```
     /// use scdd::prelude::*;

@@ -1,4 +1,4 @@
-//! A distilled set that has no expression: FeatDistill of Yu et al. 2025.
+//! A distilled set of embeddings, without expression: FeatDistill of Yu et al. 2025.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -7,22 +7,22 @@ use ndarray::Array2;
 
 use super::distillation::Distillation;
 use crate::distill::Distilled;
-use crate::distill::path::{Pipeline, decoded};
+use crate::distill::path::{Pipeline, decode_embeddings};
 
-/// Features of each class that a head on latents is trained on; has the methods of [`Distillation`]. Cheap to clone.
+/// Embeddings of each class that a head on latents is trained on; has the methods of [`Distillation`]. Cheap to clone.
 ///
-/// They are no cells: there is no expression to show or to write, and asking for it doesn't compile.
+/// They are no cells: there is no expression to show or to write, and these methods are missing.
 /// [`decoded`](Self::decoded) makes cells of them.
 ///
 /// ```compile_fail,E0599
-/// # fn skip(features: scdd::distill::DistilledEmbeddings) {
-/// features.write_h5ad("distilled.h5ad");
+/// # fn skip(embeddings: scdd::distill::DistilledEmbeddings) {
+/// embeddings.write_h5ad("distilled.h5ad");
 /// # }
 /// ```
 ///
 /// ```compile_fail,E0599
-/// # fn skip(features: scdd::distill::DistilledEmbeddings) {
-/// features.heatmap();
+/// # fn skip(embeddings: scdd::distill::DistilledEmbeddings) {
+/// embeddings.heatmap();
 /// # }
 /// ```
 #[derive(Clone)]
@@ -32,12 +32,12 @@ pub struct DistilledEmbeddings {
 
 struct Parts {
     made: Distillation,
-    features: Array2<f32>,
+    embeddings: Array2<f32>,
 }
 
 impl std::fmt::Debug for DistilledEmbeddings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.parts.made.summary("feature vectors", self.parts.features.ncols(), "coordinates"))
+        f.write_str(&self.parts.made.summary("embeddings", self.parts.embeddings.ncols(), "coordinates"))
     }
 }
 
@@ -50,21 +50,21 @@ impl Deref for DistilledEmbeddings {
 }
 
 impl DistilledEmbeddings {
-    pub(in crate::distill) fn new(made: Distillation, features: Array2<f32>) -> Self {
-        Self { parts: Arc::new(Parts { made, features }) }
+    pub(in crate::distill) fn new(made: Distillation, embeddings: Array2<f32>) -> Self {
+        Self { parts: Arc::new(Parts { made, embeddings }) }
     }
 
-    /// Features `[synthetic cells, latent]`, at the scale of the foundation model's latents; of any length (ours).
-    pub fn features(&self) -> &Array2<f32> {
-        &self.parts.features
+    /// Embeddings `[synthetic cells, latent]`, at the scale of the foundation model's latents; of any norm (our choice).
+    pub fn embeddings(&self) -> &Array2<f32> {
+        &self.parts.embeddings
     }
 
-    /// TextDistill: these features, pushed once through the foundation model's decoder. Nothing is moved any more.
+    /// TextDistill: these embeddings, decoded once by the foundation model. Nothing is optimised any more.
     ///
     /// # Errors
     /// When the foundation model has no decoder.
     pub fn decoded(&self) -> crate::Result<Distilled> {
-        let expression = decoded(self.study(), &self.parts.features)?;
+        let expression = decode_embeddings(self.study(), &self.parts.embeddings)?;
         let made = Distillation { pipeline: Pipeline::DecodedEmbeddings, ..self.parts.made.clone() };
         Ok(Distilled::new(made, expression, None))
     }
