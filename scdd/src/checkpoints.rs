@@ -1,4 +1,4 @@
-//! Checkpoints of a training: one folder per state, complete or not there. A killed run goes on from the last one.
+//! Checkpoints of a training: one folder per state, renamed into place when complete. A killed run resumes from the last one.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -7,25 +7,25 @@ use burn::store::RecordError;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
-/// A checkpoint or its folder can't be used: what was found, and the mend.
+/// Why a checkpoint or its folder can't be used, and how to fix it.
 #[derive(Debug)]
 pub(crate) struct CheckpointProblem {
     pub(crate) path: PathBuf,
     pub(crate) problem: String,
 }
 
-/// What a checkpoint is of; another training does not go on from it.
+/// Identity of a training: config, seed, data. Another training doesn't resume from its checkpoints.
 pub(crate) trait Origin: PartialEq + Serialize + DeserializeOwned {
     /// The training in words: "a pretraining".
     const TASK: &'static str;
     /// What is counted: "epoch".
     const UNIT: &'static str;
 
-    /// In what an origin that is not equal differs: "another config or seed (steps 50 there, 60 here)".
+    /// How an origin that is not equal differs: "another config or seed (steps 50 there, 60 here)".
     fn difference(&self, found: &Self) -> String;
 }
 
-/// The settings in which two configs differ: " (steps 50 there, 60 here)"; nothing where none does.
+/// The settings that differ between two configs: " (steps 50 there, 60 here)"; empty where none does.
 pub(crate) fn differing(here: &impl Serialize, there: &impl Serialize) -> String {
     use serde_json::{Value, to_value};
     let (Ok(Value::Object(here)), Ok(Value::Object(there))) = (to_value(here), to_value(there)) else {
@@ -55,11 +55,11 @@ pub(crate) struct Checkpoints<Of, Progress> {
 }
 
 impl<Of: Origin + Clone, Progress: Serialize + DeserializeOwned> Checkpoints<Of, Progress> {
-    /// Makes the folder where it is not there, and checks that what is in it is of this training.
+    /// Makes the folder where it doesn't exist, and checks that its checkpoints are of this training.
     pub(crate) fn open(folder: &Path, of: Of) -> Result<Self, CheckpointProblem> {
-        // Numbers may lose their last bit in JSON, so that only what was through it can be compared.
-        let through = serde_json::to_string(&of).and_then(|text| serde_json::from_str(&text));
-        let of = through.map_err(|problem| damaged(folder, &problem))?;
+        // Numbers may lose their last bit in JSON, so the origin makes a round trip before it is compared.
+        let read_back = serde_json::to_string(&of).and_then(|text| serde_json::from_str(&text));
+        let of = read_back.map_err(|problem| damaged(folder, &problem))?;
         let checkpoints = Self { folder: folder.to_owned(), of, progress: PhantomData };
         std::fs::create_dir_all(folder).map_err(|problem| checkpoints.problem("can't be made", &problem))?;
         if let Some((_, last)) = checkpoints.last()? {
@@ -78,8 +78,8 @@ impl<Of: Origin + Clone, Progress: Serialize + DeserializeOwned> Checkpoints<Of,
         Ok(checkpoints)
     }
 
-    /// Writes a state: under another name first, so that a folder with its name is complete. `weights` writes what is
-    /// not in the progress into the folder that it is given.
+    /// Writes a state under a temporary name and renames it when it is complete. `weights` writes what the progress lacks into
+    /// the folder that it is given.
     pub(crate) fn write(
         &self,
         number: usize,
@@ -100,20 +100,20 @@ impl<Of: Origin + Clone, Progress: Serialize + DeserializeOwned> Checkpoints<Of,
         let name = self.folder.join(format!("{}-{number:05}", Of::UNIT));
         std::fs::rename(unfinished.keep(), name).map_err(|problem| unwritten(&problem))?;
         if let Some((_, previous)) = previous {
-            // An older one that stays is no harm.
+            // An older one that stays does no harm.
             let _ = std::fs::remove_dir_all(previous);
         }
         Ok(())
     }
 
-    /// The folder and the progress of the last state, or none where nothing was written.
+    /// Folder and progress of the last state; None where nothing was written.
     pub(crate) fn read(&self) -> Result<Option<(PathBuf, Progress)>, CheckpointProblem> {
         let Some((_, folder)) = self.last()? else { return Ok(None) };
         let saved: Saved<Of, Progress> = saved(&folder)?;
         Ok(Some((folder, saved.progress)))
     }
 
-    /// The training is through: its checkpoints are of no more use.
+    /// Removes the checkpoints of a training that is complete.
     pub(crate) fn done(&self) -> Result<(), CheckpointProblem> {
         while let Some((_, last)) = self.last()? {
             std::fs::remove_dir_all(&last).map_err(|problem| self.problem("can't be cleared", &problem))?;
@@ -121,7 +121,7 @@ impl<Of: Origin + Clone, Progress: Serialize + DeserializeOwned> Checkpoints<Of,
         Ok(())
     }
 
-    /// The complete checkpoint that is furthest.
+    /// The last complete checkpoint.
     fn last(&self) -> Result<Option<(usize, PathBuf)>, CheckpointProblem> {
         let entries = std::fs::read_dir(&self.folder).map_err(|problem| self.problem("can't be read", &problem))?;
         let numbered = |path: PathBuf| {
@@ -140,7 +140,7 @@ impl<Of: Origin + Clone, Progress: Serialize + DeserializeOwned> Checkpoints<Of,
     }
 }
 
-/// A checkpoint that can't be read, and the mend.
+/// The problem of a checkpoint that can't be read.
 pub(crate) fn damaged(folder: &Path, problem: &dyn std::fmt::Display) -> CheckpointProblem {
     CheckpointProblem {
         path: folder.to_owned(),
@@ -153,7 +153,7 @@ fn saved<T: DeserializeOwned>(folder: &Path) -> Result<T, CheckpointProblem> {
     serde_json::from_str(&text).map_err(|problem| damaged(folder, &problem))
 }
 
-/// Numbers that come back from JSON bit for bit: as text, since a JSON number may lose its last bit.
+/// Serialises numbers as text, so that they come back bit for bit: a JSON number may lose its last bit.
 pub(crate) mod exact {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 

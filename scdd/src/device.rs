@@ -1,18 +1,22 @@
-//! Where tensors live: the CPU by default, a GPU when its feature is compiled in.
+//! Devices that tensors are on: the CPU by default, a GPU when its feature is compiled in.
 
 use burn::tensor::Device;
 
-/// A device was asked for that can't be had.
+/// A device that is not available.
 #[derive(Debug, thiserror::Error)]
-#[error("device '{asked}' is not available: {reason}; this build has {available}. {mend}")]
+#[error("device '{asked}' is not available: {reason}; this build has {}. {hint}", available.join(", "))]
 pub struct DeviceError {
-    asked: String,
-    reason: String,
-    available: String,
-    mend: &'static str,
+    /// The requested name.
+    pub asked: String,
+    /// Why it is not available.
+    pub reason: String,
+    /// The available devices.
+    pub available: Vec<String>,
+    /// What to do.
+    pub hint: &'static str,
 }
 
-/// The kinds of device that this build can use, with how each is named.
+/// The kinds of device that are compiled in, by name.
 const COMPILED: &[&str] = &[
     "cpu",
     #[cfg(feature = "cuda")]
@@ -34,9 +38,8 @@ const COMPILED: &[&str] = &[
 /// ```
 pub fn device(name: &str) -> crate::Result<Device> {
     let (kind, index) = name.split_once(':').unwrap_or((name, "0"));
-    let fail = |reason: String, mend| {
-        Err(DeviceError { asked: name.to_owned(), reason, available: present().join(", "), mend }.into())
-    };
+    let fail =
+        |reason: String, hint| Err(DeviceError { asked: name.to_owned(), reason, available: present(), hint }.into());
     let Ok(number) = index.parse::<usize>() else {
         return fail(format!("'{index}' is not a device number"), "Write it as 'cuda:0'.");
     };
@@ -61,17 +64,17 @@ pub fn device(name: &str) -> crate::Result<Device> {
 /// else the CPU.
 ///
 /// # Errors
-/// When `BURN_DEVICE` names a device that can't be had; see [`device`].
+/// When `BURN_DEVICE` names a device that is not available; see [`device`].
 pub fn default_device() -> crate::Result<Device> {
     device(std::env::var("BURN_DEVICE").as_deref().unwrap_or("cpu"))
 }
 
-/// The device that was asked for, else [`default_device`].
+/// The requested device, else [`default_device`].
 pub(crate) fn or_default(asked: Option<&Device>) -> crate::Result<Device> {
     asked.map_or_else(default_device, |device| Ok(device.clone()))
 }
 
-/// The devices of this machine that this build can use, by name.
+/// The available devices of this machine, by name.
 pub fn present() -> Vec<String> {
     let mut names = vec!["cpu".to_owned()];
     for kind in &COMPILED[1..] {
@@ -80,7 +83,7 @@ pub fn present() -> Vec<String> {
     names
 }
 
-/// GPUs of one kind. A driver that is missing makes the backend panic; then there are none.
+/// GPUs of one kind; none where the driver is missing, which makes the backend panic.
 #[allow(unused_variables)]
 fn gpus(kind: &str) -> Vec<Device> {
     #[cfg(feature = "cuda")]

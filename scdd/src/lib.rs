@@ -44,6 +44,7 @@
 #![warn(missing_docs)]
 #![recursion_limit = "256"]
 
+mod atomic_file;
 pub mod benchmark;
 pub mod cells;
 mod checkpoints;
@@ -63,7 +64,6 @@ pub mod study;
 mod tensors;
 mod text;
 pub mod visualize;
-mod whole_file;
 
 pub use benchmark::benchmark;
 pub use cells::{Cells, Counts, H5ad, Labels, LogNormalized, demo_cells, read_h5ad, simulate};

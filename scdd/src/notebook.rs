@@ -1,12 +1,12 @@
-//! How a result reaches the notebook: evcxr's content blocks on standard output.
+//! Shows results in a notebook by evcxr's content blocks on standard output.
 //!
-//! A frontend gets one bundle per cell and picks the richest type that it knows: JupyterLab ranks a MIME
-//! renderer (plotly's, when installed) before `text/html`; nbconvert knows no plotly type and takes
-//! `text/html`; terminals and screen readers take `text/plain`.
+//! A frontend gets one bundle of MIME types per cell and shows the richest one that it knows: JupyterLab prefers a MIME
+//! renderer (plotly's, when installed) to `text/html`; nbconvert has no plotly renderer and takes `text/html`; terminals and
+//! screen readers take `text/plain`.
 
 use std::fmt::Write as _;
 
-/// One evcxr content block. A block ends at its end marker, so the marker must not stand in the content.
+/// One evcxr content block. An end marker in the content would end the block, so it is broken up.
 pub(crate) fn block(mime: &str, content: &str) -> String {
     let mut text = String::with_capacity(content.len() + 64);
     let safe = content.replace("EVCXR_END_CONTENT", "EVCXR_END\u{200b}_CONTENT");

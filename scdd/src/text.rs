@@ -1,4 +1,4 @@
-//! How numbers, checksums and lists of names look in messages.
+//! Formats numbers, checksums and lists of names for messages.
 
 use sha2::{Digest, Sha256};
 
@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -73,7 +73,7 @@ fn the_whole_path_runs_through_principal_components_and_through_genes() {
     let pca = Foundation::pca(&training).components(20).run().unwrap().into();
     for model in [pca, Foundation::genes(&training).unwrap()] {
         let study = opened.clone().foundation(model).run().unwrap();
-        assert!(format!("{study:?}").contains(&format!("seen through {}", study.foundation().name())));
+        assert!(format!("{study:?}").contains(&format!("embedded by {}", study.foundation().name())));
         let scdg = study.train_scdg().steps(200).run().unwrap();
         let distilled = scdg.distill(GradientMatching::default()).per_class(1).run().unwrap();
         let evaluation = distilled.evaluate().per_class(5).run().unwrap();

@@ -1,5 +1,4 @@
-//! Sparse and dense products of slices, for models that are applied to many sparse rows.
-
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
 mod aligned;

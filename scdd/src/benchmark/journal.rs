@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::row::Key;
 use super::{BenchmarkError, BenchmarkRow};
-use crate::whole_file;
+use crate::atomic_file;
 
 /// What every row's line starts with.
 const START: &[u8] = b"{\"file\":";
@@ -119,7 +119,7 @@ pub(super) fn write(path: &Path, rows: &[BenchmarkRow]) -> Result<(), BenchmarkE
 
 /// A text that is there whole or not at all.
 pub(super) fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    whole_file::write(path, ".part", |file| file.write_all(text.as_bytes()))
+    atomic_file::write(path, ".part", |file| file.write_all(text.as_bytes()))
 }
 
 #[cfg(test)]

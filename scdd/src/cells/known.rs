@@ -27,7 +27,7 @@ pub fn demo_cells() -> Result<Cells<Counts>> {
     demo_cells_from(cache_folder().as_deref())
 }
 
-/// Where data sets and embeddings are kept, if anything says where.
+/// The folder of data sets and cached embeddings, if the environment names one.
 pub(crate) fn cache_folder() -> Option<PathBuf> {
     data_folder(|name| std::env::var_os(name).filter(|value| !value.is_empty()))
 }
@@ -41,8 +41,8 @@ fn data_folder(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Option<
 
 fn demo_cells_from(folder: Option<&Path>) -> Result<Cells<Counts>> {
     let Some(path) = folder.map(|folder| folder.join(FILE)).filter(|path| path.is_file()) else {
-        let place = folder.map_or_else(|| "any known folder".to_string(), |folder| folder.display().to_string());
-        println!("{FILE} is not in {place}: going on with simulated cells; `cargo xtask data` fetches it");
+        let searched = folder.map_or_else(|| "any known folder".to_string(), |folder| folder.display().to_string());
+        println!("{FILE} is not in {searched}: going on with simulated cells; `cargo xtask data` fetches it");
         return simulate().run()?.rename_obs("batch", "donor");
     };
     let found = sha256(&path).map_err(|problem| CellsError::file(&path, problem))?;

@@ -1,4 +1,4 @@
-//! Labels: one class a cell, from a column of `obs`.
+//! Labels: a class for each cell, from a column of `obs`; choosing cells by value.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::text::{first_few, grouped};
 /// One class for each cell. Classes are sorted by name. A clone shares everything.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labels {
-    /// The `obs` column that they come from.
+    /// The `obs` column.
     pub column: String,
     /// Names of the classes, sorted.
     pub classes: Arc<Vec<String>>,
@@ -169,10 +169,10 @@ impl<Stage> Cells<Stage> {
         Ok(self.select_cells(&kept)?.with_step(step))
     }
 
-    /// Cells that have a label in an `obs` column, with the label.
+    /// Cells with a label in an `obs` column, each with its label.
     ///
     /// # Errors
-    /// When there is no such column, or no cell has one.
+    /// When there is no such column, or no cell has a label.
     pub(crate) fn known_labels(&self, column: &str) -> Result<Vec<(usize, String)>> {
         let text = as_text(self.obs_column(column)?)?;
         let mut missing = missing_cells(&text).into_iter().peekable();

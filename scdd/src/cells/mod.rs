@@ -1,4 +1,4 @@
-//! Cells: sparse expression with cell and gene annotations.
+//! Cells: expression as a CSR matrix, with annotations of cells and genes.
 //!
 //! [`Cells`] carries its stage in its type: [`Counts`] as read, [`LogNormalized`] after
 //! [`preprocess`](Cells::preprocess). A clone shares everything.
@@ -27,6 +27,7 @@ pub(crate) use known::cache_folder;
 pub use known::demo_cells;
 pub use labels::Labels;
 pub(crate) use obsm::Obsm;
+pub use scdd_compute::CsrError;
 pub use simulate::{SimulationBuilder, SimulationConfig, simulate};
 
 /// Stage: integer counts, as sequenced.

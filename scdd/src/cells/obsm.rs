@@ -1,4 +1,4 @@
-//! Arrays of several numbers a cell, such as embeddings that other tools have computed: anndata's `obsm`.
+//! `obsm` as in AnnData: arrays `[cells, dimensions]`, such as embeddings by other tools.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use ndarray::{Array2, Axis};
 use super::{Cells, CellsError};
 use crate::Result;
 
-/// Named arrays `[cells, dimensions]`, and why others of the file could not be read. A clone shares the data.
+/// Named arrays `[cells, dimensions]`, and why others of the file could not be read. A clone shares the arrays.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Obsm {
     arrays: BTreeMap<String, Arc<Array2<f32>>>,
@@ -21,7 +21,7 @@ impl Obsm {
         self.arrays.insert(key.to_owned(), Arc::new(array));
     }
 
-    /// Remembers why an array is not there, for whoever asks for it.
+    /// Keeps the reason why an array could not be read, for the error when it is asked for.
     pub(super) fn insert_unreadable(&mut self, key: &str, problem: String) {
         self.unreadable.insert(key.to_owned(), problem);
     }
@@ -71,12 +71,12 @@ impl<Stage> Cells<Stage> {
         Ok(self.obsm.get(key)?)
     }
 
-    /// As [`obsm`](Self::obsm), with the error of this folder.
+    /// As [`obsm`](Self::obsm), with the error of cells.
     pub(crate) fn embedding(&self, key: &str) -> Result<&Array2<f32>, CellsError> {
         self.obsm.get(key)
     }
 
-    /// Keys of the arrays that [`obsm`](Self::obsm) gives, sorted.
+    /// Keys of [`obsm`](Self::obsm), sorted.
     pub fn obsm_keys(&self) -> Vec<String> {
         self.obsm.iter().map(|(key, _)| key.to_owned()).collect()
     }

@@ -1,4 +1,4 @@
-//! How cells show themselves: one line in text, a small table in a notebook.
+//! Display of cells: one line of text, a summary, a small table in a notebook.
 
 use std::fmt;
 
@@ -18,12 +18,12 @@ impl<Stage> fmt::Debug for Cells<Stage> {
 }
 
 impl<Stage> Cells<Stage> {
-    /// Share of the `[cells, genes]` matrix that is zero, from 0 to 1.
+    /// Sparsity: the fraction of the `[cells, genes]` matrix that is zero, from 0 to 1.
     pub fn sparsity(&self) -> f64 {
         1.0 - self.expression.nnz() as f64 / (self.cells() as f64 * self.genes() as f64)
     }
 
-    /// What the cells are, in a few lines: their number, the share of zeros, and what each `obs` column holds.
+    /// The cells in a few lines: their number, sparsity, columns of `obs`, arrays of `obsm`, provenance.
     pub fn summary(&self) -> String {
         let mut text = format!("{self:?}, {:.1}% zeros\nfrom {}\n", 100.0 * self.sparsity(), self.source());
         for (name, kind) in self.columns() {
@@ -65,7 +65,7 @@ impl<Stage> Cells<Stage> {
         if self.provenance.source.is_empty() { "memory".to_string() } else { self.provenance.source.clone() }
     }
 
-    /// Each `obs` column with what it holds.
+    /// Each `obs` column with its kind: "14 classes", "numbers, 3 missing".
     fn columns(&self) -> Vec<(String, String)> {
         self.obs
             .columns()

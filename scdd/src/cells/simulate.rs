@@ -68,7 +68,7 @@ impl Default for SimulationConfig {
     }
 }
 
-/// Opens a simulation; see [`SimulationConfig`] for what there is and the defaults.
+/// Opens a simulation; see [`SimulationConfig`] for the settings and their defaults.
 ///
 /// ```
 /// let cells = scdd::simulate().cells(200).genes(100).classes(4).batches(2).seed(7).run()?;
@@ -81,7 +81,7 @@ pub fn simulate() -> SimulationBuilder {
     SimulationBuilder { config: SimulationConfig::default() }
 }
 
-/// A simulation that is being set up; [`run`](SimulationBuilder::run) makes the cells.
+/// Sets a simulation up: `simulate()`.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is simulated before .run()"]
 pub struct SimulationBuilder {
@@ -114,6 +114,8 @@ impl SimulationBuilder {
         batch_effect: f64,
         /// Median number of counts of a cell before dropout.
         library_size: f64,
+        /// Standard deviation of the natural logarithm of library sizes.
+        library_spread: f64,
         /// Dispersion of the negative binomial.
         dispersion: f64,
         /// Chance that a count with a mean near zero is lost.
@@ -122,7 +124,7 @@ impl SimulationBuilder {
         seed: u64,
     }
 
-    /// Everything at once.
+    /// Sets all numbers at once.
     pub fn config(mut self, config: SimulationConfig) -> Self {
         self.config = config;
         self

@@ -117,7 +117,7 @@ impl MetacellsBuilder {
         let mut progress = Progress::new("grouping cells", classes.len());
         let mut of_class = Vec::new();
         for (class, cells) in classes.iter().enumerate() {
-            progress.go_on()?;
+            progress.check_stop()?;
             let mut rng = seed::stream(self.seed, &format!("metacells of class {class}"));
             let groups = kmeans(&study.embeddings_of(cells), self.per_class, &mut rng);
             of_class.push(OfClass::new(study, cells, &groups));

@@ -13,5 +13,4 @@ pub use dispersion::{VariableGenes, highly_variable_genes};
 pub use error::PreprocessError;
 pub use most_variable::most_variable_genes;
 pub use normalize::{PreprocessBuilder, PreprocessConfig, PreprocessPlan};
-pub(crate) use split::parts;
 pub use split::{Split, TestCells, TrainingCells, stratified_split};

@@ -1,5 +1,5 @@
-//! Long work shows that it moves: a bar in a terminal and in our notebook kernel, a line every few seconds in stock evcxr,
-//! nothing when quiet. And it can be asked to stop.
+//! Progress of long work and stopping it: a bar in a terminal and in our notebook kernel, a line every few seconds in stock
+//! evcxr, nothing when quiet.
 
 mod report;
 mod stop;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use report::{Report, Standing};
+use report::{Report, Status};
 pub use stop::{Interrupt, Stopped, clear_stop, request_stop, scdd_clear_stop, scdd_request_stop, stop_requested};
 
 static QUIET: AtomicBool = AtomicBool::new(false);
@@ -20,10 +20,10 @@ pub fn quiet(quiet: bool) {
     QUIET.store(quiet, Ordering::Relaxed);
 }
 
-/// Removes what the notebook's cell has shown so far: text, figures, bars (which come back when they move). With `wait` it
-/// stays until the next output is there, so that a figure which is drawn again and again doesn't flicker.
+/// Clears the output of the notebook's cell: text, figures, bars (which come back with their next step). With `wait` the old
+/// output stays until there is a new one, so that a figure that is redrawn doesn't flicker.
 ///
-/// Only our notebook kernel can do it; elsewhere nothing happens.
+/// Works in our notebook kernel; elsewhere nothing happens.
 ///
 /// ```
 /// for step in 0..3 {
@@ -35,7 +35,7 @@ pub fn clear_output(wait: bool) {
     report::clear(wait);
 }
 
-/// Keeps progress quiet while it lives: for work that shows its own.
+/// Guard that turns progress off until it is dropped, for work that shows its own.
 pub(crate) struct Quiet {
     before: bool,
 }
@@ -52,7 +52,7 @@ impl Drop for Quiet {
     }
 }
 
-/// How often a notebook gets a line.
+/// Time between two lines in stock evcxr.
 const EVERY: Duration = Duration::from_secs(5);
 
 enum Show {
@@ -62,7 +62,7 @@ enum Show {
     Nothing,
 }
 
-/// One piece of long work of a known number of steps.
+/// Progress of one task of a known number of steps.
 pub(crate) struct Progress {
     task: String,
     steps: usize,
@@ -77,7 +77,7 @@ impl Progress {
         let show = if QUIET.load(Ordering::Relaxed) || std::env::var_os("SCDD_QUIET").is_some() {
             Show::Nothing
         } else if report::is_read() {
-            Show::Kernel(Report::new(&Standing { task: &task, done: 0, steps, started: now }))
+            Show::Kernel(Report::new(&Status { task: &task, done: 0, steps, started: now }))
         } else if std::env::var_os("EVCXR_IS_RUNTIME").is_some() {
             Show::Lines { last: now }
         } else if std::io::stderr().is_terminal() {
@@ -90,15 +90,15 @@ impl Progress {
         Self { task, steps, done: 0, started: now, show }
     }
 
-    /// An error when all work was asked to stop, for work that has nothing to hand back.
-    pub(crate) fn go_on(&self) -> Result<(), Stopped> {
+    /// An error when all work was asked to stop, for tasks that have no partial result.
+    pub(crate) fn check_stop(&self) -> Result<(), Stopped> {
         if stop_requested() {
             return Err(Stopped { task: self.task.clone(), done: self.done, steps: self.steps });
         }
         Ok(())
     }
 
-    /// As [`step`](Self::step), with a loss for the curve.
+    /// As [`step`](Self::step), with a loss for the kernel's curve.
     pub(crate) fn step_with_loss(&mut self, loss: f64, state: impl FnOnce() -> String) {
         if let Show::Kernel(report) = &mut self.show {
             report.point(self.done + 1, loss);
@@ -106,12 +106,12 @@ impl Progress {
         self.step(state);
     }
 
-    /// One more step is done; `state` says how it stands ("loss 0.31") and is only made when it is shown.
+    /// Counts a step; `state` describes it ("loss 0.31") and is only called when it is shown.
     pub(crate) fn step(&mut self, state: impl FnOnce() -> String) {
         self.done += 1;
-        let standing = Standing { task: &self.task, done: self.done, steps: self.steps, started: self.started };
+        let status = Status { task: &self.task, done: self.done, steps: self.steps, started: self.started };
         match &mut self.show {
-            Show::Kernel(report) => report.step(&standing, state),
+            Show::Kernel(report) => report.step(&status, state),
             Show::Bar(bar) => {
                 bar.inc(1);
                 if self.done.is_multiple_of(10) || self.done == self.steps {
@@ -128,13 +128,13 @@ impl Progress {
         }
     }
 
-    /// The work is done; gives the seconds that it took.
+    /// Ends the task; gives the seconds that it took.
     pub(crate) fn finish(self, state: impl FnOnce() -> String) -> f64 {
         let seconds = self.started.elapsed().as_secs_f64();
-        let standing = Standing { task: &self.task, done: self.done, steps: self.steps, started: self.started };
+        let status = Status { task: &self.task, done: self.done, steps: self.steps, started: self.started };
         match self.show {
             Show::Bar(bar) => bar.finish_and_clear(),
-            Show::Kernel(report) => report.end(&standing, &state(), stop_requested()),
+            Show::Kernel(report) => report.end(&status, &state(), stop_requested()),
             Show::Lines { .. } => println!("{}: done in {seconds:.1} s, {}", self.task, state()),
             Show::Nothing => {}
         }
@@ -143,7 +143,7 @@ impl Progress {
     }
 }
 
-/// Appends what a piece of work cost to the file that `SCDD_BENCH_FILE` names, for the benches.
+/// Appends the task's steps and seconds to the file that `SCDD_BENCH_FILE` names, for benches.
 fn record(task: &str, steps: usize, seconds: f64) {
     let Some(path) = std::env::var_os("SCDD_BENCH_FILE") else { return };
     let line = serde_json::json!({ "task": task, "steps": steps, "seconds": seconds });

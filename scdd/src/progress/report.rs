@@ -1,6 +1,6 @@
-//! Progress for the notebook kernel: lines of JSON behind a marker, which it draws as a bar with the losses.
+//! Reports progress to the notebook kernel as lines of JSON behind a marker, which the kernel draws as a bar with a loss curve.
 //!
-//! docs/notebook-protocol.md describes them.
+//! The protocol is in docs/notebook-protocol.md.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-/// Set for the child by a kernel that reads these lines, to the version that it knows.
+/// The kernel that reads these lines sets it to its version of the protocol.
 const PROTOCOL: &str = "SCDD_KERNEL_PROTOCOL";
 const MARKER: &str = "SCDD_PROGRESS";
-/// A bar moves eight times a second.
+/// Time between two lines.
 const EVERY: Duration = Duration::from_millis(125);
-/// Losses in one line, at most; more are averaged.
+/// Most losses in one line; more are averaged.
 const POINTS: usize = 8;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
@@ -23,21 +23,21 @@ pub(super) fn is_read() -> bool {
     std::env::var(PROTOCOL).is_ok_and(|version| version.parse::<u32>().is_ok_and(|version| version >= 1))
 }
 
-/// Removes what the cell has shown.
+/// Clears the cell's output.
 pub(super) fn clear(wait: bool) {
     if is_read() {
         line("SCDD_CLEAR", &json!({ "wait": wait }));
     }
 }
 
-/// Writes a line in one call, so that lines of other threads can't come between. Nobody reads: no reason to fail.
+/// Writes a line in one call, so that lines of other threads can't come between. Fails silently when nobody reads.
 fn line(marker: &str, content: &serde_json::Value) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(format!("{marker} {content}\n").as_bytes());
     let _ = out.flush();
 }
 
-/// The lines of one piece of work.
+/// The lines of one task.
 pub(super) struct Report {
     id: u64,
     last: Instant,
@@ -45,8 +45,8 @@ pub(super) struct Report {
     points: Vec<(usize, f64)>,
 }
 
-/// How the work stands.
-pub(super) struct Standing<'a> {
+/// Name, steps and start of a task.
+pub(super) struct Status<'a> {
     pub task: &'a str,
     pub done: usize,
     pub steps: usize,
@@ -54,11 +54,10 @@ pub(super) struct Standing<'a> {
 }
 
 impl Report {
-    /// Begins with an empty bar.
-    pub(super) fn new(standing: &Standing<'_>) -> Self {
-        let mut report =
-            Self { id: NUMBERS.fetch_add(1, Ordering::Relaxed), last: standing.started, points: Vec::new() };
-        report.write(standing, "", None);
+    /// Starts with an empty bar.
+    pub(super) fn new(status: &Status<'_>) -> Self {
+        let mut report = Self { id: NUMBERS.fetch_add(1, Ordering::Relaxed), last: status.started, points: Vec::new() };
+        report.write(status, "", None);
         report
     }
 
@@ -69,26 +68,26 @@ impl Report {
         }
     }
 
-    /// Writes a line when the last one is long enough ago.
-    pub(super) fn step(&mut self, standing: &Standing<'_>, state: impl FnOnce() -> String) {
+    /// Writes a line unless the last one is too recent.
+    pub(super) fn step(&mut self, status: &Status<'_>, state: impl FnOnce() -> String) {
         if self.last.elapsed() >= EVERY {
             self.last = Instant::now();
-            self.write(standing, &state(), None);
+            self.write(status, &state(), None);
         }
     }
 
     /// Writes the last line.
-    pub(super) fn end(mut self, standing: &Standing<'_>, state: &str, stopped: bool) {
-        self.write(standing, state, Some(if stopped { "stopped" } else { "done" }));
+    pub(super) fn end(mut self, status: &Status<'_>, state: &str, stopped: bool) {
+        self.write(status, state, Some(if stopped { "stopped" } else { "done" }));
     }
 
-    fn write(&mut self, standing: &Standing<'_>, state: &str, end: Option<&str>) {
+    fn write(&mut self, status: &Status<'_>, state: &str, end: Option<&str>) {
         let mut line = json!({
             "id": self.id,
-            "task": standing.task,
-            "done": standing.done,
-            "steps": standing.steps,
-            "seconds": (standing.started.elapsed().as_secs_f64() * 1e3).round() / 1e3,
+            "task": status.task,
+            "done": status.done,
+            "steps": status.steps,
+            "seconds": (status.started.elapsed().as_secs_f64() * 1e3).round() / 1e3,
             "state": state,
         });
         if !self.points.is_empty() {

@@ -1,14 +1,13 @@
-//! Stopping long work from outside: by a switch that was handed to it, or by the one switch of the process, which the
-//! notebook kernel turns when somebody presses stop.
+//! Stopping long work: by an [`Interrupt`] that was given to it, or by the process-wide flag that the notebook kernel sets when
+//! its user presses stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// Asks all long work of this process to stop at its next step. What can hand back what it has does so (training,
-/// distilling, UMAP); what can't ends with [`Stopped`]. Stays until [`clear_stop`]; the notebook kernel clears it before each
-/// cell.
+/// Asks all long work of this process to stop at its next step. Training, distilling and UMAP return what they have; other
+/// work ends with [`Stopped`]. The request stays until [`clear_stop`]; the notebook kernel clears it before each cell.
 ///
 /// ```
 /// scdd::progress::request_stop();
@@ -20,7 +19,7 @@ pub fn request_stop() {
     STOP.store(true, Ordering::SeqCst);
 }
 
-/// Lets work go on that begins from now on.
+/// Withdraws the request, for work that begins from now on.
 pub fn clear_stop() {
     STOP.store(false, Ordering::SeqCst);
 }
@@ -46,7 +45,7 @@ pub extern "C" fn scdd_clear_stop() {
     clear_stop();
 }
 
-/// Lets another thread stop long work, which keeps what it has until then. A clone is the same switch.
+/// Lets another thread stop long work, which returns what it has until then. A clone is the same switch.
 ///
 /// ```
 /// let stop = scdd::progress::Interrupt::default();
@@ -71,9 +70,9 @@ impl Interrupt {
     }
 }
 
-/// Work that was asked to stop and has nothing to hand back.
+/// Work that was asked to stop and has no partial result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{task} was stopped as asked, after {done} of {steps}; there is nothing to hand back yet: run it again")]
+#[error("{task} was stopped as asked, after {done} of {steps}; there is no result yet: run it again")]
 pub struct Stopped {
     /// What was stopped.
     pub task: String,

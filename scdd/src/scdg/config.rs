@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ScdgError;
-use super::denoiser::DenoiserConfig;
+use super::network::denoiser::DenoiserConfig;
 use super::schedule::{LossWeights, Schedule};
 use crate::error::SettingError;
 use crate::seed;

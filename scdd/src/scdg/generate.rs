@@ -120,7 +120,7 @@ impl GenerateBuilder {
         let mut progress = Progress::new("generating cells", chunks * calls);
         let mut parts = Vec::with_capacity(chunks);
         for (number, drawn) in drawn.chunks(CHUNK).enumerate() {
-            progress.go_on()?;
+            progress.check_stop()?;
             let latents = self.latents(&generator, drawn, number, &mut progress);
             parts.push(Expression::from_array(&tensors::array(generator.decode(latents)))?);
         }

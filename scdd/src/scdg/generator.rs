@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::conditions::Condition;
 use super::config::ScdgConfig;
-use super::denoiser::{Denoiser, time_embedding};
-use super::frozen::FrozenDenoiser;
+use super::network::denoiser::{Denoiser, time_embedding};
+use super::network::frozen::FrozenDenoiser;
 use crate::foundation::Foundation;
 use crate::study::Study;
 use crate::{seed, tensors};

@@ -13,10 +13,10 @@ use super::adamw::Moving;
 use super::checkpoint::Checkpoints;
 use super::conditions::Condition;
 use super::config::{ScdgConfig, ScdgHistory};
-use super::denoiser::{Conditioned, Denoiser, time_embeddings};
-use super::flat::{Layout, filled, flat};
-use super::gradient::gradient;
-use super::passes::{Seen, Trace};
+use super::network::denoiser::{Conditioned, Denoiser, time_embeddings};
+use super::network::forward_backward::{Batch, Trace};
+use super::network::gradient::gradient;
+use super::network::layout::{Layout, flat_weights, with_weights};
 use super::schedule::LossWeights;
 use crate::progress::{Interrupt, Progress};
 use crate::seed;
@@ -95,7 +95,7 @@ impl<'a> Training<'a> {
         }
         let steps = self.config.steps;
         let mut progress = Progress::new("training SCDG", steps.saturating_sub(state.steps()));
-        progress.go_on()?;
+        progress.check_stop()?;
         while state.steps() < steps && !interrupt.requested() {
             let value = self.step(&mut state, &mut scratch)?;
             let done = state.steps();
@@ -124,7 +124,7 @@ impl<'a> Training<'a> {
         let mean = last.iter().sum::<f64>() / last.len() as f64;
         history.seconds = progress.finish(|| format!("loss {mean:.3}"));
         history.interrupted = interrupted;
-        Ok((filled(network, &state.moving.average, &self.device), history))
+        Ok((with_weights(network, &state.moving.average, &self.device), history))
     }
 
     /// The network, of which only the form counts from here on, and the state of no step.
@@ -139,7 +139,7 @@ impl<'a> Training<'a> {
         };
         let (latent, host) = (self.scaled.ncols(), Device::flex());
         let network = Denoiser::new(latent, &conditioned, &config.denoiser, &mut rng, &host).no_grad();
-        let moving = Moving::new(flat(&network));
+        let moving = Moving::new(flat_weights(&network));
         (network, State { moving, rng, history: ScdgHistory::default() })
     }
 
@@ -183,7 +183,7 @@ impl<'a> Training<'a> {
         let times: Vec<usize> = cells.iter().map(|_| rng.random_range(1..=config.schedule.steps)).collect();
         let parts = || cells.chunks(ROWS).zip(times.chunks(ROWS));
         for (trace, (cells, times)) in traces.iter_mut().zip(parts()) {
-            let Seen { noised, clean, time, numbers, weights, .. } = &mut trace.seen;
+            let Batch { noised, clean, time, numbers, weights, .. } = &mut trace.batch;
             [&mut *noised, clean, time, weights].into_iter().for_each(Vec::clear);
             for (&cell, &step) in cells.iter().zip(times) {
                 let bar = self.alpha_bars[step];
@@ -205,8 +205,8 @@ impl<'a> Training<'a> {
         }
         if config.condition_dropout > 0.0 {
             for trace in traces {
-                let rows = trace.seen.weights.len();
-                trace.seen.dropped = (0..rows).map(|_| rng.random::<f64>() < config.condition_dropout).collect();
+                let rows = trace.batch.weights.len();
+                trace.batch.dropped = (0..rows).map(|_| rng.random::<f64>() < config.condition_dropout).collect();
             }
         }
     }
@@ -221,7 +221,7 @@ impl<'a> Training<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::denoiser::DenoiserConfig;
+    use super::super::network::denoiser::DenoiserConfig;
     use super::*;
     use crate::tensors;
 
@@ -236,7 +236,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let training = Training::new(&latents, &labels, 3, &[], &config, &Device::flex());
             let (network, history) = pool.install(|| training.run(None, &Interrupt::default())).unwrap();
-            (flat(&network), history.loss)
+            (flat_weights(&network), history.loss)
         };
         let (weights, loss) = train(1);
         assert!(loss[20..].iter().sum::<f64>() < loss[..5].iter().sum::<f64>(), "{loss:?}");

@@ -1,4 +1,4 @@
-//! Settings of a study, and the builder that log-normalised cells open: `cells.study("cell_type")`.
+//! Sets a study up, `cells.study("cell_type")`: labels, split, genes, foundation model.
 
 use std::sync::Arc;
 
@@ -10,29 +10,29 @@ use super::{Parts, Study, StudyError};
 use crate::cells::{Cells, Labels, LogNormalized};
 use crate::device::or_default;
 use crate::foundation::{EmbeddingCache, Foundation, PretrainingConfig, PretrainingHistory, Registered};
-use crate::preprocess::{Split, TestCells, TrainingCells, most_variable_genes, parts, stratified_split};
+use crate::preprocess::{Split, TestCells, TrainingCells, most_variable_genes, stratified_split};
 use crate::seed;
 
-/// How labelled cells are split and seen.
+/// Labels, split and genes of a study.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StudyConfig {
-    /// Column of obs that holds the classes.
+    /// Column of obs with the classes.
     pub label: String,
     /// Further label columns: classes are the combinations of values that occur; none.
     #[serde(default)]
     pub joint_labels: Vec<String>,
-    /// Share of the cells of each class that only evaluation sees; 0.2 (the 8:2 split is ours).
+    /// Fraction of the cells of each class that only evaluation reads; 0.2 (the 8:2 split is our choice).
     pub test_fraction: f64,
-    /// Share of the training cells that choices are made on; 0.1 (ours).
+    /// Fraction of the training cells that settings are chosen on; 0.1 (our choice).
     pub validation_fraction: f64,
-    /// Most variable genes of the training cells that are kept, as [`most_variable_genes`] finds them; 2,000 (ours). None keeps
-    /// all, or, with a foundation model that was given, all that it knows.
+    /// How many of the training cells' [most variable genes](most_variable_genes) are kept; 2,000 (our choice). None keeps all,
+    /// or, with a foundation model that was given, all that it knows.
     pub variable_genes: Option<usize>,
     /// Seed of the split, and of the foundation model when it is pretrained here.
     pub seed: u64,
 }
 
-/// Opens a study: `cells.study("cell_type")`.
+/// Sets a study up: `cells.study("cell_type")`.
 #[derive(Clone)]
 #[must_use = "call .run()"]
 pub struct StudyBuilder {
@@ -46,7 +46,7 @@ pub struct StudyBuilder {
 }
 
 impl Cells<LogNormalized> {
-    /// Opens a study of the classes in a column of [`obs`](Cells::obs).
+    /// Opens the builder of a study of the classes in a column of [`obs`](Cells::obs).
     ///
     /// ```
     /// let cells = scdd::simulate().cells(400).genes(300).classes(3).run()?;
@@ -77,21 +77,21 @@ impl Cells<LogNormalized> {
 }
 
 impl StudyBuilder {
-    /// One more label column: classes are then the combinations of values that occur, such as "T cell | healthy", so that one
-    /// distilled set serves several tasks. Its cells keep every column in their obs, and
-    /// [`evaluate().label(column)`](crate::evaluate::EvaluateBuilder::label) evaluation models one of them.
+    /// One more label column. Classes are then the combinations of values that occur, such as "T cell | healthy", so that one
+    /// distilled set serves several tasks. Its cells have every column in their obs, and
+    /// [`evaluate().label(column)`](crate::evaluate::EvaluateBuilder::label) scores one of them.
     pub fn joint_label(mut self, label: &str) -> Self {
         self.config.joint_labels.push(label.to_owned());
         self
     }
 
-    /// Share of the cells of each class that only evaluation sees; 0.2.
+    /// Fraction of the cells of each class that only evaluation reads; 0.2.
     pub fn test_fraction(mut self, fraction: f64) -> Self {
         self.config.test_fraction = fraction;
         self
     }
 
-    /// Share of the training cells that choices are made on; 0.1.
+    /// Fraction of the training cells that settings are chosen on; 0.1.
     pub fn validation_fraction(mut self, fraction: f64) -> Self {
         self.config.validation_fraction = fraction;
         self
@@ -126,29 +126,36 @@ impl StudyBuilder {
         self
     }
 
-    /// How the foundation model is pretrained; its seed is the study's.
+    /// How the foundation model is pretrained; it takes the study's seed.
     pub fn pretraining(mut self, config: PretrainingConfig) -> Self {
         self.pretraining = config;
         self
     }
 
-    /// Passes of the pretraining over the training cells; 30.
+    /// Epochs of the pretraining; 30.
     pub fn foundation_epochs(mut self, epochs: usize) -> Self {
         self.pretraining.epochs = epochs;
         self
     }
 
-    /// Whether embeddings of large sets (20 million stored values and more, about 14,000 cells) are kept for the next study
-    /// of the same cells with the same weights; true. They lie in `embeddings` in the folder that `SCDD_DATA` names, else
-    /// in `$XDG_CACHE_HOME/scdd` or `~/.cache/scdd`, 512 bytes a cell, and may be deleted at any time. The environment
-    /// variable `SCDD_NO_CACHE` turns this off as well.
+    /// Whether embeddings of large sets (20 million stored values and more, about 14,000 cells) are cached for the next study
+    /// of the same cells with the same weights; true. The cache is the folder `embeddings` in `$SCDD_DATA`, else in
+    /// `$XDG_CACHE_HOME/scdd` or `~/.cache/scdd`, 512 bytes a cell, and may be deleted at any time. The environment variable
+    /// `SCDD_NO_CACHE` turns it off as well.
     pub fn cache_embeddings(mut self, cache: bool) -> Self {
         self.cache_embeddings = cache;
         self
     }
 
-    /// Another device than [`default_device`](crate::default_device). A foundation model that was given is where it is, and
-    /// the study with it.
+    /// Sets label, split, genes and seed at once, such as those of another [study](Study::config).
+    pub fn config(mut self, config: StudyConfig) -> Self {
+        self.genes_chosen = config.variable_genes.is_some();
+        self.config = config;
+        self
+    }
+
+    /// Another device than [`default_device`](crate::default_device). With a foundation model that was given, the study runs on
+    /// that model's device.
     pub fn device(mut self, device: &Device) -> Self {
         self.device = Some(device.clone());
         self
@@ -204,7 +211,7 @@ impl StudyBuilder {
                     return Err(StudyError::VariableGenes { model: model.name() }.into());
                 }
                 let registered = model.register(&self.cells)?;
-                let (training, test) = parts(registered.cells.clone(), labels, split);
+                let (training, test) = split.apply(registered.cells.clone(), labels);
                 check_unseen(&registered, &test)?;
                 (Some(registered.foundation), training, test)
             }
@@ -242,12 +249,13 @@ impl StudyBuilder {
                 history,
                 decoder: None,
                 embeddings: Arc::new(embeddings),
+                training_expression: Arc::default(),
                 device,
             }),
         })
     }
 
-    /// Where the study runs: beside the model that was given.
+    /// The device of the model that was given, else the one that was asked for.
     fn device_for(&self, model: Option<&Foundation>) -> crate::Result<Device> {
         match (model, &self.device) {
             (None, asked) => or_default(asked.as_ref()),
@@ -259,8 +267,7 @@ impl StudyBuilder {
         }
     }
 
-    /// The training cells that [`run`](Self::run) would use when the foundation model is made for it: to fit a model on
-    /// them and to give it back with [`foundation`](Self::foundation).
+    /// The training cells of the study: fit a foundation model on them and give it back with [`foundation`](Self::foundation).
     ///
     /// # Errors
     /// As [`run`](Self::run), for labels and split.
@@ -278,7 +285,7 @@ impl StudyBuilder {
             }
             _ => self.cells.clone(),
         };
-        Ok(parts(cells, labels, split))
+        Ok(split.apply(cells, labels))
     }
 
     fn labels_and_split(&self) -> crate::Result<(Labels, Split)> {
@@ -293,9 +300,9 @@ impl StudyBuilder {
 fn check_unseen(registered: &Registered, test: &TestCells) -> Result<(), StudyError> {
     let Some(known) = registered.foundation.seen() else { return Ok(()) };
     let cells = &registered.cells;
-    let seen = known.count(cells.expression(), test.test(), cells.gene_names());
-    if seen * 100 > test.count() {
-        return Err(StudyError::Leak { model: registered.foundation.name(), seen, test: test.count() });
+    let pretrained_on = known.count(cells.expression(), test.test(), cells.gene_names());
+    if pretrained_on * 100 > test.count() {
+        return Err(StudyError::Leak { model: registered.foundation.name(), pretrained_on, test: test.count() });
     }
     Ok(())
 }

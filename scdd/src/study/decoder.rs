@@ -1,4 +1,4 @@
-//! The builder of a decoder's training, which a study opens: `study.train_decoder()`.
+//! Sets up the training of a decoder on a study's embeddings: `study.train_decoder()`.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::{Parts, Study};
 use crate::foundation::{DecoderConfig, DecoderTraining, Likelihood, Pairs, Redecoded};
 use crate::progress::Interrupt;
 
-/// Opens the training: `study.train_decoder()`.
+/// Sets up the training of a decoder: `study.train_decoder()`.
 #[derive(Clone)]
 #[must_use = "call .run()"]
 pub struct DecoderBuilder {
@@ -16,9 +16,9 @@ pub struct DecoderBuilder {
 }
 
 impl Study {
-    /// Opens the training of a decoder on the training cells, in the place of the foundation model's own. It also gives one to
-    /// a model that has none. The encoder and all latents stay as they are, so sets that are distilled through either decoder
-    /// can be evaluated in one table. It isn't kept in files; the same seed makes the same one.
+    /// Opens the training of a decoder on the training cells. It replaces the foundation model's decoder, or gives one to a
+    /// model without. Encoder and latents stay as they are, so sets distilled through either decoder can be evaluated in one
+    /// table. The decoder isn't written to files; the same seed makes the same one.
     ///
     /// ```
     /// use scdd::prelude::*;
@@ -37,7 +37,7 @@ impl Study {
 }
 
 impl DecoderBuilder {
-    /// What the decoder is trained to make likely; squared error of log1p expression.
+    /// The likelihood whose negative logarithm is the loss; squared error of log1p expression.
     pub fn likelihood(mut self, likelihood: Likelihood) -> Self {
         self.config.likelihood = likelihood;
         self
@@ -49,13 +49,13 @@ impl DecoderBuilder {
         self
     }
 
-    /// Passes over the training cells at most; 60.
+    /// Epochs at most; 60.
     pub fn epochs(mut self, epochs: usize) -> Self {
         self.config.epochs = epochs;
         self
     }
 
-    /// Stops when the validation loss has not fallen for so many epochs; 5. None never stops early.
+    /// Early stopping: ends when the validation loss has not fallen for so many epochs; 5. None never ends early.
     pub fn patience(mut self, epochs: Option<usize>) -> Self {
         self.config.patience = epochs;
         self
@@ -73,13 +73,13 @@ impl DecoderBuilder {
         self
     }
 
-    /// Another config, seed included.
+    /// Sets all numbers at once, the seed included.
     pub fn config(mut self, config: DecoderConfig) -> Self {
         self.config = config;
         self
     }
 
-    /// Lets another thread stop it; what is best until then is kept.
+    /// Lets another thread stop the training; the best epoch until then is kept.
     pub fn stop_on(mut self, interrupt: &Interrupt) -> Self {
         self.interrupt = interrupt.clone();
         self
@@ -101,7 +101,7 @@ impl DecoderBuilder {
         )
     }
 
-    /// Trains; the same study, of which latents are decoded by what was trained.
+    /// Trains; gives the same study with the trained decoder.
     ///
     /// # Errors
     /// When a setting is out of range, or the loss does not stay finite.

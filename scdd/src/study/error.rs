@@ -1,33 +1,43 @@
-//! What can be wrong with a study.
+//! Errors of setting a study up.
 
-/// Errors of setting up a study.
+/// What is wrong with a study's labels, foundation model or device.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StudyError {
     /// The foundation model was pretrained on test cells of the study.
     #[error(
-        "{model} was pretrained on {seen} of the {test} test cells: what it says of them proves nothing. Pretrain it \
+        "{model} was pretrained on {pretrained_on} of the {test} test cells, so scores on them would prove nothing. Pretrain it \
          without them (cells.without(...), or Foundation::pretrain(&study.training_cells())), or study other cells"
     )]
     Leak {
         /// Name of the model.
         model: String,
-        /// Test cells that it has seen; up to one in a hundred is taken for chance.
-        seen: usize,
+        /// How many of them it was pretrained on; up to one in a hundred counts as chance.
+        pretrained_on: usize,
         /// All test cells.
         test: usize,
     },
-    /// Label columns that can't be combined.
-    #[error("label column '{column}': {problem}")]
-    Label {
+    /// A label column that is named twice.
+    #[error("label column '{column}' is named twice; name it once")]
+    LabelTwice {
         /// The column.
         column: String,
-        /// What is wrong, and the mend.
-        problem: String,
     },
-    /// A foundation model chooses the genes, and a number of variable genes was asked for as well.
+    /// Values that contain what joint labels are joined with.
     #[error(
-        "variable_genes was set, and {model} was given, which sees all genes that it shares with the cells; leave \
+        "label columns '{columns}': '{class}' is two combinations, because values contain '{between}'; rename those"
+    )]
+    AmbiguousLabel {
+        /// The columns, joined.
+        columns: String,
+        /// The class.
+        class: String,
+        /// What stands between the values of a joint label.
+        between: &'static str,
+    },
+    /// A number of variable genes was set, and a foundation model that decides the genes was given.
+    #[error(
+        "variable_genes was set, and {model} was given, which reads all genes that it shares with the cells; leave \
          .variable_genes() out, or .foundation()"
     )]
     VariableGenes {
@@ -42,9 +52,9 @@ pub enum StudyError {
     Device {
         /// Name of the model.
         model: String,
-        /// Where it is.
+        /// Its device.
         on: String,
-        /// What was asked for.
+        /// The requested device.
         asked: String,
     },
 }

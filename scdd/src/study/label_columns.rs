@@ -1,14 +1,14 @@
-//! Classes of several label columns at once: each combination of values that occurs is a class, and keeps what it is of.
+//! Joint labels: each combination of values of several label columns is a class.
 
 use std::collections::BTreeMap;
 
 use super::{StudyConfig, StudyError};
 use crate::cells::{Cells, Labels, LogNormalized};
 
-/// Between the values of a combined class, and between the columns of its name.
+/// Stands between the values of a joint label, and between the columns in its name.
 const BETWEEN: &str = " | ";
 
-/// The columns that classes are made of, each with its value of every class.
+/// The label columns, each with the value that every class has in it.
 pub(crate) type LabelColumns = Vec<(String, Vec<String>)>;
 
 /// Labels of one column, or of several combined.
@@ -20,12 +20,8 @@ pub(super) fn labels(cells: &Cells<LogNormalized>, config: &StudyConfig) -> crat
     }
     let names: Vec<&str> =
         std::iter::once(config.label.as_str()).chain(config.joint_labels.iter().map(String::as_str)).collect();
-    if let Some(twice) = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name)) {
-        return Err(StudyError::Label {
-            column: (*twice.1).to_owned(),
-            problem: "it stands twice among the label columns; name it once".to_owned(),
-        }
-        .into());
+    if let Some((_, twice)) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
+        return Err(StudyError::LabelTwice { column: (*twice).to_owned() }.into());
     }
     let values = names.iter().map(|name| cells.labels(name)).collect::<crate::Result<Vec<Labels>>>()?;
     let of_cell = |cell: usize| -> Vec<&str> {
@@ -37,13 +33,10 @@ pub(super) fn labels(cells: &Cells<LogNormalized>, config: &StudyConfig) -> crat
     for (cell, &class) in labels.of_cell.iter().enumerate() {
         let found = of_cell(cell);
         if of_class.entry(class).or_insert_with(|| found.clone()) != &found {
-            let problem = format!(
-                "'{}' is two combinations, because values have '{BETWEEN}' in them; rename those",
-                labels.classes[class as usize]
-            );
-            return Err(StudyError::Label { column: labels.column.clone(), problem }.into());
+            let (columns, class) = (labels.column.clone(), labels.classes[class as usize].clone());
+            return Err(StudyError::AmbiguousLabel { columns, class, between: BETWEEN }.into());
         }
     }
-    let column = |place: usize| of_class.values().map(|values| values[place].to_owned()).collect();
-    Ok((labels, names.iter().enumerate().map(|(place, name)| ((*name).to_owned(), column(place))).collect()))
+    let column = |i: usize| of_class.values().map(|values| values[i].to_owned()).collect();
+    Ok((labels, names.iter().enumerate().map(|(i, name)| ((*name).to_owned(), column(i))).collect()))
 }

@@ -1,12 +1,11 @@
-//! A study: log-normalised cells with one label column, split into training, validation and test cells, and the
-//! foundation model that the rest of the pipeline sees them through.
+//! A study: labelled log-normalised cells, split into training, validation and test cells and embedded by a foundation model.
 
 mod builder;
 mod decoder;
 mod error;
 mod label_columns;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::Device;
 use ndarray::{Array2, ArrayView1, Axis};
@@ -24,8 +23,8 @@ use crate::text::grouped;
 
 /// Labelled cells, split, and embedded by a foundation model. Cheap to clone.
 ///
-/// Which pipeline distils stands in the call (`distill_expression`, `distill_decoder`, `distill_embeddings`, or
-/// `train_scdg` and then `distill`), so there is no plain one:
+/// The method names the pipeline (`distill_expression`, `distill_decoder`, `distill_embeddings`, or `train_scdg` and then
+/// `distill`), so there is no plain `distill`:
 ///
 /// ```compile_fail,E0599
 /// # fn skip(study: scdd::Study) {
@@ -47,12 +46,14 @@ struct Parts {
     label_columns: LabelColumns,
     pretraining: Option<PretrainingConfig>,
     foundation: Foundation,
-    /// As it was given, of all its genes.
+    /// As it was given, with all its genes.
     full_gene_model: Foundation,
     history: PretrainingHistory,
-    /// Of a decoder that was trained in the place of the model's own.
+    /// Of a decoder that was trained to replace the model's own.
     decoder: Option<(DecoderConfig, DecoderHistory)>,
     embeddings: Arc<Array2<f32>>,
+    /// Expression of the training cells, made when it is first asked for.
+    training_expression: Arc<OnceLock<Expression>>,
     device: Device,
 }
 
@@ -83,13 +84,12 @@ impl Study {
         self.parts.training.classes()
     }
 
-    /// What the classes are called together: the label column, or the columns that they combine, "cell_type | disease".
+    /// Name of the labels: the label column, or the columns that joint labels combine, "cell_type | disease".
     pub fn label(&self) -> &str {
         &self.parts.training.labels().column
     }
 
-    /// The label columns that classes are made of, each with its value of every class: one, unless
-    /// [`StudyBuilder::joint_label`] named more.
+    /// The label columns, each with the value that every class has in it: one, unless [`StudyBuilder::joint_label`] named more.
     ///
     /// ```
     /// use scdd::polars::prelude::Column;
@@ -106,7 +106,7 @@ impl Study {
         &self.parts.label_columns
     }
 
-    /// For cells of these classes a column of obs for each that classes combine; none when they are those of one column.
+    /// A column of obs for each label column that joint labels combine, for cells of these classes; none without joint labels.
     pub(crate) fn parts_of_labels(&self, classes: impl Iterator<Item = usize>) -> Vec<Column> {
         let columns = self.label_columns();
         if columns.len() < 2 {
@@ -119,12 +119,12 @@ impl Study {
         columns.iter().map(column).collect()
     }
 
-    /// The foundation model as it was given, of all its genes.
+    /// The foundation model as it was given, with all its genes.
     pub(crate) fn full_gene_foundation(&self) -> &Foundation {
         &self.parts.full_gene_model
     }
 
-    /// What classes lost in the split.
+    /// Classes without a validation or test cell, a line each.
     pub fn notes(&self) -> &[String] {
         &self.parts.notes
     }
@@ -139,13 +139,13 @@ impl Study {
         self.parts.pretraining.as_ref()
     }
 
-    /// The frozen model that cells are seen through.
+    /// The frozen foundation model that embeds the cells.
     pub fn foundation(&self) -> &Foundation {
         &self.parts.foundation
     }
 
     /// The training cells and their labels as a reference, to annotate other cells with and to search in. Other cells are
-    /// embedded by the model as it was given, not cut to the genes of this study.
+    /// embedded by the full-gene model, not by the one that is restricted to the genes of this study.
     ///
     /// # Errors
     /// When a latent is not finite.
@@ -170,8 +170,7 @@ impl Study {
         &self.parts.history
     }
 
-    /// How the decoder was trained that stands in the place of the model's own, and its losses; None when it is the model's
-    /// own.
+    /// Config and losses of the decoder that [`train_decoder`](Self::train_decoder) trained; None when it is the model's own.
     pub fn decoder(&self) -> Option<&(DecoderConfig, DecoderHistory)> {
         self.parts.decoder.as_ref()
     }
@@ -197,13 +196,14 @@ impl Study {
         self.parts.embeddings.row(cell)
     }
 
-    /// Expression `[cells, genes]` and labels of the training cells.
+    /// Expression `[cells, genes]` and labels of the training cells. The expression is copied once a study and then shared.
     pub(crate) fn training_expression(&self) -> (Expression, Vec<u32>) {
         let training = &self.parts.training;
-        (self.cells().expression().select_cells(training.train()), training.train_labels())
+        let select = || self.cells().expression().select_cells(training.train());
+        (self.parts.training_expression.get_or_init(select).clone(), training.train_labels())
     }
 
-    /// Whether both are one split of the same cells, seen through one encoder; decoders may differ.
+    /// Whether both are one split of the same cells, embedded by one encoder; decoders may differ.
     pub(crate) fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.parts.embeddings, &other.parts.embeddings)
     }
@@ -227,7 +227,7 @@ impl Study {
                 parts.history.seconds
             );
         } else {
-            text += &format!("\nseen through {}, latents of {}", parts.foundation.name(), parts.foundation.latent());
+            text += &format!("\nembedded by {}, {} dimensions", parts.foundation.name(), parts.foundation.latent());
         }
         if let Some((config, history)) = &parts.decoder {
             text += &format!(

@@ -29,8 +29,7 @@ impl Amx {
                 && is_x86_feature_detected!("avx512bf16");
             // Bits of CPUID's leaf 7: AMX-BF16, AMX-TILE.
             let tiles = 1 << 22 | 1 << 24;
-            let has_tiles = __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & tiles == tiles;
-            vectors && has_tiles && !amx_masked() && permitted()
+            vectors && __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & tiles == tiles && !amx_masked() && permitted()
         });
         found.then_some(Self(()))
     }

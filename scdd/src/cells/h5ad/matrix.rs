@@ -27,8 +27,8 @@ pub(super) fn read(parent: &Group, name: &str) -> Result<Expression, FileProblem
         shape.ok_or_else(|| FileProblem::Damaged(format!("'{}' has no shape attribute", matrix.name())))?;
     check_shape(&matrix.name(), rows, columns)?;
     match layout.as_deref() {
-        Some("csr_matrix" | "csr") => read_rows(&matrix, rows, columns),
-        Some("csc_matrix" | "csc") => read_columns(&matrix, rows, columns),
+        Some("csr_matrix" | "csr") => read_compressed(&matrix, rows, columns),
+        Some("csc_matrix" | "csc") => Ok(read_compressed(&matrix, columns, rows).map_err(transposed)?.transposed()),
         other => {
             let (name, found) = (matrix.name(), other.map(str::to_owned));
             Err(FileProblem::Kind { name, found, expected: "csr_matrix, csc_matrix or a dense array (scipy converts)" })
@@ -89,45 +89,26 @@ impl Compressed {
     }
 }
 
-fn read_rows(matrix: &Group, rows: usize, columns: usize) -> Result<Expression, FileProblem> {
+/// Reads so many compressed rows, or columns of a CSC matrix, with indices below `limit`.
+fn read_compressed(matrix: &Group, rows: usize, limit: usize) -> Result<Expression, FileProblem> {
     let parts = Compressed::open(matrix, rows)?;
     let (mut indices, mut values) = (reserved(parts.nnz())?, reserved(parts.nnz())?);
     for range in pieces(parts.nnz()) {
-        indices.extend(parts.indices(range.clone(), columns)?);
+        indices.extend(parts.indices(range.clone(), limit)?);
         values.extend(piece::<f32>(&parts.data, range)?);
     }
-    canonical(columns, parts.indptr, indices, values)
+    canonical(limit, parts.indptr, indices, values)
 }
 
-/// Transposes columns into rows by a counting sort, in two passes over the file.
-fn read_columns(matrix: &Group, rows: usize, columns: usize) -> Result<Expression, FileProblem> {
-    let parts = Compressed::open(matrix, columns)?;
-    let mut indptr: Vec<u64> = reserved(rows + 1)?;
-    indptr.resize(rows + 1, 0);
-    for range in pieces(parts.nnz()) {
-        parts.indices(range, rows)?.into_iter().for_each(|row| indptr[row as usize + 1] += 1);
-    }
-    for row in 0..rows {
-        indptr[row + 1] += indptr[row];
-    }
-    let mut next = indptr.clone();
-    let (mut indices, mut values): (Vec<u32>, Vec<f32>) = (reserved(parts.nnz())?, reserved(parts.nnz())?);
-    indices.resize(parts.nnz(), 0);
-    values.resize(parts.nnz(), 0.0);
-    let mut column = 0;
-    for range in pieces(parts.nnz()) {
-        let data = piece::<f32>(&parts.data, range.clone())?;
-        for ((entry, row), value) in range.clone().zip(parts.indices(range, rows)?).zip(data) {
-            while parts.indptr[column + 1] <= entry as u64 {
-                column += 1;
-            }
-            let position = &mut next[row as usize];
-            indices[*position as usize] = column as u32;
-            values[*position as usize] = value;
-            *position += 1;
+/// What is wrong with a matrix whose transpose was read.
+fn transposed(problem: FileProblem) -> FileProblem {
+    match problem {
+        FileProblem::EntryTwice { cell, gene } => FileProblem::EntryTwice { cell: gene, gene: cell },
+        FileProblem::NotFinite { count, nnz, cell, gene } => {
+            FileProblem::NotFinite { count, nnz, cell: gene, gene: cell }
         }
+        other => other,
     }
-    canonical(columns, indptr, indices, values)
 }
 
 fn read_dense(array: &Dataset) -> Result<Expression, FileProblem> {

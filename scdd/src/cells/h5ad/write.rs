@@ -13,8 +13,8 @@ use polars::prelude::{Column, DataFrame, DataType};
 use serde_json::{Value, json};
 
 use crate::Result;
+use crate::atomic_file;
 use crate::cells::{Cells, CellsError, Expression, FileProblem, Obsm};
-use crate::whole_file;
 
 type Group = <H5 as Backend>::Group;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -72,11 +72,11 @@ impl<Stage> Cells<Stage> {
 /// Writes beside the target, then renames: nobody ever sees half a file.
 pub(crate) fn write_h5ad(path: &Path, parts: &H5adContents) -> Result<(), CellsError> {
     let failed = |problem: &dyn std::fmt::Display| CellsError::file(path, FileProblem::NotWritten(problem.to_string()));
-    whole_file::check_place(path).map_err(|problem| failed(&problem))?;
+    atomic_file::check_path(path).map_err(|problem| failed(&problem))?;
     let fill = |temporary: &mut tempfile::NamedTempFile| {
         write_file(temporary.path(), parts).map_err(|problem| std::io::Error::other(problem.to_string()))
     };
-    whole_file::write(path, ".h5ad.part", fill).map_err(|problem| failed(&problem))
+    atomic_file::write(path, ".h5ad.part", fill).map_err(|problem| failed(&problem))
 }
 
 fn write_file(path: &Path, parts: &H5adContents) -> Result<(), Failure> {

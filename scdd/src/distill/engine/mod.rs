@@ -108,7 +108,7 @@ impl<'a> Run<'a> {
         }
         let steps = self.config.steps;
         let mut progress = Progress::new(self.title(), steps.saturating_sub(state.steps()));
-        progress.go_on()?;
+        progress.check_stop()?;
         while state.steps() < steps && !state.stopper.stopped() && !interrupt.requested() {
             let step = state.steps();
             let codes = state.groups.all();

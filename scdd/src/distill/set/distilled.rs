@@ -1,12 +1,12 @@
 //! The distilled set: synthetic cells with their labels, and the recipe that made them.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ndarray::Array2;
 
 use super::distillation::Distillation;
-use crate::cells::Expression;
+use crate::cells::{CellsError, Expression};
 use crate::distill::markers::mask_expression;
 use crate::evaluate::ModelInput;
 use crate::foundation::Foundation;
@@ -20,6 +20,8 @@ pub struct Distilled {
 struct Parts {
     made: Distillation,
     expression: Array2<f32>,
+    /// The same without zeros, made when it is first asked for.
+    sparse: OnceLock<Expression>,
     markers: Option<Vec<bool>>,
 }
 
@@ -39,12 +41,21 @@ impl Deref for Distilled {
 
 impl Distilled {
     pub(in crate::distill) fn new(made: Distillation, expression: Array2<f32>, markers: Option<Vec<bool>>) -> Self {
-        Self { parts: Arc::new(Parts { made, expression, markers }) }
+        Self { parts: Arc::new(Parts { made, expression, sparse: OnceLock::new(), markers }) }
     }
 
     /// Expression `[synthetic cells, genes]`, log1p of counts per 1e4, not negative.
     pub fn expression(&self) -> &Array2<f32> {
         &self.parts.expression
+    }
+
+    /// The same in sparse form, converted once.
+    pub(crate) fn sparse_expression(&self) -> Result<Expression, CellsError> {
+        if let Some(sparse) = self.parts.sparse.get() {
+            return Ok(sparse.clone());
+        }
+        let sparse = Expression::from_array(self.expression())?;
+        Ok(self.parts.sparse.get_or_init(|| sparse).clone())
     }
 
     /// Which genes are markers, one of `[genes]` each; None where all genes count. They are chosen on validation cells
@@ -72,7 +83,7 @@ impl Distilled {
     /// # Errors
     /// When a value is not finite.
     pub fn model_input(&self, foundation: &Foundation) -> crate::Result<ModelInput> {
-        let whole = ModelInput::new(Expression::from_array(self.expression())?).seen_through(foundation);
+        let whole = ModelInput::new(self.sparse_expression()?).seen_through(foundation);
         Ok(match self.markers() {
             Some(markers) => {
                 whole.showing(Expression::from_array(&mask_expression(self.expression().clone(), markers))?)

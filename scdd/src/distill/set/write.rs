@@ -6,7 +6,7 @@ use polars::prelude::{Column, DataFrame};
 use serde_json::json;
 
 use super::Distilled;
-use crate::cells::{Cells, Expression, H5adContents, LogNormalized, Obsm, Provenance, write_h5ad};
+use crate::cells::{Cells, H5adContents, LogNormalized, Obsm, Provenance, write_h5ad};
 
 /// Column of var that says which genes are markers.
 pub(in crate::distill) const MARKER: &str = "marker";
@@ -19,7 +19,7 @@ impl Distilled {
     /// When a value is not finite, or polars refuses the labels.
     pub fn cells(&self) -> crate::Result<Cells<LogNormalized>> {
         let study = self.study();
-        let expression = Expression::from_array(self.expression())?;
+        let expression = self.sparse_expression()?;
         let classes = study.classes();
         let mut made = vec![0; classes.len()];
         let (mut names, mut labels) = (Vec::new(), Vec::new());

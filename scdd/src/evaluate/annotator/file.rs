@@ -13,9 +13,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::About;
+use crate::atomic_file;
 use crate::evaluate::{EvaluateError, Numbers, SavedModel};
 use crate::text::hexadecimal;
-use crate::whole_file;
 
 /// Version of what the metadata hold.
 const FORMAT: &str = "1";
@@ -71,7 +71,7 @@ pub(super) fn write(path: &Path, about: &About, saved: &SavedModel) -> Result<()
     if path.extension().is_none_or(|ending| ending != "safetensors") {
         return Err(failed(&"expected a name that ends in .safetensors"));
     }
-    whole_file::check_place(path).map_err(|problem| failed(&problem))?;
+    atomic_file::check_path(path).map_err(|problem| failed(&problem))?;
     let arrays: Vec<(&str, &[usize], Dtype, Vec<u8>)> = saved
         .arrays
         .iter()
@@ -98,7 +98,7 @@ pub(super) fn write(path: &Path, about: &About, saved: &SavedModel) -> Result<()
     let mut header = serde_json::to_vec(&header).map_err(|problem| failed(&problem))?;
     header.resize(header.len().next_multiple_of(8), b' ');
 
-    whole_file::write(path, ".safetensors.part", |temporary| {
+    atomic_file::write(path, ".safetensors.part", |temporary| {
         temporary.write_all(&(header.len() as u64).to_le_bytes())?;
         temporary.write_all(&header)?;
         order.iter().try_for_each(|&place| temporary.write_all(&arrays[place].3))

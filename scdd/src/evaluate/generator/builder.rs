@@ -132,7 +132,7 @@ impl ReportBuilder {
         let of_chosen = chosen.iter().map(|&cell| train_labels[cell]).collect();
         let reached = along(&axes, train.select_cells(chosen), of_chosen);
         progress.step(|| "principal components".to_owned());
-        progress.go_on()?;
+        progress.check_stop()?;
 
         let mut figures: Vec<ReportFigure> = Vec::new();
         for (made, reached) in compare(&real, &made, self.seed).into_iter().zip(compare(&real, &reached, self.seed)) {
@@ -145,7 +145,7 @@ impl ReportBuilder {
             });
         }
         progress.step(|| "cells".to_owned());
-        progress.go_on()?;
+        progress.check_stop()?;
 
         let classes = study.classes().len();
         let (protocol, train) = (Protocol { seed: self.seed, ..Protocol::default() }, ModelInput::new(train));
@@ -164,7 +164,7 @@ impl ReportBuilder {
             figures.push(ReportFigure { name: name.to_owned(), generated, real, ideal: 1.0, reason: None });
         }
         progress.step(|| "classifier".to_owned());
-        progress.go_on()?;
+        progress.check_stop()?;
 
         let in_class = |sample: &Sample, class: u32| sample.labels.iter().filter(|label| **label == class).count();
         let recall = |scores: &Option<Scores>, class: usize| scores.as_ref().and_then(|s| s.recall_per_class[class]);
@@ -186,7 +186,7 @@ impl ReportBuilder {
         };
         let of_classes = study.classes().iter().enumerate().map(figures_of).collect();
         progress.step(|| "markers".to_owned());
-        progress.go_on()?;
+        progress.check_stop()?;
         progress.finish(|| count(made.cells(), "generated cell"));
         let title = format!(
             "{} beside {} {}",

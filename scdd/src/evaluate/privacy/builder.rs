@@ -96,7 +96,7 @@ impl PrivacyBuilder {
         let mut progress = Progress::new("privacy", 4);
         let candidates = Candidates::new(&training.expression, &training.labels, classes)?;
         let (per_class, seed) = (set.config().per_class, seed::number(self.seed, "privacy"));
-        let ours = Labelled { expression: Expression::from_array(set.expression())?, labels: set.labels().to_vec() };
+        let ours = Labelled { expression: set.sparse_expression()?, labels: set.labels().to_vec() };
         let mut sets = vec![(set.method(), ours)];
         for baseline in [&RandomCells as &dyn Baseline, &ClassMean] {
             let (rows, labels) = baseline.select(&candidates, per_class, seed)?;
@@ -104,7 +104,7 @@ impl PrivacyBuilder {
         }
         let reference = HeldOut::new(&training, &held_out, seed);
         progress.step(|| self.against.name().to_owned());
-        progress.go_on()?;
+        progress.check_stop()?;
         let mut found = Vec::new();
         let mut distances = Vec::new();
         for (name, set) in &sets {
@@ -114,7 +114,7 @@ impl PrivacyBuilder {
             }
             found.push(privacy);
             progress.step(|| name.clone());
-            progress.go_on()?;
+            progress.check_stop()?;
         }
         progress.finish(|| format!("{} {}", held_out.labels.len(), self.against.name()));
         Ok(Privacy::new(Parts {

@@ -68,7 +68,7 @@ impl<'a> DecoderTraining<'a> {
         let mut state = self.fresh();
         let batches = self.batches();
         let mut progress = Progress::new("training the decoder", config.epochs * batches);
-        progress.go_on()?;
+        progress.check_stop()?;
         for epoch in 0..config.epochs {
             if epochs::out_of_patience(config.patience, &state.history.validation, state.history.kept_epoch) {
                 state.history.ended = Ended::Early;

@@ -64,7 +64,7 @@ impl<'a> Training<'a> {
         }
         let steps = (self.config.epochs - state.epochs.min(self.config.epochs)) * self.batches();
         let mut progress = Progress::new("pretraining the foundation model", steps);
-        progress.go_on()?;
+        progress.check_stop()?;
         state.history.ended = Ended::AllEpochs;
         while state.epochs < self.config.epochs {
             if self.out_of_patience(&state.history) {

@@ -18,9 +18,9 @@ use super::error::{WeightsError, listed};
 use super::layers::{EPSILON, Layers, NORM, Network};
 use super::tensor_file::TensorFile;
 use super::{Origin, Weights, checksum};
+use crate::atomic_file;
 use crate::foundation::network::FrozenStack;
 use crate::foundation::{Card, NetworkConfig, SeenCells};
-use crate::whole_file;
 
 /// Version of what the metadata hold.
 const FORMAT: &str = "1";
@@ -50,7 +50,7 @@ pub(in crate::foundation) fn write(
     if path.extension().is_none_or(|ending| ending != "safetensors") {
         return Err(failed(&"expected a name that ends in .safetensors"));
     }
-    whole_file::check_place(path).map_err(|problem| failed(&problem))?;
+    atomic_file::check_path(path).map_err(|problem| failed(&problem))?;
     let texts = json!({
         "format": "pt",
         "scdd_format": FORMAT,
@@ -61,7 +61,7 @@ pub(in crate::foundation) fn write(
         "card": json!(weights.origin.card).to_string(),
         "checksum": checksum,
     });
-    whole_file::write(path, ".safetensors.part", |temporary| write_tensors(temporary.as_file(), texts, weights))
+    atomic_file::write(path, ".safetensors.part", |temporary| write_tensors(temporary.as_file(), texts, weights))
         .map_err(|problem| failed(&problem))
 }
 

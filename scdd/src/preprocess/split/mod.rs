@@ -8,7 +8,6 @@ mod parts;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use parts::parts;
 pub use parts::{TestCells, TrainingCells};
 
 use super::PreprocessError;

@@ -22,11 +22,13 @@ pub struct TestCells {
     split: Arc<Split>,
 }
 
-/// The two parts of labelled cells.
-pub(crate) fn parts(cells: Cells<LogNormalized>, labels: Labels, split: Split) -> (TrainingCells, TestCells) {
-    let split = Arc::new(split);
-    let test = TestCells { labels: labels.clone(), split: split.clone() };
-    (TrainingCells { cells, labels, split }, test)
+impl Split {
+    /// Training and test cells of labelled cells.
+    pub(crate) fn apply(self, cells: Cells<LogNormalized>, labels: Labels) -> (TrainingCells, TestCells) {
+        let split = Arc::new(self);
+        let test = TestCells { labels: labels.clone(), split: split.clone() };
+        (TrainingCells { cells, labels, split }, test)
+    }
 }
 
 impl TrainingCells {

@@ -1,17 +1,17 @@
-//! Files that appear under their name only when they are whole: written beside it, then renamed.
+//! Atomic writes: a file is written to a temporary one in the same folder, which is renamed when it is complete.
 
 use std::io;
 use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// The folder that a file is in; the current one where its path names none.
+/// The folder of a file; the current one where its path names none.
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// What is wrong with a place for a file, and the mend.
-pub(crate) fn check_place(path: &Path) -> Result<(), String> {
+/// Refuses a path at which no file can be written, and says how to fix it.
+pub(crate) fn check_path(path: &Path) -> Result<(), String> {
     let folder = folder(path);
     if !folder.is_dir() {
         return Err(format!("there is no folder {}; make it first", folder.display()));
@@ -22,7 +22,7 @@ pub(crate) fn check_place(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes a file by `fill`, under a hidden name that ends in `ending` until it is whole.
+/// Writes a file by `fill`, under a hidden name that ends in `ending` until it is complete.
 pub(crate) fn write(
     path: &Path,
     ending: &str,
@@ -33,7 +33,7 @@ pub(crate) fn write(
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // the umask decides, as for any file; tempfile's own default would hide results from colleagues
+        // the umask decides, as for any file; tempfile's default would hide results from other users
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     let mut temporary = builder.tempfile_in(folder(path))?;

@@ -1,47 +1,52 @@
-//! The trained denoiser on the processor without a graph: noised latents to clean ones, and gradients by clean latents back to
-//! those by noised ones (`passes.rs`).
+//! The trained denoiser on the host, without an autodiff graph: noised latents to clean ones, and gradients by clean latents to
+//! gradients by noised ones (`forward_backward.rs`).
 //!
-//! A step of distilling goes through it with a few dozen rows. In tensors most of that is what two hundred small operations cost
-//! beside their work.
+//! A distillation step goes through it with a few dozen rows. In tensors most of that time is the overhead of two hundred small
+//! operations.
 
 use rayon::prelude::*;
 
 use super::denoiser::{Denoiser, time_embeddings};
-use super::flat::{Layout, flat};
-use super::passes::{Seen, Trace};
+use super::forward_backward::{Batch, Trace};
+use super::layout::{Layout, flat_weights};
 
 /// Rows that a thread takes from the first layer to the last one and back.
 const ROWS: usize = 24;
 
-/// A network that is trained no more.
+/// Frozen weights of a denoiser.
 #[derive(Debug)]
-pub(super) struct FrozenDenoiser {
+pub(in crate::scdg) struct FrozenDenoiser {
     layout: Layout,
     weights: Vec<f32>,
 }
 
 impl FrozenDenoiser {
-    pub(super) fn new(network: &Denoiser) -> Self {
-        Self { layout: Layout::of(network), weights: flat(network) }
+    pub(in crate::scdg) fn new(network: &Denoiser) -> Self {
+        Self { layout: Layout::of(network), weights: flat_weights(network) }
     }
 
-    /// Clean latents `[rows, latent]` of noised ones at a step of the schedule, and what the way back needs. For each table of
-    /// embeddings (class, then conditions) there is the number of each row.
-    pub(super) fn forward(&self, noised: &[f32], step: usize, numbers: &[Vec<usize>]) -> (Vec<f32>, Vec<Trace>) {
+    /// Clean latents `[rows, latent]` of noised ones at a step of the schedule, and what the backward pass needs. For each
+    /// embedding table (class, then conditions) `numbers` has the entry of each row.
+    pub(in crate::scdg) fn forward(
+        &self,
+        noised: &[f32],
+        step: usize,
+        numbers: &[Vec<usize>],
+    ) -> (Vec<f32>, Vec<Trace>) {
         let layout = &self.layout;
         let latent = layout.output.outputs;
         let time = time_embeddings(std::iter::once(step), layout.embedding);
         let parts = noised.par_chunks((ROWS * latent).max(1)).enumerate().map(|(part, noised)| {
             let rows = part * ROWS..part * ROWS + noised.len() / latent;
             let mut trace = Trace::sized(layout, rows.len());
-            trace.seen = Seen {
+            trace.batch = Batch {
                 noised: noised.to_vec(),
                 time: time.repeat(rows.len()),
                 numbers: numbers.iter().map(|numbers| numbers[rows.clone()].to_vec()).collect(),
-                ..Seen::default()
+                ..Batch::default()
             };
             trace.forward(layout, &self.weights);
-            trace.keep_way_to_latents();
+            trace.drop_inputs();
             trace
         });
         let traces: Vec<Trace> = parts.collect();
@@ -49,7 +54,7 @@ impl FrozenDenoiser {
     }
 
     /// Gradients by clean latents `[rows, latent]` to those by noised ones.
-    pub(super) fn backward(&self, traces: Vec<Trace>, gradient: &[f32]) -> Vec<f32> {
+    pub(in crate::scdg) fn backward(&self, traces: Vec<Trace>, gradient: &[f32]) -> Vec<f32> {
         let parts = gradient.par_chunks((ROWS * self.layout.output.outputs).max(1));
         let back = |(mut trace, gradient): (Trace, &[f32])| {
             trace.predicted.copy_from_slice(gradient);
@@ -69,7 +74,7 @@ mod tests {
     use crate::{seed, tensors};
 
     #[test]
-    fn both_ways_are_those_of_the_network_in_tensors_on_any_number_of_threads() {
+    fn forward_and_backward_are_those_of_the_network_in_tensors_on_any_number_of_threads() {
         let (device, latent, embedding) = (Device::flex(), 5, 6);
         for (widths, rows) in [(vec![16], 1), (vec![20, 7], 30), (vec![33, 24, 17], 60)] {
             let mut rng = seed::stream(5, "test");

@@ -29,10 +29,10 @@ impl Default for DenoiserConfig {
 
 /// Linear, scaled and shifted by the condition, layer norm, SiLU.
 #[derive(Module, Debug)]
-pub(super) struct Block {
-    pub(super) linear: Linear,
-    pub(super) modulation: Linear,
-    pub(super) norm: LayerNorm,
+pub(in crate::scdg) struct Block {
+    pub(in crate::scdg) linear: Linear,
+    pub(in crate::scdg) modulation: Linear,
+    pub(in crate::scdg) norm: LayerNorm,
 }
 
 impl Block {
@@ -58,15 +58,15 @@ impl Block {
 /// The network of equation 3. Latents go in and come out at scale sqrt(latent).
 #[derive(Module, Debug)]
 pub(crate) struct Denoiser {
-    pub(super) time: Vec<Linear>,
-    pub(super) classes: Param<Tensor<2>>,
+    pub(in crate::scdg) time: Vec<Linear>,
+    pub(in crate::scdg) classes: Param<Tensor<2>>,
     /// A table of embeddings for each condition beside the class.
-    pub(super) conditions: Vec<Param<Tensor<2>>>,
+    pub(in crate::scdg) conditions: Vec<Param<Tensor<2>>>,
     /// Stands for class and conditions where they are dropped, `[1, embedding]`.
-    pub(super) null: Option<Param<Tensor<2>>>,
-    pub(super) down: Vec<Block>,
-    pub(super) up: Vec<Block>,
-    pub(super) output: Linear,
+    pub(in crate::scdg) null: Option<Param<Tensor<2>>>,
+    pub(in crate::scdg) down: Vec<Block>,
+    pub(in crate::scdg) up: Vec<Block>,
+    pub(in crate::scdg) output: Linear,
 }
 
 /// What the network is conditioned on.
@@ -145,7 +145,7 @@ pub(crate) fn time_embedding(steps: &[usize], width: usize, device: &Device) -> 
 }
 
 /// The same on the host, row by row.
-pub(super) fn time_embeddings(steps: impl Iterator<Item = usize>, width: usize) -> Vec<f32> {
+pub(in crate::scdg) fn time_embeddings(steps: impl Iterator<Item = usize>, width: usize) -> Vec<f32> {
     let half = width / 2;
     let mut values = Vec::new();
     for step in steps {

@@ -1,5 +1,5 @@
-//! The denoiser's weights one behind the other in one vector, as its training moves them: where each lies, and the way there
-//! from the network and back.
+//! The denoiser's weights flattened into one vector, as host training updates them: the range of each, and conversion from and to
+//! the network.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use super::denoiser::{Block, Denoiser};
 use crate::tensors;
 
 /// All weights of a network, in the order in which it has them.
-pub(super) fn flat(network: &Denoiser) -> Vec<f32> {
+pub(in crate::scdg) fn flat_weights(network: &Denoiser) -> Vec<f32> {
     struct Weights(Vec<f32>);
     impl ModuleVisitor for Weights {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -24,7 +24,7 @@ pub(super) fn flat(network: &Denoiser) -> Vec<f32> {
 }
 
 /// The network with other weights, on a device.
-pub(super) fn filled(network: Denoiser, weights: &[f32], device: &Device) -> Denoiser {
+pub(in crate::scdg) fn with_weights(network: Denoiser, weights: &[f32], device: &Device) -> Denoiser {
     struct Fill<'a>(&'a [f32], &'a Device);
     impl ModuleMapper for Fill<'_> {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -38,59 +38,59 @@ pub(super) fn filled(network: Denoiser, weights: &[f32], device: &Device) -> Den
     network.map(&mut Fill(weights, device))
 }
 
-/// Where a linear layer's weights `[inputs, outputs]` and bias lie.
+/// The ranges of a linear layer's weights `[inputs, outputs]` and bias.
 #[derive(Clone, Debug)]
-pub(super) struct LinearAt {
-    pub(super) weight: Range<usize>,
-    pub(super) bias: Range<usize>,
-    pub(super) inputs: usize,
-    pub(super) outputs: usize,
+pub(in crate::scdg) struct LinearRange {
+    pub(in crate::scdg) weight: Range<usize>,
+    pub(in crate::scdg) bias: Range<usize>,
+    pub(in crate::scdg) inputs: usize,
+    pub(in crate::scdg) outputs: usize,
 }
 
-/// Where a block's weights lie.
+/// The ranges of a block's weights.
 #[derive(Clone, Debug)]
-pub(super) struct BlockAt {
-    pub(super) linear: LinearAt,
-    pub(super) modulation: LinearAt,
-    pub(super) gamma: Range<usize>,
-    pub(super) beta: Range<usize>,
+pub(in crate::scdg) struct BlockRange {
+    pub(in crate::scdg) linear: LinearRange,
+    pub(in crate::scdg) modulation: LinearRange,
+    pub(in crate::scdg) gamma: Range<usize>,
+    pub(in crate::scdg) beta: Range<usize>,
 }
 
-/// Where everything lies.
+/// The ranges of all weights.
 #[derive(Clone, Debug)]
-pub(super) struct Layout {
-    pub(super) time: [LinearAt; 2],
-    /// Tables of embeddings: of the class, then of each further condition.
-    pub(super) tables: Vec<Range<usize>>,
-    pub(super) null: Option<Range<usize>>,
-    /// The way down, then the way up.
-    pub(super) blocks: Vec<BlockAt>,
-    /// How many of them go down.
-    pub(super) down: usize,
-    pub(super) output: LinearAt,
-    pub(super) embedding: usize,
-    pub(super) weights: usize,
+pub(in crate::scdg) struct Layout {
+    pub(in crate::scdg) time: [LinearRange; 2],
+    /// Embedding tables: of the class, then of each further condition.
+    pub(in crate::scdg) tables: Vec<Range<usize>>,
+    pub(in crate::scdg) null: Option<Range<usize>>,
+    /// The blocks of the down path, then those of the up path.
+    pub(in crate::scdg) blocks: Vec<BlockRange>,
+    /// How many blocks the down path has.
+    pub(in crate::scdg) down: usize,
+    pub(in crate::scdg) output: LinearRange,
+    pub(in crate::scdg) embedding: usize,
+    pub(in crate::scdg) weights: usize,
 }
 
-/// Takes places one behind the other.
-struct Taken(usize);
+/// Hands out ranges one after the other.
+struct Ranges(usize);
 
-impl Taken {
+impl Ranges {
     fn take(&mut self, count: usize) -> Range<usize> {
         let start = self.0;
         self.0 += count;
         start..self.0
     }
 
-    fn linear(&mut self, layer: &Linear) -> LinearAt {
+    fn linear(&mut self, layer: &Linear) -> LinearRange {
         let [inputs, outputs] = layer.weight.dims();
-        LinearAt { weight: self.take(inputs * outputs), bias: self.take(outputs), inputs, outputs }
+        LinearRange { weight: self.take(inputs * outputs), bias: self.take(outputs), inputs, outputs }
     }
 
-    fn block(&mut self, block: &Block) -> BlockAt {
+    fn block(&mut self, block: &Block) -> BlockRange {
         let (linear, modulation) = (self.linear(&block.linear), self.linear(&block.modulation));
         let width = linear.outputs;
-        BlockAt { linear, modulation, gamma: self.take(width), beta: self.take(width) }
+        BlockRange { linear, modulation, gamma: self.take(width), beta: self.take(width) }
     }
 
     fn table(&mut self, table: &Param<Tensor<2>>) -> Range<usize> {
@@ -99,21 +99,21 @@ impl Taken {
 }
 
 impl Layout {
-    pub(super) fn of(network: &Denoiser) -> Self {
-        let mut taken = Taken(0);
+    pub(in crate::scdg) fn of(network: &Denoiser) -> Self {
+        let mut ranges = Ranges(0);
         // A denoiser has two layers of time.
-        let time = [0, 1].map(|layer| taken.linear(&network.time[layer]));
+        let time = [0, 1].map(|layer| ranges.linear(&network.time[layer]));
         let tables = std::iter::once(&network.classes).chain(&network.conditions);
-        let tables = tables.map(|table| taken.table(table)).collect();
-        let null = network.null.as_ref().map(|null| taken.table(null));
-        let blocks = network.down.iter().chain(&network.up).map(|block| taken.block(block)).collect();
-        let output = taken.linear(&network.output);
+        let tables = tables.map(|table| ranges.table(table)).collect();
+        let null = network.null.as_ref().map(|null| ranges.table(null));
+        let blocks = network.down.iter().chain(&network.up).map(|block| ranges.block(block)).collect();
+        let output = ranges.linear(&network.output);
         let embedding = time[0].inputs;
-        Self { time, tables, null, blocks, down: network.down.len(), output, embedding, weights: taken.0 }
+        Self { time, tables, null, blocks, down: network.down.len(), output, embedding, weights: ranges.0 }
     }
 
-    /// The block on the way down whose outputs are added to those of this block on the way up.
-    pub(super) fn skip(&self, block: usize) -> Option<usize> {
+    /// The block of the down path whose outputs are added to those of this block of the up path (a skip connection).
+    pub(in crate::scdg) fn skip(&self, block: usize) -> Option<usize> {
         (2 * self.down).checked_sub(block + 2).filter(|_| block >= self.down)
     }
 }
@@ -129,9 +129,9 @@ mod tests {
         let conditioned = Conditioned { classes: 3, conditions: vec![("site", 2)], dropped: true, seed: 1 };
         let config = DenoiserConfig { widths: vec![7, 5, 4], embedding: 6 };
         let network = |seed| Denoiser::new(4, &conditioned, &config, &mut seed::stream(seed, "test"), &Device::flex());
-        let (one, other) = (flat(&network(1)), flat(&network(2)));
+        let (one, other) = (flat_weights(&network(1)), flat_weights(&network(2)));
         assert!(one != other);
-        assert_eq!(flat(&filled(network(2), &one, &Device::flex())), one);
+        assert_eq!(flat_weights(&with_weights(network(2), &one, &Device::flex())), one);
         let layout = Layout::of(&network(1));
         assert_eq!(layout.weights, one.len());
         // Layer norms begin at one and zero, and nothing else does.

@@ -5,8 +5,8 @@ use burn::tensor::{Device, Gradients, Tensor};
 use rand::RngExt;
 
 use super::super::denoiser::{Conditioned, Denoiser, DenoiserConfig, time_embedding, time_embeddings};
-use super::super::flat::flat;
-use super::super::passes::Seen;
+use super::super::forward_backward::Batch;
+use super::super::layout::flat_weights;
 use super::*;
 use crate::{seed, tensors};
 
@@ -37,13 +37,13 @@ fn check(widths: &[usize], conditions: Vec<(&str, usize)>, drops: bool) {
     let config = DenoiserConfig { widths: widths.to_vec(), embedding: EMBEDDING };
     let network = Denoiser::new(LATENT, &conditioned, &config, &mut rng, &device);
     let layout = Layout::of(&network);
-    let weights = flat(&network);
+    let weights = flat_weights(&network);
 
     // Two traces of other sizes.
     let sizes = [3, 8];
     let tables: Vec<usize> = std::iter::once(4).chain(conditioned.conditions.iter().map(|(_, count)| *count)).collect();
     let mut steps = Vec::new();
-    let mut seen = sizes.map(|rows| {
+    let mut batch = sizes.map(|rows| {
         let mut draw = || (0..rows * LATENT).map(|_| rng.random_range(-2.0..2.0_f32)).collect::<Vec<_>>();
         let (noised, clean) = (draw(), draw());
         let times: Vec<usize> = (0..rows).map(|_| rng.random_range(1..1000)).collect();
@@ -52,31 +52,32 @@ fn check(widths: &[usize], conditions: Vec<(&str, usize)>, drops: bool) {
         let numbers = numbers.collect();
         let dropped = if drops { (0..rows).map(|_| rng.random::<f64>() < 0.4).collect() } else { Vec::new() };
         let weights = (0..rows).map(|_| rng.random_range(0.5..2.0)).collect();
-        Seen { noised, clean, time: time_embeddings(times.into_iter(), EMBEDDING), numbers, dropped, weights }
+        Batch { noised, clean, time: time_embeddings(times.into_iter(), EMBEDDING), numbers, dropped, weights }
     });
     let rows: usize = sizes.iter().sum();
-    let all = |of: fn(&Seen) -> &Vec<f32>, width| {
-        tensors::from_rows(seen.iter().flat_map(of).copied().collect(), width, &device)
+    let all = |of: fn(&Batch) -> &Vec<f32>, width| {
+        tensors::from_rows(batch.iter().flat_map(of).copied().collect(), width, &device)
     };
     let indices =
-        |place: usize| tensors::indices(seen.iter().flat_map(|seen| seen.numbers[place].iter().copied()), &device);
+        |place: usize| tensors::indices(batch.iter().flat_map(|batch| batch.numbers[place].iter().copied()), &device);
     let mut tau = network.tau(indices(0), (1..tables.len()).map(indices).collect());
     if let Some(null) = network.null() {
-        let dropped = seen.iter().flat_map(|seen| seen.dropped.iter().map(|&dropped| f32::from(dropped)));
+        let dropped = batch.iter().flat_map(|batch| batch.dropped.iter().map(|&dropped| f32::from(dropped)));
         let dropped = tensors::from_rows(dropped.collect(), 1, &device);
         tau = tau * (dropped.clone().neg() + 1.0) + null * dropped;
     }
-    let predicted = network.forward(all(|seen| &seen.noised, LATENT), time_embedding(&steps, EMBEDDING, &device), tau);
-    let squared = (predicted.clone() - all(|seen| &seen.clean, LATENT)).powi_scalar(2);
-    let loss = (squared * all(|seen| &seen.weights, 1)).mean();
+    let predicted =
+        network.forward(all(|batch| &batch.noised, LATENT), time_embedding(&steps, EMBEDDING, &device), tau);
+    let squared = (predicted.clone() - all(|batch| &batch.clean, LATENT)).powi_scalar(2);
+    let loss = (squared * all(|batch| &batch.weights, 1)).mean();
     let mut expected = Collect(&loss.backward(), Vec::new());
     network.visit(&mut expected);
 
     let share = 1.0 / (rows * LATENT) as f64;
     let (mut value, mut outputs, mut traces) = (0.0, Vec::new(), Vec::new());
-    for (rows, seen) in sizes.into_iter().zip(&mut seen) {
+    for (rows, batch) in sizes.into_iter().zip(&mut batch) {
         let mut trace = Trace::sized(&layout, rows);
-        trace.seen = std::mem::take(seen);
+        trace.batch = std::mem::take(batch);
         // The second time everything is full of the first one's numbers.
         for time in 0..2 {
             trace.forward(&layout, &weights);

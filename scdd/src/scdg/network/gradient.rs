@@ -1,12 +1,12 @@
-//! The gradient of the loss by the denoiser's weights, from what the passes left of all rows (`passes.rs`): x^T delta of each
-//! layer, sums of delta for biases and embeddings. Threads take parts of the weights, so that no sum is shared.
+//! The gradient of the loss by the denoiser's weights, from the traces of all rows (`forward_backward.rs`): x^T delta of each layer,
+//! sums of delta for biases and embeddings. Threads take parts of the weights, so that no sum is shared.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::flat::{Layout, LinearAt};
-use super::passes::Trace;
+use super::forward_backward::Trace;
+use super::layout::{Layout, LinearRange};
 use scdd_compute::NormSilu;
 use scdd_compute::gemm::{Accumulate, gemm_tn};
 
@@ -17,7 +17,7 @@ const PART: usize = 128;
 type Fill<'a> = Box<dyn Fn(&mut [f32]) + Send + Sync + 'a>;
 
 /// Writes the gradient to `gradient`, which has the layout.
-pub(super) fn gradient(layout: &Layout, traces: &[Trace], gradient: &mut [f32]) {
+pub(in crate::scdg) fn gradient(layout: &Layout, traces: &[Trace], gradient: &mut [f32]) {
     let mut rest = gradient;
     let mut parts = Vec::new();
     for (range, fill) in fills(layout, traces) {
@@ -32,7 +32,7 @@ pub(super) fn gradient(layout: &Layout, traces: &[Trace], gradient: &mut [f32]) 
 fn fills<'a>(layout: &'a Layout, traces: &'a [Trace]) -> Vec<(Range<usize>, Fill<'a>)> {
     let mut fills: Vec<(Range<usize>, Fill)> = Vec::new();
     let [first, second] = &layout.time;
-    linear(&mut fills, first, traces, |trace| [&trace.seen.time, &trace.by_time]);
+    linear(&mut fills, first, traces, |trace| [&trace.batch.time, &trace.by_time]);
     linear(&mut fills, second, traces, |trace| [&trace.time, &trace.by_sum]);
     for (place, table) in layout.tables.iter().enumerate() {
         let fill = move |part: &mut [f32]| embeddings(part, layout.embedding, traces, place);
@@ -58,10 +58,10 @@ fn fills<'a>(layout: &'a Layout, traces: &'a [Trace]) -> Vec<(Range<usize>, Fill
     fills
 }
 
-/// The parts of a linear layer, from its inputs and the gradients by its sums.
+/// The parts of a linear layer, from its inputs and the gradients by its pre-activations.
 fn linear<'a>(
     fills: &mut Vec<(Range<usize>, Fill<'a>)>,
-    layer: &'a LinearAt,
+    layer: &'a LinearRange,
     traces: &'a [Trace],
     of: impl Fn(&'a Trace) -> [&'a Vec<f32>; 2] + Copy + Send + Sync + 'a,
 ) {
@@ -70,9 +70,9 @@ fn linear<'a>(
         let range = layer.weight.start + first * layer.outputs..layer.weight.start + last * layer.outputs;
         let fill = move |part: &mut [f32]| {
             for (number, trace) in traces.iter().enumerate() {
-                let ([inputs, by_sums], accumulate) =
+                let ([inputs, by_pre_activations], accumulate) =
                     (of(trace), if number == 0 { Accumulate::Overwrite } else { Accumulate::Add });
-                gemm_tn((inputs, layer.inputs, first), by_sums, layer.outputs, part, accumulate);
+                gemm_tn((inputs, layer.inputs, first), by_pre_activations, layer.outputs, part, accumulate);
             }
         };
         fills.push((range, Box::new(fill)));
@@ -89,13 +89,13 @@ fn added<'a>(sum: &mut [f32], rows: impl Iterator<Item = &'a [f32]>) {
     }
 }
 
-/// Of a table of embeddings: to each one the rows that had it.
+/// An embedding table: each entry's gradient is the sum over the rows that had it.
 fn embeddings(table: &mut [f32], embedding: usize, traces: &[Trace], place: usize) {
     table.fill(0.0);
     for trace in traces {
-        for (row, (by_sum, number)) in trace.by_sum.chunks_exact(embedding).zip(&trace.seen.numbers[place]).enumerate()
+        for (row, (by_sum, number)) in trace.by_sum.chunks_exact(embedding).zip(&trace.batch.numbers[place]).enumerate()
         {
-            if !trace.seen.is_dropped(row) {
+            if !trace.batch.is_dropped(row) {
                 let own = &mut table[number * embedding..][..embedding];
                 own.iter_mut().zip(by_sum).for_each(|(sum, value)| *sum += value);
             }
@@ -103,12 +103,12 @@ fn embeddings(table: &mut [f32], embedding: usize, traces: &[Trace], place: usiz
     }
 }
 
-/// Of the embedding of no condition: the rows that were without.
+/// The embedding of no condition: the sum over the rows whose conditions were dropped.
 fn dropped(null: &mut [f32], traces: &[Trace]) {
     let width = null.len();
     let rows = traces.iter().flat_map(|trace| {
         let rows = trace.by_sum.chunks_exact(width).enumerate();
-        rows.filter(|(row, _)| trace.seen.is_dropped(*row)).map(|(_, by_sum)| by_sum)
+        rows.filter(|(row, _)| trace.batch.is_dropped(*row)).map(|(_, by_sum)| by_sum)
     });
     added(null, rows);
 }
