@@ -54,6 +54,7 @@ pub mod error;
 pub mod evaluate;
 pub mod foundation;
 mod notebook;
+pub mod plan;
 pub mod prelude;
 pub mod preprocess;
 pub mod progress;
@@ -73,6 +74,7 @@ pub use distill::{
 };
 pub use error::{Error, Result, SettingError};
 pub use foundation::Foundation;
+pub use plan::Plan;
 pub use scdg::{Noise, Sampler, Scdg};
 pub use study::Study;
 

@@ -1,4 +1,4 @@
-//! Means of groups of rows.
+//! Means of groups of rows, summed in f64.
 
 use ndarray::{Array1, Array2, ArrayView1};
 use rayon::prelude::*;

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use ndarray::Array2;
 
 use super::distillation::Distillation;
-use super::markers::mask_expression;
 use crate::cells::{CellsError, Expression};
+use crate::distill::markers::mask_expression;
 use crate::evaluate::ModelInput;
 use crate::foundation::Foundation;
 
@@ -40,7 +40,7 @@ impl Deref for Distilled {
 }
 
 impl Distilled {
-    pub(super) fn new(made: Distillation, expression: Array2<f32>, markers: Option<Vec<bool>>) -> Self {
+    pub(in crate::distill) fn new(made: Distillation, expression: Array2<f32>, markers: Option<Vec<bool>>) -> Self {
         Self { parts: Arc::new(Parts { made, expression, sparse: OnceLock::new(), markers }) }
     }
 
@@ -64,8 +64,8 @@ impl Distilled {
         self.parts.markers.as_deref()
     }
 
-    /// What models are trained on: expression `[synthetic cells, genes]` with all genes but the markers masked, and latents of the
-    /// whole expression. Where a model is given more than markers, it learns from differences that are chance.
+    /// The input of models: expression `[synthetic cells, genes]` with all genes but the markers masked, and latents of the
+    /// whole expression. A model that is trained with more than the markers learns from differences that are chance.
     ///
     /// ```
     /// use scdd::prelude::*;
@@ -92,8 +92,8 @@ impl Distilled {
         })
     }
 
-    /// The same cells with all genes but the markers masked in the expression itself: for handing on, since it says less of the
-    /// cells that it was made of. Models on expression learn the same of it; foundation models see less than of the whole.
+    /// The same cells with all genes but the markers masked in the expression itself, to be published: it tells less about the
+    /// training cells. Models on expression learn the same from it; foundation models learn less than from the whole.
     ///
     /// ```
     /// use scdd::prelude::*;
