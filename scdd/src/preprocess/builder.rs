@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PreprocessError, PreprocessPlan};
+use super::PreprocessError;
+use super::filter::Filtered;
 use crate::Result;
 use crate::cells::{Cells, Counts, Expression, LogNormalized};
 use crate::error::SettingError;
+use crate::plan::Plan;
 use crate::text::{grouped, measured};
 
 /// The numbers of preprocessing.
@@ -96,8 +98,17 @@ impl PreprocessBuilder {
     }
 
     /// What would be kept, with numbers; nothing is changed.
-    pub fn plan(&self) -> PreprocessPlan {
-        PreprocessPlan::new(self)
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn plan(&self) -> Result<Plan> {
+        let filtered = self.filter()?;
+        let [cells, genes] = self.kept(&filtered);
+        let (low, high) = (measured(filtered.counts.0), measured(filtered.counts.1));
+        Ok(Plan::new("preprocessing: filter, normalise, log1p")
+            .with("cells", cells)
+            .with("genes", genes)
+            .with("counts", format!("each cell's {low} to {high} scaled to {}", measured(self.config.target_sum))))
     }
 
     /// Filters, normalises and takes the logarithm; the provenance gets a step for each.
@@ -106,25 +117,39 @@ impl PreprocessBuilder {
     /// When no cell or no gene is left, when a kept cell has no counts, and when the target sum is not a positive
     /// number.
     pub fn run(&self) -> Result<Cells<LogNormalized>> {
-        let PreprocessConfig { min_genes, min_cells, target_sum } = self.config;
-        if !(target_sum > 0.0 && target_sum.is_finite()) {
-            let problem = SettingError::new("target_sum", target_sum, "a positive number, 10000 is usual");
-            return Err(PreprocessError::from(problem).into());
-        }
-        let plan = self.plan();
-        plan.check(self)?;
-        let cells = self.cells.select_cells(&plan.kept_cells)?.select_genes(&plan.kept_genes)?;
+        let filtered = self.filter()?;
+        let cells = self.cells.select_cells(&filtered.cells)?.select_genes(&filtered.genes)?;
+        let target_sum = self.config.target_sum;
         let expression = log_normalize(cells.expression(), target_sum);
-        let (kept_cells, kept_genes) = (grouped(plan.kept_cells.len()), grouped(plan.kept_genes.len()));
-        let only = match &self.only_genes {
-            Some(only) => format!(", of {} asked for", grouped(only.len())),
-            None => String::new(),
-        };
+        let [kept_cells, kept_genes] = self.kept(&filtered);
         Ok(cells
             .into_stage(expression)
-            .with_step(format!("min_genes {min_genes}: {} -> {kept_cells} cells", grouped(plan.cells)))
-            .with_step(format!("min_cells {min_cells}{only}: {} -> {kept_genes} genes", grouped(plan.genes)))
+            .with_step(kept_cells)
+            .with_step(kept_genes)
             .with_step(format!("counts per cell scaled to {}, natural log1p", measured(target_sum))))
+    }
+
+    /// Checks the settings and that enough is left.
+    fn filter(&self) -> Result<Filtered, PreprocessError> {
+        let target_sum = self.config.target_sum;
+        if !(target_sum > 0.0 && target_sum.is_finite()) {
+            return Err(SettingError::new("target_sum", target_sum, "a positive number, 10000 is usual").into());
+        }
+        let filtered = Filtered::new(self);
+        filtered.check(self)?;
+        Ok(filtered)
+    }
+
+    /// "min_genes 200: 2,142 -> 2,100 cells", and the same of genes.
+    fn kept(&self, filtered: &Filtered) -> [String; 2] {
+        let PreprocessConfig { min_genes, min_cells, .. } = self.config;
+        let change = |before, after: &[usize]| format!("{} -> {}", grouped(before), grouped(after.len()));
+        let only = self.only_genes.as_ref();
+        let only = only.map_or(String::new(), |only| format!(", of {} asked for", grouped(only.len())));
+        [
+            format!("min_genes {min_genes}: {} cells", change(self.cells.cells(), &filtered.cells)),
+            format!("min_cells {min_cells}{only}: {} genes", change(self.cells.genes(), &filtered.genes)),
+        ]
     }
 }
 
@@ -179,8 +204,11 @@ mod tests {
     #[test]
     fn the_plan_says_what_run_keeps() {
         let cells = cells(3, &[1., 1., 0., 0., 0., 4., 2., 2., 2.]);
-        let plan = cells.preprocess().min_genes(2).min_cells(2).plan();
-        assert_eq!((plan.kept_cells, plan.kept_genes, plan.counts), (vec![0, 2], vec![0, 1], (2.0, 4.0)));
+        let plan = cells.preprocess().min_genes(2).min_cells(2).plan().unwrap();
+        assert_eq!(plan.fact("cells"), Some("min_genes 2: 3 -> 2 cells"));
+        assert_eq!(plan.fact("genes"), Some("min_cells 2: 3 -> 2 genes"));
+        assert_eq!(plan.fact("counts"), Some("each cell's 2 to 4 scaled to 10,000"));
+        assert!(cells.preprocess().plan().unwrap_err().to_string().contains("keeps none of 3 cells"));
     }
 
     #[test]

@@ -13,6 +13,5 @@ pub use class_markers::top_variable_genes_per_class;
 pub(crate) use dispersion::means_and_squares;
 pub use dispersion::{VariableGenes, highly_variable_genes};
 pub use error::PreprocessError;
-pub use filter::PreprocessPlan;
 pub use most_variable::most_variable_genes;
 pub use split::{Split, TestCells, TrainingCells, stratified_split};
