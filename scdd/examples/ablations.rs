@@ -34,7 +34,7 @@ fn mixture(name: &str, change: impl Fn(Opened) -> Opened + Send + Sync + 'static
 /// The same with other metacells.
 fn metacells(per_class: usize) -> Method {
     choice(&format!("metacells: {per_class} per class"), move |shared| {
-        Ok(shared.study().metacells().per_class(per_class).run()?.distill(RidgeSurrogates::default()))
+        Ok(shared.study().metacells().max_per_class(per_class).run()?.distill(RidgeSurrogates::default()))
     })
 }
 

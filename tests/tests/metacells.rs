@@ -13,7 +13,7 @@ fn study() -> Study {
 #[test]
 fn mixtures_stay_within_what_cells_of_their_class_span() {
     let study = study();
-    let metacells = study.metacells().per_class(10).run().unwrap();
+    let metacells = study.metacells().max_per_class(10).run().unwrap();
     let opened = metacells.distill(RidgeSurrogates::default()).per_class(3).steps(40);
     let distilled = opened.run().unwrap();
     let genes = study.cells().genes();
@@ -33,7 +33,7 @@ fn mixtures_stay_within_what_cells_of_their_class_span() {
 #[test]
 fn models_on_expression_see_markers_alone_and_foundation_models_see_all_genes() {
     let study = study();
-    let metacells = study.metacells().per_class(10).run().unwrap();
+    let metacells = study.metacells().max_per_class(10).run().unwrap();
     let distil = |fractions: &[f64]| {
         let opened = metacells.distill(RidgeSurrogates::default()).per_class(2).n_init(1).steps(0);
         opened.marker_fractions(fractions).run().unwrap()
@@ -68,7 +68,7 @@ fn models_on_expression_see_markers_alone_and_foundation_models_see_all_genes() 
 #[test]
 fn of_several_fractions_of_marker_genes_the_best_on_validation_cells_is_delivered() {
     let study = study();
-    let metacells = study.metacells().per_class(10).run().unwrap();
+    let metacells = study.metacells().max_per_class(10).run().unwrap();
     let distil = |fractions: &[f64]| {
         metacells.distill(RidgeSurrogates::default()).steps(0).marker_fractions(fractions).run().unwrap()
     };
@@ -95,7 +95,7 @@ fn of_several_fractions_of_marker_genes_the_best_on_validation_cells_is_delivere
 fn one_seed_gives_one_set_and_another_seed_another() {
     let study = study();
     let distil = |seed| {
-        let metacells = study.metacells().per_class(10).seed(seed).run().unwrap();
+        let metacells = study.metacells().max_per_class(10).seed(seed).run().unwrap();
         metacells
             .distill(RidgeSurrogates::default())
             .per_class(2)
@@ -128,7 +128,7 @@ fn the_initial_set_is_delivered_unless_a_step_improves_it_enough() {
 
 #[test]
 fn improvements_that_are_no_numbers_are_refused() {
-    let metacells = study().metacells().per_class(4).run().unwrap();
+    let metacells = study().metacells().max_per_class(4).run().unwrap();
     for improvement in [-1.0, f64::NAN] {
         let message =
             metacells.distill(RidgeSurrogates::default()).min_improvement(improvement).run().unwrap_err().to_string();
