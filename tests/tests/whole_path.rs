@@ -199,7 +199,8 @@ fn sets_of_different_studies_are_not_compared() {
 fn a_plan_says_what_would_run() {
     let study = small_study(3);
     let plan = cells().preprocess().min_genes(10).run().unwrap().study("cell_type").plan().unwrap();
-    assert!(plan.contains("in 4 classes") && plan.contains("steps"), "{plan}");
+    assert!(plan.fact("cells").unwrap().ends_with("in 4 classes"), "{plan}");
+    assert!(plan.fact("foundation model").unwrap().starts_with("pretrained on the training cells in"), "{plan}");
     assert_eq!(study.train_scdg().plan().unwrap().fact("conditions"), Some("4 classes"));
     let plan = small_scdg(&study).distill(GradientMatching::default()).per_class(2).plan().unwrap();
     assert!(plan.fact("synthetic cells").unwrap().starts_with("8 of 4 classes"), "{plan}");
