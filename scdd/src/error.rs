@@ -36,7 +36,7 @@ pub enum Error {
     /// Running benchmarks and showing their results.
     #[error(transparent)]
     Benchmark(#[from] crate::benchmark::BenchmarkError),
-    /// Asked to stop, with nothing to hand back.
+    /// Stopped on request, without a partial result.
     #[error(transparent)]
     Stopped(#[from] crate::progress::Stopped),
     /// Fitting and scoring classical models: softmax and logistic regression, principal components.

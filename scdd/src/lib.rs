@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | [`Cells<Counts>`](Cells) | sparse counts with polars frames of annotations, from .h5ad or simulated | [`cells`] |
 //! | [`Cells<LogNormalized>`](Cells) | log1p of counts per 10,000 of each cell | [`preprocess`] |
-//! | [`Study`] | cells with labels, split, and embedded by a foundation model pretrained on the training cells | [`study`], [`foundation`] |
+//! | [`Study`] | labelled cells, split and embedded by a foundation model, by default one pretrained on the training cells | [`study`], [`foundation`] |
 //! | [`Scdg`] | the single-step conditional diffusion generator | [`scdg`] |
 //! | [`Distilled`] | synthetic cells of each class | [`distill`] |
 //! | [`Evaluation`](evaluate::Evaluation) | scores on test cells, beside baselines | [`evaluate`] |
@@ -57,6 +57,7 @@ pub mod evaluate;
 pub mod foundation;
 mod notebook;
 mod optimizer;
+pub mod plan;
 pub mod prelude;
 pub mod preprocess;
 pub mod progress;
@@ -75,6 +76,7 @@ pub use distill::{
 };
 pub use error::{Error, Result, SettingError};
 pub use foundation::Foundation;
+pub use plan::Plan;
 pub use scdd_learn::seed;
 pub use scdg::{Noise, Sampler, Scdg};
 pub use study::Study;

@@ -52,8 +52,10 @@ impl Steps {
         say(name);
         let began = Instant::now();
         let (count, error) = match work() {
-            Ok(count) if count.failed > 0 => (count, Some(format!("{} failed", count.failed))),
-            Ok(count) => (count, None),
+            Ok(count) => {
+                let error = (count.failed > 0).then(|| format!("{} failed", count.failed));
+                (count, error)
+            }
             Err(error) => (Count { failed: 1, ..Count::default() }, Some(format!("{error:#}"))),
         };
         if let Some(error) = &error {
@@ -128,6 +130,8 @@ struct Reader {
     test: Option<String>,
     /// Whether these are outputs of tests that passed.
     of_passed: bool,
+    /// Skips of this test program, which counts them as passed.
+    skipped: u64,
 }
 
 impl Reader {
@@ -144,11 +148,12 @@ impl Reader {
         }
         if let (Some(why), Some(test)) = (text.strip_prefix("skipped: "), &self.test) {
             self.count.skips.push(Skip { test: test.clone(), why: why.to_owned() });
-            self.count.passed = self.count.passed.saturating_sub(1);
+            self.skipped += 1;
         }
         if let Some(result) = text.strip_prefix("test result: ") {
             self.add(result);
-            (self.test, self.of_passed) = (None, false);
+            self.count.passed = self.count.passed.saturating_sub(self.skipped);
+            (self.test, self.of_passed, self.skipped) = (None, false, 0);
         }
         !self.of_passed
     }

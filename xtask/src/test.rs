@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold, in the order in which it fails fastest.
 //!
-//! No command names packages of both worlds (library: scdd, scdd-facade, scdd-tests, scdd-shell; tools: scdd-kernel; xtask), see
+//! No command names packages of both worlds (library: scdd-compute, scdd-learn, scdd, scdd-facade,
+//! scdd-tests, scdd-shell; tools: scdd-kernel; xtask), see
 //! build.rs. Clippy on the library runs once, with the `cuda` feature, so that it type-checks that as well.
 
 use crate::build::Engine;

@@ -117,7 +117,7 @@ impl<'a> Scorer<'a> {
     pub(crate) fn set(&self, set: &TrainingSet) -> crate::Result<Trial> {
         let input = match set {
             TrainingSet::Cells(cells) => self.named(cells.model_input(self.study.foundation())?),
-            TrainingSet::Features(features) => ModelInput::of_latents(features.features().clone()),
+            TrainingSet::Features(features) => ModelInput::of_latents(features.embeddings().clone()),
         };
         let draw = Draw { input, labels: set.labels().to_vec(), protocol: self.protocol.clone() };
         // A set from a file has none.

@@ -6,7 +6,6 @@ use polars::prelude::{Column, DataFrame};
 use super::{
     Figure, Table, VisualizeError, class_profiles, correlation_figure, curves, expression_heatmap, umap_figure,
 };
-use crate::cells::Expression;
 use crate::distill::{Distillation, Distilled};
 use crate::evaluate::{Evaluation, EvaluationRow};
 use crate::foundation::{PretrainingHistory, Scimilarity};
@@ -26,7 +25,7 @@ impl Distilled {
     pub fn umap(&self) -> crate::Result<Figure> {
         let study = self.study();
         let training = study.training_cells();
-        let synthetic = study.foundation().embed(&Expression::from_array(self.expression())?)?;
+        let synthetic = study.foundation().embed(&self.sparse_expression()?)?;
         let real = study.embeddings_of(training.train());
         let (labels, seed) = (training.train_labels(), study.config().seed);
         Ok(umap_figure(&real, &labels, &synthetic, self.labels(), study.classes(), seed)?)
@@ -65,7 +64,7 @@ impl Distilled {
         let (real, labels) = study.training_expression();
         let classes = study.classes();
         let real = class_profiles(&real, &labels, classes.len())?;
-        let synthetic = class_profiles(&Expression::from_array(self.expression())?, self.labels(), classes.len())?;
+        let synthetic = class_profiles(&self.sparse_expression()?, self.labels(), classes.len())?;
         Ok(correlation_figure(&real, &synthetic, classes)?)
     }
 }

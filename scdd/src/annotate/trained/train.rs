@@ -44,7 +44,7 @@ impl DistilledEmbeddings {
     /// # Errors
     /// When the model sees expression, or the set has features of one class only.
     pub fn train_model(&self, model: impl EvaluationModel) -> crate::Result<Annotator> {
-        let input = ModelInput::of_latents(self.features().clone());
+        let input = ModelInput::of_latents(self.embeddings().clone());
         Annotator::train(&model, input, self.labels(), self.study(), self.method())
     }
 }

@@ -97,7 +97,7 @@ impl PrivacyBuilder {
         let mut progress = Progress::new("privacy", 4);
         let candidates = Candidates::new(&training.expression, &training.labels, classes)?;
         let (per_class, seed) = (set.config().per_class, seed::number(self.seed, "privacy"));
-        let ours = Labelled { expression: Expression::from_array(set.expression())?, labels: set.labels().to_vec() };
+        let ours = Labelled { expression: set.sparse_expression()?, labels: set.labels().to_vec() };
         let mut sets = vec![(set.method(), ours)];
         for baseline in [&RandomCells as &dyn Baseline, &ClassMean] {
             let (rows, labels) = baseline.select(&candidates, per_class, seed)?;

@@ -85,7 +85,7 @@ impl Distilled {
 
         let candidates = Candidates::new(&real, &real_labels, classes)?;
         let (per_class, seed) = (self.config().per_class, seed::number(self.config().seed, "properties"));
-        let mut sets = vec![(self.method(), Expression::from_array(self.expression())?, self.labels().to_vec())];
+        let mut sets = vec![(self.method(), self.sparse_expression()?, self.labels().to_vec())];
         for baseline in [&RandomCells as &dyn Baseline, &ClassMean] {
             let (rows, labels) = baseline.select(&candidates, per_class, seed)?;
             sets.push((baseline.name(), Expression::from_array(&rows)?, labels));

@@ -1,7 +1,8 @@
-//! How a set was made: what [`Distilled`](super::Distilled) and [`DistilledEmbeddings`](super::DistilledEmbeddings) share.
+//! How a set was made: labels, recipe and history, which cells and embeddings share.
 
-use super::config::{DistillConfig, DistillHistory};
-use super::path::Pipeline;
+use crate::distill::config::DistillConfig;
+use crate::distill::history::DistillHistory;
+use crate::distill::path::{Denoising, Pipeline};
 use crate::scdg::Scdg;
 use crate::study::Study;
 use crate::text::grouped;
@@ -9,17 +10,18 @@ use crate::text::grouped;
 /// Labels, recipe and history of a distilled set.
 #[derive(Clone)]
 pub struct Distillation {
-    pub(super) pipeline: Pipeline,
-    pub(super) study: Study,
-    pub(super) scdg: Option<Scdg>,
-    pub(super) objective: String,
-    pub(super) short_name: String,
-    pub(super) config: DistillConfig,
-    /// None when nothing was moved.
-    pub(super) learning_rate: Option<f64>,
-    pub(super) labels: Vec<u32>,
-    pub(super) history: DistillHistory,
-    pub(super) preparation_seconds: f64,
+    pub(in crate::distill) pipeline: Pipeline,
+    pub(in crate::distill) study: Study,
+    pub(in crate::distill) scdg: Option<Scdg>,
+    pub(in crate::distill) objective: String,
+    pub(in crate::distill) short_name: String,
+    pub(in crate::distill) config: DistillConfig,
+    pub(in crate::distill) denoising: Option<Denoising>,
+    /// None when nothing was optimised.
+    pub(in crate::distill) learning_rate: Option<f64>,
+    pub(in crate::distill) labels: Vec<u32>,
+    pub(in crate::distill) history: DistillHistory,
+    pub(in crate::distill) preparation_seconds: f64,
 }
 
 impl Distillation {
@@ -49,7 +51,12 @@ impl Distillation {
         &self.config
     }
 
-    /// The learning rate that was used, after any choice; None when nothing was moved.
+    /// How SCDG denoised the codes; None for pipelines without that.
+    pub fn denoising(&self) -> Option<Denoising> {
+        self.denoising
+    }
+
+    /// The learning rate that was used, after any choice; None when nothing was optimised.
     pub fn learning_rate(&self) -> Option<f64> {
         self.learning_rate
     }
@@ -59,8 +66,7 @@ impl Distillation {
         &self.history
     }
 
-    /// Seconds that it took to make: all steps, and what the pipeline needs beside the foundation model, such as training
-    /// SCDG.
+    /// Seconds that it took: all steps, and preparing the pipeline beside the foundation model, such as training SCDG.
     pub fn seconds(&self) -> f64 {
         self.history.seconds + self.preparation_seconds
     }
@@ -70,7 +76,7 @@ impl Distillation {
         self.scdg.as_ref()
     }
 
-    /// The study that it condenses.
+    /// The study that it was distilled from.
     pub fn study(&self) -> &Study {
         &self.study
     }
@@ -90,6 +96,7 @@ impl Distillation {
             "pipeline": self.pipeline,
             "objective": self.objective,
             "distillation": self.config,
+            "denoising": self.denoising,
             "learning_rate": self.learning_rate,
             "runs_tried": self.history.runs,
             "validation": self.history.validation,
@@ -122,8 +129,8 @@ impl Distillation {
         })
     }
 
-    /// Some lines on rows of `width` values of a kind.
-    pub(super) fn summary(&self, rows: &str, width: usize, values: &str) -> String {
+    /// Two lines on `rows`, "cells" or "embeddings", of `width` values of a kind.
+    pub(in crate::distill) fn summary(&self, rows: &str, width: usize, values: &str) -> String {
         let history = &self.history;
         let mut text = format!(
             "{} synthetic {rows} x {} {values}, {} per class, {:.1} permille of the training cells\n{}: ",
@@ -143,8 +150,8 @@ impl Distillation {
                 if history.kept_step != steps {
                     text += &format!(", step {} kept", history.kept_step);
                 }
-                if let Some(share) = history.marker_fraction.filter(|share| *share < 1.0) {
-                    text += &format!(", {:.0} % of the genes are markers", 100.0 * share);
+                if let Some(fraction) = history.marker_fraction.filter(|fraction| *fraction < 1.0) {
+                    text += &format!(", {:.0} % of the genes are markers", 100.0 * fraction);
                 }
             }
             _ => text += "no steps",

@@ -1,7 +1,8 @@
+use burn::optim::GradientsParams;
 use itertools::iproduct;
 
+use super::forward_backward::Upstream;
 use super::*;
-use crate::distill::passes::Upstream;
 use crate::distill::path::{Space, test_paths};
 use crate::distill::{Chain, Init, Matching, Pipeline};
 use crate::foundation::{NetworkConfig, PretrainingConfig};
@@ -9,6 +10,9 @@ use crate::scdg::{DenoiserConfig, Scdg, ScdgConfig};
 use crate::seed;
 use crate::study::Study;
 use crate::{DistributionMatching, GradientMatching};
+
+/// A short chain, so that tests are fast.
+const CHAIN: Chain = Chain { steps: 2, skips: true };
 
 fn small_study() -> Study {
     crate::progress::quiet(true);
@@ -25,21 +29,21 @@ fn small_scdg(study: &Study) -> Scdg {
     study.train_scdg().config(config).run().unwrap()
 }
 
-/// How far a gradient is from the central differences of a function, as a share of their squared length.
-fn error_share(values: &[f32], gradient: &[f32], step: f32, function: impl Fn(Vec<f32>) -> f64) -> f64 {
-    let (mut error, mut length) = (0.0, 0.0);
-    for (place, gradient) in gradient.iter().enumerate() {
-        let moved = |by: f32| {
+/// Squared error of a gradient against central differences of a function, as a fraction of their squared norm.
+fn relative_error(values: &[f32], gradient: &[f32], step: f32, function: impl Fn(Vec<f32>) -> f64) -> f64 {
+    let (mut error, mut norm) = (0.0, 0.0);
+    for (index, gradient) in gradient.iter().enumerate() {
+        let shifted = |by: f32| {
             let mut values = values.to_vec();
-            values[place] += by;
+            values[index] += by;
             function(values)
         };
-        let difference = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
+        let difference = (shifted(step) - shifted(-step)) / (2.0 * f64::from(step));
         error += (difference - f64::from(*gradient)).powi(2);
-        length += difference.powi(2);
+        norm += difference.powi(2);
     }
-    assert!(length > 0.0);
-    error / length
+    assert!(norm > 0.0);
+    error / norm
 }
 
 #[test]
@@ -49,76 +53,77 @@ fn the_gradient_of_the_codes_equals_finite_differences_through_generator_and_dec
     let mut rng = seed::stream(1, "test");
     let (codes, noise) = (tensors::normal(3, 6, &mut rng, &device), tensors::normal(3, 6, &mut rng, &device));
     let upstream = tensors::normal(3, scdg.study().cells().genes(), &mut rng, &device);
-    let upstream = Upstream { features: None, expression: Some(upstream) };
+    let upstream = Upstream { embeddings: None, expression: Some(upstream) };
     for skips in [true, false] {
-        let chain = Chain { steps: 3, skips };
-        let config = DistillConfig { chunk: 2, chain, ..DistillConfig::default() };
+        let config = DistillConfig { chunk: 2, ..DistillConfig::default() };
         let objective = DistributionMatching::default();
-        for path in test_paths(scdg.study(), &scdg).into_iter().filter(|path| path.scdg().is_some()) {
-            let start = Codes { values: tensors::array(codes.clone()), labels: vec![0, 1, 2] };
-            let passes = Run::new(&*path, &objective, &config, 1.0, &start, None).passes;
-            let gradient = tensors::to_vec(passes.pull_back(&codes, Some(&noise), (0, 3), &upstream, None).unwrap());
-            let share = error_share(&tensors::to_vec(codes.clone()), &gradient, 5e-3, |values| {
+        for path in test_paths(&scdg, Chain { steps: 3, skips }).into_iter().filter(|path| path.scdg().is_some()) {
+            let initial = Codes { values: tensors::array(codes.clone()), labels: vec![0, 1, 2] };
+            let passes = Run::new(&*path, &objective, &config, 1.0, &initial, None).forward_backward;
+            let gradient = tensors::to_vec(passes.backward(&codes, Some(&noise), (0, 3), &upstream, None).unwrap());
+            let error = relative_error(&tensors::to_vec(codes.clone()), &gradient, 5e-3, |values| {
                 let made = passes.make(&tensors::from_rows(values, 6, &device), Some(&noise)).unwrap();
                 tensors::scalar((tensors::tensor(&made, &device) * upstream.expression.clone().unwrap()).sum())
             });
             // The decoder's ReLUs have kinks, so single coordinates may be off; the direction may not.
-            assert!(share < 1e-3, "{:?}: {share}", path.pipeline());
+            assert!(error < 1e-3, "{:?}: {error}", path.pipeline());
         }
     }
 }
 
 /// Loss and gradient of all codes in the first step.
 fn first_step(run: &Run, codes: &Tensor<2>, graph: bool) -> (f64, Vec<f32>) {
-    let noise = run.passes.noise(0);
-    let mut seen = run.passes.see(codes, noise.as_ref(), run.compares_expression(), graph).unwrap();
-    let (loss, upstream) = run.compare(&seen, run.step_markers(&seen).as_ref(), 0).unwrap();
+    let (passes, objective) = (&run.forward_backward, &run.objective);
+    let noise = passes.noise(0);
+    let mut forward = passes.forward(codes, noise.as_ref(), objective.compares_expression(), graph).unwrap();
+    let (loss, upstream) = objective.evaluate(&forward, objective.mask(&forward).as_ref(), 0).unwrap();
     let rows = (0, codes.dims()[0]);
-    let gradient = run.passes.pull_back(codes, noise.as_ref(), rows, &upstream, seen.graph.take()).unwrap();
+    let gradient = passes.backward(codes, noise.as_ref(), rows, &upstream, forward.graph.take()).unwrap();
     (loss, tensors::to_vec(gradient))
 }
 
 #[test]
 fn the_gradient_of_the_loss_by_the_codes_equals_finite_differences_without_a_generator_too() {
     let scdg = small_scdg(&small_study());
-    // One epoch: between epochs the head moves with the synthetic cells, which autodiff leaves out on purpose.
+    // One epoch: between epochs the head trains on the synthetic cells, which autodiff leaves out on purpose.
     let gradient_matching = GradientMatching::default().epochs(1);
     let objectives: [&dyn MatchingObjective; 3] = [&gradient_matching, &DistributionMatching::default(), &MeansOfBoth];
-    // SCDG's codes move the loss so little that its differences drown in f32; the test above has its chain alone.
-    for path in test_paths(scdg.study(), &scdg).into_iter().filter(|path| path.scdg().is_none()) {
-        let without_expression = path.pipeline() == Pipeline::Embeddings;
+    // SCDG's codes change the loss so little that its differences drown in f32; the test above has its chain alone.
+    for path in test_paths(&scdg, CHAIN).into_iter().filter(|path| path.scdg().is_none()) {
+        let without_expression = !path.makes_expression();
         let objectives = objectives.into_iter().filter(|one| !(without_expression && one.compares_expression()));
         // With all genes, and with the best markers only.
-        for (objective, share) in
-            iproduct!(objectives, [1.0, 0.4]).filter(|(_, share)| *share == 1.0 || !without_expression)
+        for (objective, fraction) in
+            iproduct!(objectives, [1.0, 0.4]).filter(|(_, fraction)| *fraction == 1.0 || !without_expression)
         {
-            let step_marker_fractions = vec![share];
+            let step_marker_fractions = vec![fraction];
             let config =
                 DistillConfig { chunk: 2, init: Init::ClassMean, step_marker_fractions, ..DistillConfig::default() };
-            let start = crate::distill::init::codes(&*path, &config).unwrap();
-            let run = Run::new(&*path, objective, &config, 1.0, &start, None);
-            let codes = tensors::tensor(&start.values, &Device::flex());
+            let initial = config.initial_codes(&*path, 0).unwrap();
+            let run = Run::new(&*path, objective, &config, 1.0, &initial, None);
+            let codes = tensors::tensor(&initial.values, &Device::flex());
             // Away from the class means, where distribution matching is flat.
             let codes = codes * 1.3 + 0.05;
-            let width = start.values.ncols();
+            let width = initial.values.ncols();
             // Which genes are markers is held fixed.
-            let noise = run.passes.noise(0);
-            let see =
-                |codes: &Tensor<2>| run.passes.see(codes, noise.as_ref(), run.compares_expression(), false).unwrap();
-            let markers = run.step_markers(&see(&codes));
+            let (passes, of_run) = (&run.forward_backward, &run.objective);
+            let noise = passes.noise(0);
+            let forward =
+                |codes: &Tensor<2>| passes.forward(codes, noise.as_ref(), of_run.compares_expression(), false).unwrap();
+            let mask = of_run.mask(&forward(&codes));
             let loss = |values: Vec<f32>| {
-                let seen = see(&tensors::from_rows(values, width, &Device::flex()));
-                run.compare(&seen, markers.as_ref(), 0).unwrap().0
+                let forward = forward(&tensors::from_rows(values, width, &Device::flex()));
+                of_run.evaluate(&forward, mask.as_ref(), 0).unwrap().0
             };
             let (_, gradient) = first_step(&run, &codes, true);
-            let error = error_share(&tensors::to_vec(codes), &gradient, 1e-2, loss);
+            let error = relative_error(&tensors::to_vec(codes), &gradient, 1e-2, loss);
             let name = path.pipeline().name(&objective.short_name());
-            assert!(error < 1e-2, "{name} with {share} of the genes: error {error} of the squared length");
+            assert!(error < 1e-2, "{name} with {fraction} of the genes: error {error} of the squared norm");
         }
     }
 }
 
-/// Compares features and expression.
+/// Compares embeddings and expression.
 struct MeansOfBoth;
 
 impl MatchingObjective for MeansOfBoth {
@@ -141,81 +146,83 @@ fn one_pass_and_two_in_chunks_of_any_size_give_one_gradient() {
     let scdg = small_scdg(&small_study());
     let objectives: [&dyn MatchingObjective; 3] =
         [&GradientMatching::default(), &DistributionMatching::default(), &MeansOfBoth];
-    for path in test_paths(scdg.study(), &scdg) {
-        let without_expression = path.pipeline() == Pipeline::Embeddings;
+    for path in test_paths(&scdg, CHAIN) {
+        let without_expression = !path.makes_expression();
         let objectives = objectives.into_iter().filter(|one| !(without_expression && one.compares_expression()));
-        for (objective, share) in
-            iproduct!(objectives, [1.0, 0.4]).filter(|(_, share)| *share == 1.0 || !without_expression)
+        for (objective, fraction) in
+            iproduct!(objectives, [1.0, 0.4]).filter(|(_, fraction)| *fraction == 1.0 || !without_expression)
         {
             let gradient = |chunk, graph| {
-                let (chain, step_marker_fractions) = (Chain { steps: 2, skips: true }, vec![share]);
-                let config =
-                    DistillConfig { chunk, per_class: 2, chain, step_marker_fractions, ..DistillConfig::default() };
-                let start = crate::distill::init::codes(&*path, &config).unwrap();
-                let run = Run::new(&*path, objective, &config, 1.0, &start, None);
-                let codes = tensors::tensor(&start.values, &Device::flex());
+                let step_marker_fractions = vec![fraction];
+                let config = DistillConfig { chunk, per_class: 2, step_marker_fractions, ..DistillConfig::default() };
+                let initial = config.initial_codes(&*path, 0).unwrap();
+                let run = Run::new(&*path, objective, &config, 1.0, &initial, None);
+                let codes = tensors::tensor(&initial.values, &Device::flex());
                 first_step(&run, &codes, graph)
             };
             let (loss, one_pass) = gradient(512, true);
-            let length = one_pass.iter().map(|value| value * value).sum::<f32>().sqrt();
-            assert!(length > 0.0);
+            let norm = one_pass.iter().map(|value| value * value).sum::<f32>().sqrt();
+            assert!(norm > 0.0);
             for (other, chunked) in [gradient(512, false), gradient(4, true), gradient(1, true)] {
                 assert!((loss - other).abs() < 1e-5 * loss.abs(), "{loss} and {other}");
                 let apart = one_pass.iter().zip(&chunked).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
-                assert!(apart < 1e-4 * length, "{:?}: {apart} of {length}", path.pipeline());
+                assert!(apart < 1e-4 * norm, "{:?}: {apart} of {norm}", path.pipeline());
             }
         }
     }
 }
 
 #[test]
-fn crossing_the_genes_without_expression_gives_the_gradient_of_the_way_with_it() {
+fn the_fused_product_gives_the_gradient_of_decoder_and_encoder_in_turn() {
     let scdg = small_scdg(&small_study());
     assert!(scdg.study().foundation().decode_encode().is_some());
     let (mut rng, device) = (seed::stream(1, "test"), Device::flex());
     let (codes, noise) = (tensors::normal(5, 6, &mut rng, &device), tensors::normal(5, 6, &mut rng, &device));
-    let features = Some(tensors::normal(5, 6, &mut rng, &device));
+    let embeddings = Some(tensors::normal(5, 6, &mut rng, &device));
     let nothing = Tensor::zeros([5, scdg.study().cells().genes()], &device);
-    let crosses = [Pipeline::Decoder, Pipeline::DiffusionChain, Pipeline::Scdg];
-    let paths = test_paths(scdg.study(), &scdg).into_iter().filter(|path| crosses.contains(&path.pipeline()));
+    let fused = [Pipeline::Decoder, Pipeline::DiffusionChain, Pipeline::Scdg];
+    let paths = test_paths(&scdg, CHAIN).into_iter().filter(|path| fused.contains(&path.pipeline()));
     for path in paths {
         let config = DistillConfig { chunk: 3, ..DistillConfig::default() };
         let objective = DistributionMatching::default();
-        let start = Codes { values: tensors::array(codes.clone()), labels: vec![0, 0, 1, 1, 2] };
-        let passes = Run::new(&*path, &objective, &config, 1.0, &start, None).passes;
-        let back = |expression| {
-            let upstream = Upstream { features: features.clone(), expression };
-            tensors::to_vec(passes.pull_back(&codes, Some(&noise), (0, 5), &upstream, None).unwrap())
+        let initial = Codes { values: tensors::array(codes.clone()), labels: vec![0, 0, 1, 1, 2] };
+        let passes = Run::new(&*path, &objective, &config, 1.0, &initial, None).forward_backward;
+        let backward = |expression| {
+            let upstream = Upstream { embeddings: embeddings.clone(), expression };
+            tensors::to_vec(passes.backward(&codes, Some(&noise), (0, 5), &upstream, None).unwrap())
         };
-        let seen = |expression| passes.see(&codes, Some(&noise), expression, false).unwrap();
-        let (with, without) = (back(Some(nothing.clone())), back(None));
-        let length = with.iter().map(|value| value * value).sum::<f32>().sqrt();
+        let forward = |expression| passes.forward(&codes, Some(&noise), expression, false).unwrap();
+        let (with, without) = (backward(Some(nothing.clone())), backward(None));
+        let norm = with.iter().map(|value| value * value).sum::<f32>().sqrt();
         let apart = with.iter().zip(&without).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
-        assert!(length > 0.0 && apart < 1e-4 * length, "{:?}: {apart} of {length}", path.pipeline());
-        let (with, without) = (seen(true), seen(false));
+        assert!(norm > 0.0 && apart < 1e-4 * norm, "{:?}: {apart} of {norm}", path.pipeline());
+        let (with, without) = (forward(true), forward(false));
         assert!(with.expression.is_some() && without.expression.is_none());
-        let apart = tensors::scalar((with.features - without.features).abs().max());
+        let apart = tensors::scalar((with.embeddings - without.embeddings).abs().max());
         assert!(apart < 1e-5, "{:?}: {apart}", path.pipeline());
     }
 }
 
 /// Codes after some steps, and the history.
-fn moved(path: &dyn GeneratorPath, objective: &dyn MatchingObjective, order: Steps) -> (Array2<f32>, DistillHistory) {
-    let chain = Chain { steps: 2, skips: true };
-    let config = DistillConfig { per_class: 2, steps: 4, step_order: order, chain, ..DistillConfig::default() };
-    let start = crate::distill::init::codes(path, &config).unwrap();
-    let run = Run::new(path, objective, &config, 0.05, &start, None);
-    let (made, history) = run.descend(None, &Interrupt::default()).unwrap();
+fn optimised(
+    path: &dyn GeneratorPath,
+    objective: &dyn MatchingObjective,
+    order: Steps,
+) -> (Array2<f32>, DistillHistory) {
+    let config = DistillConfig { per_class: 2, steps: 4, step_order: order, ..DistillConfig::default() };
+    let initial = config.initial_codes(path, 0).unwrap();
+    let run = Run::new(path, objective, &config, 0.05, &initial, None);
+    let (made, history) = run.optimise(None, &Interrupt::default()).unwrap();
     (made.values, history)
 }
 
 #[test]
 fn one_class_after_the_other_is_the_same_as_all_at_once_where_classes_do_not_meet() {
     let scdg = small_scdg(&small_study());
-    for path in test_paths(scdg.study(), &scdg) {
+    for path in test_paths(&scdg, CHAIN) {
         let apart = |objective: &dyn MatchingObjective| {
-            let (joint, history) = moved(&*path, objective, Steps::Joint);
-            let (in_turn, other) = moved(&*path, objective, Steps::PerClass);
+            let (joint, history) = optimised(&*path, objective, Steps::Joint);
+            let (in_turn, other) = optimised(&*path, objective, Steps::PerClass);
             assert!((history.loss[0] - other.loss[0]).abs() < 1e-5 * history.loss[0]);
             assert_eq!((history.loss.len(), other.loss.len()), (4, 4));
             (joint - in_turn).iter().fold(0.0_f32, |most, value| most.max(value.abs()))
@@ -232,53 +239,54 @@ fn one_class_after_the_other_is_the_same_as_all_at_once_where_classes_do_not_mee
 #[test]
 fn a_chain_of_one_call_is_the_single_step_and_skips_lead_the_code_around_the_network() {
     let scdg = small_scdg(&small_study());
-    let paths = test_paths(scdg.study(), &scdg);
-    let of = |pipeline| paths.iter().find(|path| path.pipeline() == pipeline).unwrap();
-    let made = |path: &dyn GeneratorPath, steps, skips| {
-        let config = DistillConfig { chain: Chain { steps, skips }, ..DistillConfig::default() };
-        let start = crate::distill::init::codes(path, &config).unwrap();
+    let made = |pipeline, steps, skips| {
+        let paths = test_paths(&scdg, Chain { steps, skips });
+        let path = &**paths.iter().find(|path| path.pipeline() == pipeline).unwrap();
+        let config = DistillConfig::default();
+        let initial = config.initial_codes(path, 0).unwrap();
         let objective = DistributionMatching::default();
-        let passes = Run::new(path, &objective, &config, 1.0, &start, None).passes;
-        let codes = tensors::tensor(&start.values, &Device::flex());
+        let passes = Run::new(path, &objective, &config, 1.0, &initial, None).forward_backward;
+        let codes = tensors::tensor(&initial.values, &Device::flex());
         passes.make(&codes, passes.noise(0).as_ref()).unwrap()
     };
-    let chain = &**of(Pipeline::DiffusionChain);
-    let single = made(&**of(Pipeline::Scdg), 1, true);
-    for (one, chained) in single.iter().zip(&made(chain, 1, true)) {
+    let chained = |steps, skips| made(Pipeline::DiffusionChain, steps, skips);
+    let single = made(Pipeline::Scdg, 1, true);
+    for (one, chained) in single.iter().zip(&chained(1, true)) {
         assert!((one - chained).abs() < 1e-5);
     }
-    assert_ne!(made(chain, 5, true), single);
-    assert_ne!(made(chain, 5, true), made(chain, 5, false));
+    assert_ne!(chained(5, true), single);
+    assert_ne!(chained(5, true), chained(5, false));
 }
 
 #[test]
 fn steps_of_sgd_are_those_of_pytorch() {
     // One code, gradient 1 each: v = 1, 1.5, 1.75; z falls by rate v.
     let autodiff = Device::flex().autodiff();
-    let mut movable = Movable::new([tensors::from_rows(vec![0.0], 1, &autodiff)]);
+    let mut groups = CodeGroups::new([tensors::from_rows(vec![0.0], 1, &autodiff)]);
     let mut optimizer = crate::optimizer::Optimizer::Sgd { momentum: 0.5 }.init();
     for expected in [-0.1, -0.25, -0.425] {
         let mut gradients = GradientsParams::new();
-        gradients.register(movable.codes[0].id, tensors::from_rows(vec![1.0], 1, &Device::flex()));
-        movable = optimizer.step(0.1, movable, gradients);
-        let found = tensors::to_vec(movable.all())[0];
+        gradients.register(groups.codes[0].id, tensors::from_rows(vec![1.0], 1, &Device::flex()));
+        groups = optimizer.step(0.1, groups, gradients);
+        let found = tensors::to_vec(groups.all())[0];
         assert!((found - expected).abs() < 1e-6, "{found} and {expected}");
     }
 }
 
 #[test]
-fn codes_of_latents_start_at_the_mean_the_nearest_cell_or_the_clusters_of_their_class() {
+fn latents_are_initialised_at_the_mean_the_nearest_cell_or_the_clusters_of_their_class() {
     let study = small_study();
     let scdg = small_scdg(&study);
     let scale = 6f32.sqrt();
     let members = study.training_cells().train_per_class();
-    for path in test_paths(&study, &scdg).into_iter().filter(|path| path.space() == Space::Latents) {
-        let start = |start, per_class| {
-            let config = DistillConfig { init: start, per_class, ..DistillConfig::default() };
-            crate::distill::init::codes(&*path, &config).unwrap().values / scale
+    for path in test_paths(&scdg, CHAIN).into_iter().filter(|path| path.space() == Space::Latents) {
+        let initial = |init, per_class| {
+            let config = DistillConfig { init, per_class, ..DistillConfig::default() };
+            config.initial_codes(&*path, 0).unwrap().values / scale
         };
-        let (means, medoids, clusters) = (start(Init::ClassMean, 2), start(Init::Medoid, 1), start(Init::KMeans, 2));
-        assert_eq!(start(Init::KMeans, 1), start(Init::ClassMean, 1));
+        let (means, medoids, clusters) =
+            (initial(Init::ClassMean, 2), initial(Init::Medoid, 1), initial(Init::KMeans, 2));
+        assert_eq!(initial(Init::KMeans, 1), initial(Init::ClassMean, 1));
         for (class, members) in members.iter().enumerate() {
             let latents = study.embeddings_of(members);
             let far = |row: ndarray::ArrayView1<f32>, from: ndarray::ArrayView1<f32>| {

@@ -1,4 +1,4 @@
-//! A distilled set from its file, as part of the study that it was distilled on.
+//! Reads a distilled set from its .h5ad file, on the study that it was distilled from.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use polars::prelude::DataFrame;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::as_cells::MARKER;
 use super::distillation::Distillation;
-use super::{DistillError, DistillHistory, Distilled, Pipeline};
+use super::write::MARKER;
 use crate::cells::{H5ad, read_recipe};
+use crate::distill::{DistillError, DistillHistory, Distilled, Pipeline};
 use crate::study::Study;
 
 impl Distilled {
@@ -69,7 +69,7 @@ impl Distilled {
         let marker_fraction = recipe["marker_fraction"].as_f64();
         // Cells may have a column of that name of their own.
         let markers = match marker_fraction {
-            Some(share) if share < 1.0 => markers(cells.var()).map_err(fail)?,
+            Some(fraction) if fraction < 1.0 => markers(cells.var()).map_err(fail)?,
             _ => None,
         };
         let pipeline: Pipeline = part(&recipe, "pipeline").map_err(fail)?;
@@ -80,6 +80,7 @@ impl Distilled {
             objective: recipe["objective"].as_str().unwrap_or("unknown").to_owned(),
             short_name: short_name(pipeline, recipe["method"].as_str().unwrap_or_default()),
             config: part(&recipe, "distillation").map_err(fail)?,
+            denoising: part(&recipe, "denoising").map_err(fail)?,
             learning_rate: recipe["learning_rate"].as_f64(),
             labels,
             history: DistillHistory {
@@ -165,8 +166,8 @@ mod tests {
         let (obs, provenance) = (cells.obs().clone(), cells.provenance().clone());
         let cells = Cells::log_normalized(parts.0, parts.1, parts.2, obs, var, provenance).unwrap();
         let study = cells.study("cell_type").foundation_epochs(1).run().unwrap();
-        let distil = |shares: &[f64]| {
-            let opened = study.distill_expression(RidgeSurrogates::default()).steps(1).marker_fractions(shares);
+        let distil = |fractions: &[f64]| {
+            let opened = study.distill_expression(RidgeSurrogates::default()).steps(1).marker_fractions(fractions);
             let (set, path) = (opened.run().unwrap(), folder.path().join("set.h5ad"));
             set.write_h5ad(&path).unwrap();
             (set.markers().map(<[bool]>::to_vec), Distilled::read_h5ad(&path, &study).unwrap())

@@ -1,4 +1,4 @@
-//! A distilled set as cells, and as an .h5ad file that explains itself.
+//! A distilled set as cells, and as an .h5ad file with its recipe.
 
 use std::path::Path;
 
@@ -6,20 +6,20 @@ use polars::prelude::{Column, DataFrame};
 use serde_json::json;
 
 use super::Distilled;
-use crate::cells::{Cells, Expression, H5adContents, LogNormalized, Obsm, Provenance, write_h5ad};
+use crate::cells::{Cells, H5adContents, LogNormalized, Obsm, Provenance, write_h5ad};
 
 /// Column of var that says which genes are markers.
-pub(super) const MARKER: &str = "marker";
+pub(in crate::distill) const MARKER: &str = "marker";
 
 impl Distilled {
-    /// The synthetic cells as cells, named after their class ("acinar 1"), with the class in the label column of obs, and each
-    /// of the columns that classes combine; markers in var, where not all genes count.
+    /// The synthetic cells as [`Cells`], named after their class ("acinar 1"). `obs` has the class in the label column, and each
+    /// of the columns that a joint label combines; `var` has the markers, where not all genes count.
     ///
     /// # Errors
     /// When a value is not finite, or polars refuses the labels.
     pub fn cells(&self) -> crate::Result<Cells<LogNormalized>> {
         let study = self.study();
-        let expression = Expression::from_array(self.expression())?;
+        let expression = self.sparse_expression()?;
         let classes = study.classes();
         let mut made = vec![0; classes.len()];
         let (mut names, mut labels) = (Vec::new(), Vec::new());

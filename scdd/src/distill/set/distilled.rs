@@ -1,13 +1,13 @@
 //! The distilled set: synthetic cells with their labels, and the recipe that made them.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ndarray::Array2;
 
 use super::distillation::Distillation;
-use super::markers::mask_expression;
-use crate::cells::Expression;
+use crate::cells::{CellsError, Expression};
+use crate::distill::markers::mask_expression;
 use crate::foundation::Foundation;
 use crate::study::ModelInput;
 
@@ -20,6 +20,8 @@ pub struct Distilled {
 struct Parts {
     made: Distillation,
     expression: Array2<f32>,
+    /// The same without zeros, made when it is first asked for.
+    sparse: OnceLock<Expression>,
     markers: Option<Vec<bool>>,
 }
 
@@ -38,13 +40,22 @@ impl Deref for Distilled {
 }
 
 impl Distilled {
-    pub(super) fn new(made: Distillation, expression: Array2<f32>, markers: Option<Vec<bool>>) -> Self {
-        Self { parts: Arc::new(Parts { made, expression, markers }) }
+    pub(in crate::distill) fn new(made: Distillation, expression: Array2<f32>, markers: Option<Vec<bool>>) -> Self {
+        Self { parts: Arc::new(Parts { made, expression, sparse: OnceLock::new(), markers }) }
     }
 
     /// Expression `[synthetic cells, genes]`, log1p of counts per 1e4, not negative.
     pub fn expression(&self) -> &Array2<f32> {
         &self.parts.expression
+    }
+
+    /// The same in sparse form, converted once.
+    pub(crate) fn sparse_expression(&self) -> Result<Expression, CellsError> {
+        if let Some(sparse) = self.parts.sparse.get() {
+            return Ok(sparse.clone());
+        }
+        let sparse = Expression::from_array(self.expression())?;
+        Ok(self.parts.sparse.get_or_init(|| sparse).clone())
     }
 
     /// Which genes are markers, one of `[genes]` each; None where all genes count. They are chosen on validation cells
@@ -53,8 +64,8 @@ impl Distilled {
         self.parts.markers.as_deref()
     }
 
-    /// What models are trained on: expression `[synthetic cells, genes]` with all genes but the markers masked, and latents of the
-    /// whole expression. Where a model is given more than markers, it learns from differences that are chance.
+    /// The input of models: expression `[synthetic cells, genes]` with all genes but the markers masked, and latents of the
+    /// whole expression. A model that is trained with more than the markers learns from differences that are chance.
     ///
     /// ```
     /// use scdd::prelude::*;
@@ -72,7 +83,7 @@ impl Distilled {
     /// # Errors
     /// When a value is not finite.
     pub fn model_input(&self, foundation: &Foundation) -> crate::Result<ModelInput> {
-        let whole = ModelInput::new(Expression::from_array(self.expression())?).embedded_by(foundation);
+        let whole = ModelInput::new(self.sparse_expression()?).embedded_by(foundation);
         Ok(match self.markers() {
             Some(markers) => whole
                 .with_masked_expression(Expression::from_array(&mask_expression(self.expression().clone(), markers))?),
@@ -80,8 +91,8 @@ impl Distilled {
         })
     }
 
-    /// The same cells with all genes but the markers masked in the expression itself: for handing on, since it says less of the
-    /// cells that it was made of. Models on expression learn the same of it; foundation models see less than of the whole.
+    /// The same cells with all genes but the markers masked in the expression itself, to be published: it tells less about the
+    /// training cells. Models on expression learn the same from it; foundation models learn less than from the whole.
     ///
     /// ```
     /// use scdd::prelude::*;
