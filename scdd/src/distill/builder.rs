@@ -9,9 +9,10 @@ use super::codes::SmallClasses;
 use super::config::DistillConfig;
 use super::init::Init;
 use super::objective::MatchingObjective;
-use super::optimizer::{Optimizer, Steps};
 use super::path::{AnyPath, Calls, ScdgPath};
 use super::selection::{EarlyStopping, ValidationModels};
+use super::steps::Steps;
+use crate::optimizer::Optimizer;
 use crate::progress::Interrupt;
 use crate::study::Study;
 

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::codes::{Codes, SmallClasses, budget};
 use super::error::DistillError;
 use super::init::{self, Init};
-use super::optimizer::{Optimizer, Steps};
 use super::path::GeneratorPath;
 use super::selection::{EarlyStopping, ValidationModels};
+use super::steps::Steps;
 use crate::error::SettingError;
+use crate::optimizer::Optimizer;
 use crate::seed;
 use crate::study::Study;
 

@@ -2,11 +2,11 @@
 
 use ndarray::{Array1, Array2, ArrayView1, Axis, concatenate};
 use rand::seq::index::sample;
+use scdd_learn::kmeans::{kmeans, squared_distance};
 use serde::{Deserialize, Serialize};
 
 use super::codes::Codes;
 use super::error::DistillError;
-use super::kmeans::{distance, kmeans};
 use super::path::{GeneratorPath, Space};
 use crate::seed;
 
@@ -65,7 +65,7 @@ pub(super) fn codes(path: &dyn GeneratorPath, init: Init, budget: &[usize], seed
                 stack(&chosen.iter().map(|&cell| mean_code(path, &[cell])).collect::<Vec<_>>())
             }
             Init::KMeans => {
-                let clusters = kmeans(&study.embeddings_of(members), count, &mut rng);
+                let clusters = kmeans(&study.embeddings_of(members), count, &mut rng).clusters;
                 let mean = |cluster| {
                     let belongs = members.iter().zip(&clusters).filter(|(_, of)| **of == cluster);
                     let cells: Vec<usize> = belongs.map(|(&cell, _)| cell).collect();
@@ -114,7 +114,7 @@ fn mean(rows: impl Iterator<Item = Array1<f32>>) -> Array1<f32> {
 /// Indices of the rows nearest to the mean of all rows, nearest first.
 fn nearest_to_mean(latents: &Array2<f32>, count: usize) -> Vec<usize> {
     let mean = latents.mean_axis(Axis(0)).unwrap_or_default();
-    let far = |row: ArrayView1<f32>| distance(row, mean.view());
+    let far = |row: ArrayView1<f32>| squared_distance(row, mean.view());
     let distances: Vec<f64> = latents.rows().into_iter().map(far).collect();
     let mut order: Vec<usize> = (0..distances.len()).collect();
     order.sort_by(|&a, &b| distances[a].total_cmp(&distances[b]));

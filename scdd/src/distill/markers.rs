@@ -12,9 +12,8 @@ use std::iter::repeat_n;
 
 use burn::tensor::{Device, Tensor};
 use ndarray::{Array2, Axis};
+use scdd_learn::statistics::{group_means, median};
 
-use super::means::group_means;
-use crate::evaluate::median;
 use crate::preprocess::means_and_squares;
 use crate::study::Study;
 use crate::tensors;

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
+use scdd_learn::kmeans::kmeans;
 
 use super::error::DistillError;
-use super::kmeans::kmeans;
 use crate::error::SettingError;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -119,7 +119,7 @@ impl MetacellsBuilder {
         for (class, cells) in classes.iter().enumerate() {
             progress.check_stop()?;
             let mut rng = seed::stream(self.seed, &format!("metacells of class {class}"));
-            let groups = kmeans(&study.embeddings_of(cells), self.max_per_class, &mut rng);
+            let groups = kmeans(&study.embeddings_of(cells), self.max_per_class, &mut rng).clusters;
             of_class.push(OfClass::new(study, cells, &groups));
             progress.step(|| study.classes()[class].clone());
         }

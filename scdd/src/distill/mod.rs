@@ -29,31 +29,29 @@ mod error;
 mod gene_subsets;
 mod history;
 mod init;
-mod kmeans;
 mod markers;
-mod means;
 mod metacells;
 mod objective;
-mod optimizer;
 mod path;
 mod plan;
 mod run;
 mod selection;
 mod set;
+mod steps;
 
+pub use crate::optimizer::Optimizer;
 pub use builder::DistillBuilder;
 pub use codes::SmallClasses;
 pub use config::DistillConfig;
 pub use error::DistillError;
 pub use history::{DistillHistory, RunTried};
 pub use init::Init;
-pub(crate) use kmeans::{distance as squared_distance, kmeans};
 pub use metacells::{Metacells, MetacellsBuilder};
 pub use objective::{
     ClassWeights, CovarianceMatching, DistributionMatching, GradientMatching, KernelMatching, Matching,
     MatchingObjective, Mixture, RidgeSurrogate, RidgeSurrogates, Surrogate, Surrogates, TrajectoryMatching, loops,
 };
-pub use optimizer::{Optimizer, Steps};
 pub use path::{AnyPath, Chain, Denoising, OneCall, Pipeline, SampleBuilder, ScdgPath};
 pub use selection::{EarlyStopping, ValidationModels, ValidationScore};
 pub use set::{Distillation, Distilled, DistilledEmbeddings};
+pub use steps::Steps;

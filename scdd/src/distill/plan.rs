@@ -3,9 +3,10 @@
 use itertools::Itertools;
 
 use super::builder::DistillBuilder;
-use super::optimizer::{Optimizer, Steps};
 use super::path::AnyPath;
 use super::selection::EarlyStopping;
+use super::steps::Steps;
+use crate::optimizer::Optimizer;
 use crate::plan::Plan;
 use crate::study::Study;
 use crate::text::{count, grouped};

@@ -11,12 +11,12 @@ use super::engine::{Made, Run, checkpoint};
 use super::error::DistillError;
 use super::history::DistillHistory;
 use super::init::Init;
-use super::optimizer::Optimizer;
 use super::path::{AnyPath, GeneratorPath};
 use super::selection::ValidationScore;
 use super::selection::candidates::{Candidate, best_of, diverged};
 use super::selection::validation::Validation;
 use super::set::{Distillation, Distilled, DistilledEmbeddings};
+use crate::optimizer::Optimizer;
 use crate::progress::Progress;
 
 impl<Set, P: Clone + Into<AnyPath>> DistillBuilder<Set, P> {

@@ -32,11 +32,11 @@ use super::error::DistillError;
 use super::history::DistillHistory;
 use super::markers::{Markers, best_markers};
 use super::objective::{MatchingObjective, class_rows};
-use super::optimizer::Steps;
 use super::path::GeneratorPath;
 use super::selection::early_stopping::EarlyStopper;
 use super::selection::score::ValidationScorer;
 use super::selection::validation::{Validation, ValidationScore};
+use super::steps::Steps;
 use crate::progress::{Interrupt, Progress};
 use crate::tensors;
 

@@ -12,11 +12,11 @@ use crate::distill::codes::Codes;
 use crate::distill::config::DistillConfig;
 use crate::distill::error::DistillError;
 use crate::distill::markers::{Markers, best_markers, mask};
-use crate::distill::means::group_means;
 use crate::distill::objective::{Matching, MatchingObjective};
 use crate::distill::path::GeneratorPath;
 use crate::error::SettingError;
 use crate::{seed, tensors};
+use scdd_learn::statistics::group_means;
 
 /// An objective with the training cells that it draws its batches from.
 pub(super) struct ObjectiveStep<'a> {

@@ -263,7 +263,7 @@ fn steps_of_sgd_are_those_of_pytorch() {
     // One code, gradient 1 each: v = 1, 1.5, 1.75; z falls by rate v.
     let autodiff = Device::flex().autodiff();
     let mut groups = CodeGroups::new([tensors::from_rows(vec![0.0], 1, &autodiff)]);
-    let mut optimizer = crate::distill::Optimizer::Sgd { momentum: 0.5 }.init();
+    let mut optimizer = crate::optimizer::Optimizer::Sgd { momentum: 0.5 }.init();
     for expected in [-0.1, -0.25, -0.425] {
         let mut gradients = GradientsParams::new();
         gradients.register(groups.codes[0].id, tensors::from_rows(vec![1.0], 1, &Device::flex()));

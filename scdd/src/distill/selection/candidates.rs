@@ -4,7 +4,7 @@ use super::validation::ValidationScore;
 use crate::Error;
 use crate::distill::error::DistillError;
 use crate::distill::history::{DistillHistory, RunTried};
-use crate::evaluate::EvaluateError;
+use crate::error::LearnError;
 use crate::progress::Interrupt;
 
 /// In what the runs of one distillation differ.
@@ -75,6 +75,6 @@ pub(in crate::distill) fn diverged(problem: &Error) -> bool {
     matches!(
         problem,
         Error::Distill(DistillError::Diverged { .. } | DistillError::Gradient { .. })
-            | Error::Evaluate(EvaluateError::NotFinite { .. } | EvaluateError::Diverged { .. })
+            | Error::Learn(LearnError::NotFinite { .. } | LearnError::Diverged { .. })
     )
 }

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::distill::error::DistillError;
 use crate::distill::gene_subsets::GeneSubsets;
 use crate::distill::objective::{RidgeSurrogate, SHARPNESS};
-use crate::evaluate::{Protocol, Scores, largest, train_heads};
 use crate::study::Study;
 use crate::{seed, tensors};
+use scdd_learn::metrics::{Scores, argmax};
+use scdd_learn::softmax_regression::{Protocol, train_heads};
 
 /// Networks whose scores are averaged (our choice): their order of cells and initial weights are random.
 const NETWORKS: usize = 3;
@@ -159,7 +160,7 @@ impl Validation {
     /// The score of one surrogate.
     fn score_outputs(&self, outputs: Tensor<2>) -> crate::Result<ValidationScore> {
         let probabilities = tensors::array(softmax(outputs * SHARPNESS, 1));
-        self.score_predictions(&largest(&probabilities), &probabilities)
+        self.score_predictions(&argmax(&probabilities), &probabilities)
     }
 
     /// The score of one model.

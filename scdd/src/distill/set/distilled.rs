@@ -8,8 +8,8 @@ use ndarray::Array2;
 use super::distillation::Distillation;
 use crate::cells::{CellsError, Expression};
 use crate::distill::markers::mask_expression;
-use crate::evaluate::ModelInput;
 use crate::foundation::Foundation;
+use crate::study::ModelInput;
 
 /// Synthetic cells of each class; has the methods of [`Distillation`]. Cheap to clone.
 #[derive(Clone)]
@@ -83,11 +83,10 @@ impl Distilled {
     /// # Errors
     /// When a value is not finite.
     pub fn model_input(&self, foundation: &Foundation) -> crate::Result<ModelInput> {
-        let whole = ModelInput::new(self.sparse_expression()?).seen_through(foundation);
+        let whole = ModelInput::new(self.sparse_expression()?).embedded_by(foundation);
         Ok(match self.markers() {
-            Some(markers) => {
-                whole.showing(Expression::from_array(&mask_expression(self.expression().clone(), markers))?)
-            }
+            Some(markers) => whole
+                .with_masked_expression(Expression::from_array(&mask_expression(self.expression().clone(), markers))?),
             None => whole,
         })
     }
