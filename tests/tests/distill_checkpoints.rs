@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use scdd::distill::{DistillBuilder, Steps};
+use scdd::distill::{DistillBuilder, StepOrder};
 use scdd::foundation::{NetworkConfig, PretrainingConfig};
 use scdd::ndarray::Array2;
 use scdd::prelude::*;
@@ -96,7 +96,7 @@ fn a_killed_distillation_goes_on_to_the_same_set() {
     // Expression as codes, class by class: other codes and optimiser states than above.
     let builder = || {
         let builder = study.distill_expression(GradientMatching::default()).per_class(2).steps(STEPS);
-        builder.step_order(Steps::PerClass).optimizer(Optimizer::Sgd { momentum: 0.5 }).early_stopping(8, 1_000_000)
+        builder.step_order(StepOrder::PerClass).optimizer(Optimizer::Sgd { momentum: 0.5 }).early_stopping(8, 1_000_000)
     };
     if let Some(folder) = std::env::var_os(CHILD) {
         builder().checkpoints(folder).run().unwrap();
