@@ -16,20 +16,21 @@ pub struct Run {
     /// Columns of obs that hold classes, each studied by itself, of files that name none.
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     label: Vec<String>,
-    /// A table of Yu et al. 2025, 2 to 7: sets budgets, methods and models.
+    /// A table of Yu et al. 2025, 2 to 7 (or II to VII): sets budgets, methods and models.
     #[arg(long, conflicts_with_all = ["figure", "methods", "models", "per_class"])]
-    table: Option<usize>,
+    table: Option<String>,
     /// A figure of Yu et al. 2025: 4, the size of the head.
     #[arg(long, conflicts_with_all = ["methods", "models", "per_class"])]
-    figure: Option<usize>,
+    figure: Option<String>,
     /// Budgets in cells per class.
     #[arg(long, value_delimiter = ',', value_name = "CELLS", default_value = "1")]
     per_class: Vec<usize>,
-    /// Methods by name, or "all", "paper", "baselines". A name may be written without punctuation: scdd+scdg-dc.
-    #[arg(long, value_delimiter = ',', value_name = "METHOD", default_value = "all")]
+    /// Methods by the names that tables print, with commas between them, or "all", "paper", "baselines". Case, spaces and
+    /// punctuation don't matter: scdd+scdg-dc.
+    #[arg(long, value_name = "METHODS", default_value = "all")]
     methods: Vec<String>,
-    /// Models that are trained on each set, by name, or "all".
-    #[arg(long, value_delimiter = ',', value_name = "MODEL", default_value = "all")]
+    /// Models that are trained on each set, by name, or "all", "unseen" (all but the linear head).
+    #[arg(long, value_name = "MODELS", default_value = "all")]
     models: Vec<String>,
     /// How many seeds, from 1 on; each is a split, foundation model, set and network of its own.
     #[arg(long, default_value_t = 1)]
@@ -103,7 +104,7 @@ impl Run {
         }
         let seeds = if self.only_seeds.is_empty() { (1..=self.seeds).collect() } else { self.only_seeds.clone() };
         grid = grid.seed_numbers(seeds);
-        grid = match (self.table, self.figure) {
+        grid = match (&self.table, &self.figure) {
             (Some(table), _) => grid.table(table).map_err(scdd::Error::from)?,
             (None, Some(figure)) => grid.figure(figure).map_err(scdd::Error::from)?,
             (None, None) => {
@@ -188,9 +189,9 @@ pub struct Report {
     /// One method beside every other one, as a table of Markdown: what each choice is worth.
     #[arg(long, value_name = "METHOD", conflicts_with_all = ["compare", "out", "markdown", "json"])]
     beside: Option<String>,
-    /// Compares macro-F1 in the place of accuracy.
-    #[arg(long, requires = "compare")]
-    macro_f1: bool,
+    /// What is compared: accuracy, macro-F1, balanced accuracy, recall of rare classes.
+    #[arg(long, value_name = "MEASURE", requires = "compare", default_value = "accuracy")]
+    measure: String,
     /// Rows as lines of JSON: the comparison's, or all.
     #[arg(long)]
     json: bool,
@@ -200,12 +201,14 @@ impl Report {
     pub fn run(&self) -> Outcome {
         let results = BenchmarkResults::read(&self.file)?;
         if let Some([method, other]) = self.compare.as_deref() {
-            return self.compared(&results, method, other);
+            let [method, other] = [method, other].map(|name| results.method_named(name).map_err(scdd::Error::from));
+            return self.compared(&results, &method?, &other?);
         }
         if let Some(method) = &self.beside {
-            let table = results.beside(method);
+            let method = results.method_named(method).map_err(scdd::Error::from)?;
+            let table = results.beside(&method);
             if table.is_empty() {
-                return Err(format!("no rows to compare '{method}' with; {}", methods_of(&results)).into());
+                return Err(format!("no rows to compare '{method}' with; the file has those of no other method").into());
             }
             print!("{table}");
             return Ok(());
@@ -229,10 +232,12 @@ impl Report {
     }
 
     fn compared(&self, results: &BenchmarkResults, method: &str, other: &str) -> Outcome {
-        let measure = if self.macro_f1 { Measure::MacroF1 } else { Measure::Accuracy };
+        let measure = Measure::named(&self.measure).map_err(scdd::Error::from)?;
         let pairs = results.paired(method, other, measure);
         if pairs.is_empty() {
-            return Err(format!("no seed has scores of '{method}' and '{other}'; {}", methods_of(results)).into());
+            return Err(
+                format!("no seed has scores of both '{method}' and '{other}'; run both with the same seeds").into()
+            );
         }
         for paired in pairs {
             if self.json {
@@ -257,10 +262,54 @@ impl Report {
     }
 }
 
-/// The names that can be asked for.
-fn methods_of(results: &BenchmarkResults) -> String {
-    let mut names: Vec<&str> = results.rows().iter().map(|row| row.method.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    format!("methods are {}", names.join("; "))
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use scdd::benchmark::{all_methods, methods_named, models_named};
+    use scdd::evaluate::all_models;
+
+    use super::Run;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        run: Run,
+    }
+
+    /// The option's values as the command line gives them.
+    fn parsed(option: &str, values: &[String]) -> Run {
+        let options = values.iter().flat_map(|value| [option.to_owned(), value.clone()]);
+        let line = ["benchmark", "cells.h5ad"].map(str::to_owned).into_iter().chain(options);
+        Line::try_parse_from(line).unwrap().run
+    }
+
+    #[test]
+    fn names_that_are_printed_can_be_pasted_into_an_option() {
+        let methods: Vec<String> = all_methods().iter().map(|method| method.name().to_owned()).collect();
+        let models: Vec<String> = all_models().iter().map(|model| model.name()).collect();
+        let found_methods = |values: &[String]| -> Vec<String> {
+            let run = parsed("--methods", values);
+            methods_named(&run.methods).unwrap().iter().map(|method| method.name().to_owned()).collect()
+        };
+        let found_models = |values: &[String]| -> Vec<String> {
+            models_named(&parsed("--models", values).models).unwrap().iter().map(|model| model.name()).collect()
+        };
+        for (names, found) in
+            [(&methods, &found_methods as &dyn Fn(&[String]) -> Vec<String>), (&models, &found_models)]
+        {
+            assert!(names.len() > 5);
+            names.iter().map(std::slice::from_ref).for_each(|name| assert_eq!(found(name), name));
+            [",", ", "].into_iter().for_each(|separator| assert_eq!(found(&[names.join(separator)]), *names));
+            assert_eq!(found(names), *names);
+        }
+        assert_eq!(found_methods(&["scDD+SCDG, DC".to_owned()]), ["scDD+SCDG, DC"]);
+    }
+
+    #[test]
+    fn tables_are_accepted_by_number_and_name() {
+        for (name, table) in [("7", 7), ("VII", 7), ("table 2", 2)] {
+            let run = parsed("--table", &[name.to_owned()]);
+            assert!(scdd::benchmark().table(run.table.unwrap()).is_ok(), "{table}");
+        }
+    }
 }

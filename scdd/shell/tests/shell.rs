@@ -132,6 +132,9 @@ fn cells_are_shown_prepared_embedded_distilled_and_evaluated() {
 #[test]
 fn a_benchmark_is_split_joined_compared_and_shown() {
     let place = Place::new();
+    let printed = ["--methods", "scDD+SCDG, DC", "--models", "linear head, MLP", "--plan"];
+    let plan = place.run_with(&[&["benchmark", "cells.h5ad", "--label", "cell_type"][..], &printed].concat());
+    assert!(String::from_utf8_lossy(&plan.stderr).contains("1 method, 2 models"));
     let grid = "benchmark cells.h5ad=cell_type,batch --methods class-mean,random-cells --models nearest-neighbours \
                 --seeds 2 --min-genes 5 --foundation-epochs 1";
     let plan = place.run(&format!("{grid} --plan"));
@@ -165,7 +168,7 @@ fn a_benchmark_is_split_joined_compared_and_shown() {
     let beside = String::from_utf8(place.run_with(&beside).stdout).unwrap();
     assert!(beside.contains("| random cells | 1 | "), "{beside}");
     let (code, said) = place.fails("report joined.jsonl --beside DC");
-    assert!(code == 1 && said.contains("methods are class mean; random cells"), "{code} {said}");
+    assert!(code == 1 && said.contains("no method 'DC'; there are class mean; random cells"), "{code} {said}");
     assert!(place.done("report joined.jsonl").contains("class mean"));
 }
 
@@ -186,7 +189,7 @@ fn what_goes_wrong_is_one_line_with_its_mend_and_a_code() {
         1,
         "no method 'scVI'; there are all training cells",
     );
-    one_line("benchmark cells.h5ad --label cell_type --table 9", 1, "2, 3, 4, 5, 6 or 7");
+    one_line("benchmark cells.h5ad --label cell_type --table 9", 1, "there are table 2; table 3; table 4");
     one_line("benchmark cells.h5ad --label cell_type --shard 3/2", 2, "from 1/N to N/N");
     one_line("distill cells.h5ad --label tissue --min-genes 5 --out x.h5ad", 1, "tissue");
     let markers =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use itertools::Itertools;
 
-use super::{BenchmarkRow, Measure, Sheet, journal};
+use super::{BenchmarkError, BenchmarkRow, Measure, Sheet, journal, names};
 use crate::text::count;
 
 /// Rows of a benchmark. Cheap to clone.
@@ -47,6 +47,15 @@ impl BenchmarkResults {
     /// The rows.
     pub fn rows(&self) -> &[BenchmarkRow] {
         &self.rows
+    }
+
+    /// The name of a method that has rows; case, spaces and punctuation don't matter.
+    ///
+    /// # Errors
+    /// When no row is of such a method; the error lists those that there are.
+    pub fn method_named(&self, name: &str) -> Result<String, BenchmarkError> {
+        let known: Vec<String> = self.rows.iter().map(|row| row.method.clone()).unique().collect();
+        Ok(known[names::find("method", name, &known)?].clone())
     }
 
     /// One table for each data set and label: methods by models, mean and deviation over seeds, with the best and the second
