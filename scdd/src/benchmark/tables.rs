@@ -2,9 +2,8 @@
 
 use super::method::{Method, all_methods};
 use super::names;
-use super::recipe::{Objective, Recipe};
+use super::recipe::{Matched, Matching, Objective};
 use super::{Benchmark, BenchmarkError};
-use crate::distill::Pipeline;
 use crate::error::SettingError;
 use crate::evaluate::all_models;
 
@@ -84,7 +83,7 @@ pub(super) fn training_curve_methods() -> Vec<Method> {
     let points = [false, true].into_iter().flat_map(|unfrozen| STEPS.into_iter().map(move |steps| (unfrozen, steps)));
     let method = |(unfrozen, steps)| {
         let objective = Objective::Gradient { hidden: Vec::new(), unfrozen };
-        Method::of_recipe(Recipe::new(Pipeline::Scdg, objective).steps(steps))
+        Method::of_recipe(Matching::new(Matched::Scdg, objective).steps(steps))
     };
     points.map(method).collect()
 }
@@ -93,7 +92,7 @@ pub(super) fn training_curve_methods() -> Vec<Method> {
 pub(super) fn head_size_methods() -> Vec<Method> {
     let hidden = [Vec::new()].into_iter().chain(HEADS.map(|width| vec![width]));
     let method =
-        |hidden| Method::of_recipe(Recipe::new(Pipeline::Scdg, Objective::Gradient { hidden, unfrozen: false }));
+        |hidden| Method::of_recipe(Matching::new(Matched::Scdg, Objective::Gradient { hidden, unfrozen: false }));
     hidden.map(method).collect()
 }
 
