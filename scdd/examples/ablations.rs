@@ -175,6 +175,6 @@ fn main() -> Result<()> {
     eprintln!("{}", grid.plan()?);
     let results = grid.run()?;
     println!("{}", results.page(&format!("cargo run --example ablations -- {}", arguments.join(" "))));
-    println!("\n## Beside the default\n\n{}", results.beside(DEFAULT));
+    println!("\n## Compared with the default\n\n{}", results.compare(DEFAULT));
     Ok(())
 }

@@ -35,7 +35,7 @@ pub struct Run {
     /// How many seeds, from 1 on; each is a split, foundation model, set and network of its own.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
-    /// These seeds in their place.
+    /// These seeds and no others.
     #[arg(long, value_delimiter = ',', value_name = "SEED", conflicts_with = "seeds")]
     only_seeds: Vec<u64>,
     /// The file that gets a line of JSON for each row as it comes. A killed run goes on from there.
@@ -44,7 +44,7 @@ pub struct Run {
     /// Part I of N, from 1/N to N/N; `scdd merge` joins their files.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     shard: Option<(usize, usize)>,
-    /// Networks that a row is the mean of.
+    /// Networks that scores are the mean of.
     #[arg(long, default_value_t = 1)]
     networks: usize,
     /// Steps of every distillation; the methods' own.
@@ -173,22 +173,19 @@ pub struct Report {
     /// A copy of plotly.js for that page (package_data/plotly.min.js of the Python package plotly): figures can be zoomed.
     #[arg(long, value_name = "FILE", requires = "out")]
     plotly: Option<PathBuf>,
-    /// Writes a page of Markdown: what the paper claims beside what the rows say, and every table.
+    /// Writes a page of Markdown: the paper's claims with these results, and every table.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// What that page says that it was made by.
+    /// The command that the page names as its source.
     #[arg(
         long,
         value_name = "COMMAND",
         default_value = "scdd benchmark ... ; scdd report rows.jsonl --markdown docs/results.md"
     )]
     made_by: String,
-    /// Compares two methods, paired over seeds.
-    #[arg(long, num_args = 2, value_names = ["METHOD", "OTHER"])]
+    /// Compares two methods, paired over seeds; or one method with all others, as a table in Markdown.
+    #[arg(long, num_args = 1..=2, value_names = ["METHOD", "OTHER"], conflicts_with_all = ["out", "markdown"])]
     compare: Option<Vec<String>>,
-    /// One method beside every other one, as a table of Markdown: what each choice is worth.
-    #[arg(long, value_name = "METHOD", conflicts_with_all = ["compare", "out", "markdown", "json"])]
-    beside: Option<String>,
     /// What is compared: accuracy, macro-F1, balanced accuracy, recall of rare classes.
     #[arg(long, value_name = "MEASURE", requires = "compare", default_value = "accuracy")]
     measure: String,
@@ -200,18 +197,13 @@ pub struct Report {
 impl Report {
     pub fn run(&self) -> Outcome {
         let results = BenchmarkResults::read(&self.file)?;
-        if let Some([method, other]) = self.compare.as_deref() {
-            let [method, other] = [method, other].map(|name| results.method_named(name).map_err(scdd::Error::from));
-            return self.compared(&results, &method?, &other?);
-        }
-        if let Some(method) = &self.beside {
-            let method = results.method_named(method).map_err(scdd::Error::from)?;
-            let table = results.beside(&method);
-            if table.is_empty() {
-                return Err(format!("no rows to compare '{method}' with; the file has those of no other method").into());
-            }
-            print!("{table}");
-            return Ok(());
+        if let Some(names) = &self.compare {
+            let methods = names.iter().map(|name| results.method_named(name));
+            let methods = methods.collect::<Result<Vec<String>, _>>().map_err(scdd::Error::from)?;
+            return match &methods[..] {
+                [method, other] => self.compare_two(&results, method, other),
+                _ => compare_with_all(&results, &methods[0]),
+            };
         }
         if let Some(path) = &self.out {
             results.write_html(path, self.plotly.as_deref())?;
@@ -231,7 +223,7 @@ impl Report {
         Ok(())
     }
 
-    fn compared(&self, results: &BenchmarkResults, method: &str, other: &str) -> Outcome {
+    fn compare_two(&self, results: &BenchmarkResults, method: &str, other: &str) -> Outcome {
         let measure = Measure::named(&self.measure).map_err(scdd::Error::from)?;
         let pairs = results.paired(method, other, measure);
         if pairs.is_empty() {
@@ -248,7 +240,7 @@ impl Report {
                 |of: Option<(f64, f64)>| of.map_or("-".to_owned(), |(low, high)| format!("{low:+.4} to {high:+.4}"));
             let budget = paired.per_class.map_or("all cells".to_owned(), |count| format!("{count} per class"));
             println!(
-                "{}, {}, {budget}, {}: {:+.4} over {} seeds; 95% {}; allowing for splits that share cells {}",
+                "{}, {}, {budget}, {}: {:+.4} over {} seeds; 95% {}; corrected for common training cells {}",
                 paired.file,
                 paired.label,
                 paired.model,
@@ -260,6 +252,15 @@ impl Report {
         }
         Ok(())
     }
+}
+
+fn compare_with_all(results: &BenchmarkResults, method: &str) -> Outcome {
+    let table = results.compare(method);
+    if table.is_empty() {
+        return Err(format!("no rows to compare '{method}' with; the file has no seed of another method").into());
+    }
+    print!("{table}");
+    Ok(())
 }
 
 #[cfg(test)]

@@ -164,10 +164,10 @@ fn a_benchmark_is_split_joined_compared_and_shown() {
     let compared = String::from_utf8(place.run_with(&compare).stdout).unwrap();
     let compared: Vec<serde_json::Value> = compared.lines().map(json).collect();
     assert_eq!((compared.len(), &compared[0]["seeds"]), (2, &2.into()));
-    let beside = ["report", "joined.jsonl", "--beside", "class mean"];
-    let beside = String::from_utf8(place.run_with(&beside).stdout).unwrap();
-    assert!(beside.contains("| random cells | 1 | "), "{beside}");
-    let (code, said) = place.fails("report joined.jsonl --beside DC");
+    let against_all = ["report", "joined.jsonl", "--compare", "class mean"];
+    let against_all = String::from_utf8(place.run_with(&against_all).stdout).unwrap();
+    assert!(against_all.contains("| random cells | 1 | "), "{against_all}");
+    let (code, said) = place.fails("report joined.jsonl --compare DC");
     assert!(code == 1 && said.contains("no method 'DC'; there are class mean; random cells"), "{code} {said}");
     assert!(place.done("report joined.jsonl").contains("class mean"));
 }

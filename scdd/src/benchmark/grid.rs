@@ -6,8 +6,8 @@ use std::sync::Arc;
 use itertools::Itertools;
 
 use super::names;
+use super::report::{LINEAR_HEAD, MEAN_OF_UNSEEN};
 use super::settings::Settings;
-use super::sheet::{SEEN, UNSEEN};
 use super::source::{Origin, Source, name_of};
 use super::{BenchmarkError, Method, all_methods, methods_named};
 use crate::cells::{Cells, LogNormalized};
@@ -240,11 +240,11 @@ pub fn models_named<S: AsRef<str>>(
     names: impl IntoIterator<Item = S>,
 ) -> Result<Vec<Arc<dyn EvaluationModel>>, BenchmarkError> {
     let models = all_models();
-    let unseen: Vec<usize> = (0..models.len()).filter(|&model| models[model].name() != SEEN).collect();
+    let unseen: Vec<usize> = (0..models.len()).filter(|&model| models[model].name() != LINEAR_HEAD).collect();
     let mut known: Vec<(String, Vec<usize>)> =
         models.iter().enumerate().map(|(number, model)| (model.name(), vec![number])).collect();
     known.push(("all".to_owned(), (0..models.len()).collect()));
-    known.extend(["unseen", UNSEEN].map(|name| (name.to_owned(), unseen.clone())));
+    known.extend(["unseen", MEAN_OF_UNSEEN].map(|name| (name.to_owned(), unseen.clone())));
     let found = names::find_all("model", names, &known.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())?;
     let numbers = found.into_iter().flat_map(|position| known[position].1.iter().copied()).unique();
     Ok(numbers.map(|number| models[number].clone()).collect())
