@@ -51,7 +51,8 @@ thread_local! {
 /// Serves the kernel until it is gone. `socket` is an open file descriptor that belongs to this call.
 #[unsafe(no_mangle)]
 pub extern "C" fn scdd_child_main(socket: c_int) -> c_int {
-    // Safety: the kernel gave it to this process for this.
+    // SAFETY: the descriptor is open and nobody else closes it: the kernel opened it for this process, and hands its number
+    // to this function alone.
     let mut commands = unsafe { File::from_raw_fd(socket) };
     let Ok(answers) = commands.try_clone() else { return 1 };
     let (send, receive) = channel();
@@ -71,6 +72,7 @@ pub extern "C" fn scdd_child_main(socket: c_int) -> c_int {
     unsafe extern "C" {
         fn _exit(code: c_int) -> !;
     }
+    // SAFETY: it takes a number, may be called from any thread, and runs no code of this process.
     unsafe { _exit(0) }
 }
 
@@ -85,9 +87,11 @@ fn flush_often() {
 
 /// Calls a function of the library without arguments, if there is one of this name.
 fn call(name: &CStr) {
+    // SAFETY: `name` ends with a zero byte and outlives the call; RTLD_DEFAULT is the loader's own handle.
     let found = unsafe { dlsym(RTLD_DEFAULT, name.as_ptr()) };
     if !found.is_null() {
-        // Safety: the library exports functions of these names as `extern "C" fn()`.
+        // SAFETY: not null, so a function; the names that callers give are exported by `scdd/src/progress/stop.rs` as
+        // `extern "C" fn()`, and objects of the library are never unloaded.
         unsafe { std::mem::transmute::<*mut c_void, extern "C" fn()>(found)() };
     }
 }
@@ -127,8 +131,11 @@ fn serve(commands: &Receiver<Vec<String>>, mut answers: File) {
 
 fn load(path: &str) -> Result<*mut c_void, String> {
     let path = CString::new(path).map_err(|error| error.to_string())?;
+    // SAFETY: `path` ends with a zero byte and outlives the call. Initialisers of the object run: the kernel had it
+    // compiled from a cell, whose author may run any code here.
     let loaded = unsafe { dlopen(path.as_ptr(), RTLD_NOW | RTLD_GLOBAL) };
     if loaded.is_null() {
+        // SAFETY: a call of the loader failed on this thread, so there is a text; it is copied before another call.
         return Err(unsafe { CStr::from_ptr(dlerror()) }.to_string_lossy().into_owned());
     }
     Ok(loaded)
@@ -140,12 +147,14 @@ fn run(path: &str, symbol: &str, unnameable: &[usize]) -> Vec<String> {
     let started = Instant::now();
     let entry = load(path).and_then(|cell| {
         let name = CString::new(symbol).map_err(|error| error.to_string())?;
+        // SAFETY: `cell` is a handle from dlopen that is never closed; `name` ends with a zero byte and outlives the call.
         let entry = unsafe { dlsym(cell, name.as_ptr()) };
         if entry.is_null() { Err(format!("found no {symbol} in {path}")) } else { Ok(entry) }
     });
     say("load", started.elapsed().as_micros().to_string());
     let entry = match entry {
-        // Safety: the kernel wrote the cell, with this function in it.
+        // SAFETY: not null, so the function that the kernel wrote into the cell under this symbol, with this signature; the
+        // object is never unloaded.
         Ok(entry) => unsafe { std::mem::transmute::<*mut c_void, extern "C" fn()>(entry) },
         Err(why) => {
             say("state", "not loaded".to_owned());
@@ -165,6 +174,7 @@ fn run(path: &str, symbol: &str, unnameable: &[usize]) -> Vec<String> {
     RUNNING.store(false, Ordering::Relaxed);
     let _ = std::io::stdout().flush();
     let _ = std::io::stderr().flush();
+    // SAFETY: null stands for all of C's output streams.
     unsafe { fflush(std::ptr::null_mut()) };
     match end {
         Some(End::Done) => say("state", "done".to_owned()),

@@ -6,6 +6,9 @@
 //! Display, Debug and nothing for a type that isn't known here ([`show`]).
 #![feature(specialization, try_trait_v2)]
 #![allow(incomplete_features)]
+// The workspace's lints, which reach its members only.
+#![warn(missing_docs, clippy::all)]
+#![deny(unused_must_use, clippy::undocumented_unsafe_blocks)]
 
 mod child;
 pub mod flow;

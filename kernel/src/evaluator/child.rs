@@ -47,7 +47,7 @@ pub fn main() -> ! {
     let library = std::env::var_os(LIBRARY).unwrap_or_default();
     let socket = std::env::var(SOCKET).ok().and_then(|number| number.parse::<c_int>().ok()).unwrap_or(-1);
     for name in [LIBRARY, SOCKET, LOADER_PATH] {
-        // Safety: no thread has been started yet.
+        // SAFETY: `main` calls this before it starts any thread, so nobody reads the environment meanwhile.
         unsafe { std::env::remove_var(name) };
     }
     let code = match serve(&library, socket) {
@@ -62,7 +62,8 @@ pub fn main() -> ! {
 
 fn serve(library: &OsString, socket: c_int) -> Result<c_int> {
     let path = CString::new(library.as_bytes())?;
-    // Safety: plain calls of the loader; the function is the one that `kernel/cell` exports.
+    // SAFETY: names end with a zero byte and outlive the calls; after a failure dlerror has a text on this thread. The object
+    // is the one that `prepare` compiled of `kernel/cell`, which exports a function of this signature and is never unloaded.
     unsafe {
         let found = libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL);
         if found.is_null() {
@@ -126,7 +127,7 @@ impl Child {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        // Safety: fcntl is allowed between fork and exec.
+        // SAFETY: between fork and exec the closure calls fcntl alone, which is async-signal-safe, and allocates nothing.
         unsafe {
             command.pre_exec(move || {
                 // Inherited, unlike all else.
@@ -142,7 +143,8 @@ impl Child {
         stop.process.store(process.id() as i32, Ordering::SeqCst);
         for pipe in [process.stdout.as_ref().map(AsRawFd::as_raw_fd), process.stderr.as_ref().map(AsRawFd::as_raw_fd)] {
             let Some(pipe) = pipe else { continue };
-            // Safety: plain settings of an open pipe: never wait for it, and room for what threads print between cells.
+            // Reading never waits, and there is room for what threads print between cells.
+            // SAFETY: `process` keeps the descriptor open; both calls take numbers.
             unsafe {
                 libc::fcntl(pipe, libc::F_SETFL, libc::O_NONBLOCK);
                 #[cfg(target_os = "linux")]
@@ -215,7 +217,7 @@ impl Child {
         let out = self.process.stdout.as_ref().map(AsRawFd::as_raw_fd);
         let err = self.process.stderr.as_ref().map(AsRawFd::as_raw_fd);
         let mut watched = [watch(Some(self.socket.as_raw_fd())), watch(out), watch(err)];
-        // Safety: an array of this length.
+        // SAFETY: the array has this length and outlives the call.
         unsafe { libc::poll(watched.as_mut_ptr(), 3, IDLE) };
         watched[0].revents != 0
     }
@@ -243,7 +245,8 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.stop.process.store(0, Ordering::SeqCst);
         *self.stop.socket.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        // Safety: its own group; it hasn't been waited for by anybody else.
+        // SAFETY: a call that takes numbers. The group is the child's own (`process_group(0)`), and its id isn't anybody else's
+        // before the `wait` below.
         unsafe { libc::kill(-(self.process.id() as i32), libc::SIGKILL) };
         let _ = self.process.wait();
     }

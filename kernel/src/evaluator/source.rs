@@ -151,7 +151,7 @@ pub fn write(
                 &format!("let mut {name}: {of} = unsafe {{ ::scdd_cell::take({name:?}) }};"),
                 Line::Take((*name).clone()),
             );
-            source.made(&format!("::scdd_cell::taken({id}, {name:?}, &raw const {name});"));
+            source.made(&format!("unsafe {{ ::scdd_cell::taken({id}, {name:?}, &raw const {name}) }};"));
             source.variables.push(Variable { name: (*name).clone(), taken: Some((*of).clone()) });
             open.push(id);
         }
@@ -215,7 +215,7 @@ pub fn write(
     for name in &cell.assigned {
         let Some(id) = source.variables.iter().rposition(|variable| variable.name == *name) else { continue };
         if !choices.not_again.contains(&id) {
-            source.line(&format!("::scdd_cell::again({id}, &raw const {name});"), Line::Again(id));
+            source.line(&format!("unsafe {{ ::scdd_cell::again({id}, &raw const {name}) }};"), Line::Again(id));
         }
     }
     source.made("::scdd_cell::finish().await\n");
@@ -243,9 +243,9 @@ impl Source {
         // A cast's type is checked last of all, when all types are known.
         self.line(&format!("{{ let _ = &{name} as &_; }}"), Line::Type(id));
         if local {
-            self.line(&format!("::scdd_cell::place_local({id}, &raw const {name});"), Line::Made);
+            self.line(&format!("unsafe {{ ::scdd_cell::place_local({id}, &raw const {name}) }};"), Line::Made);
         } else {
-            self.line(&format!("::scdd_cell::place({id}, {name:?}, &raw const {name});"), Line::Place(id));
+            self.line(&format!("unsafe {{ ::scdd_cell::place({id}, {name:?}, &raw const {name}) }};"), Line::Place(id));
         }
     }
 

@@ -45,7 +45,8 @@ impl Interrupter for Stop {
                 let _ = wire::write(socket, &["stop".to_owned()]);
             }
         } else if process > 0 {
-            // Safety: the child has a group of its own, so that what it started ends too.
+            // The child has a group of its own, so that what it started ends too.
+            // SAFETY: a call that takes numbers.
             unsafe { libc::kill(-process, libc::SIGKILL) };
         }
     }
