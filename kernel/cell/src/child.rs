@@ -1,4 +1,4 @@
-//! The child: loads cells, runs them one after the other on one thread, and answers how each ended.
+//! Server of the child process: loads cells, runs them one after the other on one thread, and replies how each ended.
 //!
 //! | from the kernel | answer |
 //! |---|---|
@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use crate::flow::{self, End, Flow};
-use crate::{show, store, wire};
+use crate::control_flow::{self, End, Flow};
+use crate::{protocol, show, store};
 
 unsafe extern "C" {
     fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void;
@@ -61,7 +61,7 @@ pub extern "C" fn scdd_child_main(socket: c_int) -> c_int {
         return 1;
     }
     std::thread::spawn(flush_often);
-    while let Ok(command) = wire::read(&mut commands) {
+    while let Ok(command) = protocol::read(&mut commands) {
         if command.first().is_some_and(|verb| verb == "stop") {
             call(c"scdd_request_stop");
         } else if send.send(command).is_err() {
@@ -123,7 +123,7 @@ fn serve(commands: &Receiver<Vec<String>>, mut answers: File) {
             }
             _ => continue,
         };
-        if wire::write(&mut answers, &answer).is_err() {
+        if protocol::write(&mut answers, &answer).is_err() {
             return;
         }
     }
@@ -168,9 +168,9 @@ fn run(path: &str, symbol: &str, unnameable: &[usize]) -> Vec<String> {
     let started = Instant::now();
     entry();
     say("run", started.elapsed().as_micros().to_string());
-    let end = flow::end();
+    let end = control_flow::end();
     let left = store::settle(unnameable, !matches!(end, Some(End::Done)));
-    flow::sweep();
+    control_flow::sweep();
     RUNNING.store(false, Ordering::Relaxed);
     let _ = std::io::stdout().flush();
     let _ = std::io::stderr().flush();

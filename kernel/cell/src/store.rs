@@ -1,4 +1,4 @@
-//! The variables between cells, and where they are while a cell runs.
+//! The store of variables between cells, and the addresses of variables while a cell runs.
 //!
 //! A cell takes the variables that it names out of the store, as locals of an async block, and tells where each lies
 //! ([`place`]). What follows in the cell is a nested async block, which borrows a variable, or owns it if it moves it

@@ -10,7 +10,7 @@
 
 use anyhow::{Context, Result, bail};
 use scdd_kernel::engine::{Engine, Outcome, Output};
-use scdd_kernel::evaluator::place::Built;
+use scdd_kernel::evaluator::paths::Built;
 use scdd_kernel::evaluator::{Evaluator, bench, child, prepare};
 
 fn main() -> Result<()> {

@@ -1,4 +1,4 @@
-//! A list of cells through an engine, and what each cost.
+//! Benchmarks of the evaluator: runs a list of cells, or many small ones, and prints what each cost.
 
 use std::time::{Duration, Instant};
 

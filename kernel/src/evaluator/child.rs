@@ -1,4 +1,6 @@
-//! The process that has the variables, seen from the kernel: this program started again with a mark.
+//! Client of the child process: starts the process that holds the variables, sends it requests, and waits for replies.
+//!
+//! The child is this program started again with two environment variables set.
 
 use std::ffi::{CStr, CString, OsString, c_int, c_void};
 use std::fs::File;
@@ -14,12 +16,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::pipes::Pipes;
-use super::stop::Stop;
+use super::interrupt::Interrupt;
+use super::output::OutputPump;
 use crate::engine::Output;
 
-#[path = "../../cell/src/wire.rs"]
-pub(super) mod wire;
+#[path = "../../cell/src/protocol.rs"]
+pub(super) mod protocol;
 
 /// The mark: the shared object that cells are linked to.
 const LIBRARY: &str = "SCDD_CELL_LIBRARY";
@@ -80,7 +82,7 @@ fn serve(library: &OsString, socket: c_int) -> Result<c_int> {
 
 /// How to start children.
 #[derive(Clone, Debug)]
-pub struct Start {
+pub struct Launch {
     /// The program.
     pub program: PathBuf,
     /// The shared object that cells are linked to.
@@ -94,7 +96,7 @@ pub struct Start {
 pub struct Child {
     process: Process,
     socket: File,
-    stop: Arc<Stop>,
+    stop: Arc<Interrupt>,
 }
 
 /// The child's end.
@@ -109,7 +111,7 @@ impl Child {
     ///
     /// # Errors
     /// When no process can be started.
-    pub fn start(how: &Start, stop: &Arc<Stop>) -> Result<Child> {
+    pub fn start(how: &Launch, stop: &Arc<Interrupt>) -> Result<Child> {
         let (ours, theirs) = UnixStream::pair().context("making a socket")?;
         let theirs: OwnedFd = theirs.into();
         let number = theirs.as_raw_fd();
@@ -160,7 +162,7 @@ impl Child {
     /// When it is dead.
     pub fn tell(&mut self, command: &[&str]) -> std::result::Result<(), Dead> {
         let command: Vec<String> = command.iter().map(|&part| part.to_owned()).collect();
-        wire::write(&mut self.socket, &command).map_err(|_| self.dead())
+        protocol::write(&mut self.socket, &command).map_err(|_| self.dead())
     }
 
     /// Tells the child something and passes on what it writes until it answers.
@@ -168,7 +170,7 @@ impl Child {
     /// # Errors
     /// When it dies before.
     pub fn ask(&mut self, command: &[&str], out: &mut dyn FnMut(Output)) -> Answer {
-        let mut pipes = Pipes::default();
+        let mut pipes = OutputPump::default();
         let mut words = String::new();
         let out = &mut |output| {
             if let Output::Stderr(text) = &output {
@@ -197,7 +199,7 @@ impl Child {
                     pipes.outputs.idle(out);
                 }
                 if ready {
-                    break wire::read(&mut self.socket).map_err(|_| self.dead());
+                    break protocol::read(&mut self.socket).map_err(|_| self.dead());
                 }
             },
         };

@@ -1,4 +1,4 @@
-//! How a cell ended: what the child answered, what rustc said, which variables are there.
+//! Turns a child's reply or rustc's report into the outcome of a cell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::child::Dead;
+use super::codegen::{GeneratedCrate, Line};
 use super::diagnostics::Report;
 use super::run::Ready;
-use super::source::{Line, Source};
 use super::{Evaluator, Kept, Times};
 use crate::engine::{Outcome, Output};
 
@@ -130,7 +130,7 @@ pub(super) fn failed(report: &Report) -> Outcome {
 }
 
 /// A panic in words, with the line of the cell if it happened there.
-fn panic_text(text: &str, at: &str, source: &Source, cell: usize) -> String {
+fn panic_text(text: &str, at: &str, source: &GeneratedCrate, cell: usize) -> String {
     let mut parts = at.rsplitn(3, ':');
     let (column, line, file) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
     let here = file.ends_with(&format!("cell_{cell}.rs"));

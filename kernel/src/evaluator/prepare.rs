@@ -1,5 +1,5 @@
-//! The crate that cells are linked to, compiled once per compiler and build of the library; and the library itself, when it
-//! is missing or was built by another compiler.
+//! Builds what cells need before they run: the crate that they are linked to, once per compiler and build of the library; and
+//! the library itself, when it is missing or another compiler built it.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,18 +9,18 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
-use super::place::{self, Built, CLONE, Compiler, library_name};
+use super::paths::{self, Built, CLONE, Compiler, library_name};
 
 /// Its files.
 const FILES: [(&str, &str); 8] = [
     ("lib.rs", include_str!("../../cell/src/lib.rs")),
     ("child.rs", include_str!("../../cell/src/child.rs")),
-    ("flow.rs", include_str!("../../cell/src/flow.rs")),
+    ("control_flow.rs", include_str!("../../cell/src/control_flow.rs")),
     ("shape.rs", include_str!("../../cell/src/shape.rs")),
     ("show.rs", include_str!("../../cell/src/show.rs")),
     ("store.rs", include_str!("../../cell/src/store.rs")),
-    ("wire.rs", include_str!("../../cell/src/wire.rs")),
-    ("words.rs", include_str!("../../cell/src/words.rs")),
+    ("protocol.rs", include_str!("../../cell/src/protocol.rs")),
+    ("describe.rs", include_str!("../../cell/src/describe.rs")),
 ];
 
 /// What keeps the library from being used as it is.
@@ -84,7 +84,7 @@ pub fn cell_library(built: &Built, compiler: &Compiler, deps: &Path) -> Result<P
     let all = built.target.join("scdd-kernel");
     let folder = all.join(format!("cell-{:016x}", hasher.finish()));
     let library = folder.join(library_name("scdd_cell"));
-    let gate = place::hold(&all.join("gate"))?;
+    let gate = paths::hold(&all.join("gate"))?;
     if library.exists() {
         return Ok(library);
     }

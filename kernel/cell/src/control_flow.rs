@@ -1,4 +1,4 @@
-//! How a cell runs: polled until it says that it is done, has failed or has panicked, and then left as it is.
+//! Control flow of a cell: polls its future until it is done, has failed or has panicked, and then leaves the future as it is.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
-use crate::words::words;
+use crate::describe::describe;
 
 /// What the body of a cell returns when `?` ends it.
 pub enum Flow {
@@ -34,7 +34,7 @@ thread_local! {
 
 impl<E> FromResidual<Result<Infallible, E>> for Flow {
     fn from_residual(Err(error): Result<Infallible, E>) -> Flow {
-        Flow::Failed(words(&error))
+        Flow::Failed(describe(&error))
     }
 }
 

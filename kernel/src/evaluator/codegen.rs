@@ -1,4 +1,4 @@
-//! The crate that a cell becomes, and where each of its lines is from.
+//! Code generation: writes the crate of a cell, with a source map from each of its lines to where it came from.
 //!
 //! ```text
 //! use scdd::prelude::*;                      items of all cells, each where it stood in its line
@@ -30,9 +30,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::entry::Chunk;
+use super::item::Chunk;
 use super::items::Items;
-use super::split::{Cell, Kind};
+use super::parse::{Cell, Kind};
 
 /// What a line of the crate is.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +81,7 @@ pub struct Choices {
 
 /// A crate.
 #[derive(Debug, Default)]
-pub struct Source {
+pub struct GeneratedCrate {
     /// Its text.
     pub text: String,
     /// What its lines are.
@@ -114,8 +114,8 @@ pub fn write(
     kept: &BTreeMap<String, String>,
     choices: &Choices,
     first: &str,
-) -> Source {
-    let mut source = Source::default();
+) -> GeneratedCrate {
+    let mut source = GeneratedCrate::default();
     source.made(HEAD);
     for range in &cell.attributes {
         source.chunk(
@@ -226,7 +226,7 @@ pub fn write(
     source
 }
 
-impl Source {
+impl GeneratedCrate {
     fn made(&mut self, text: &str) {
         for line in text.lines() {
             self.line(line, Line::Made);
