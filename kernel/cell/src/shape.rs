@@ -177,8 +177,8 @@ impl ShapeOf for Distilled {
 
 impl ShapeOf for DistilledEmbeddings {
     fn shape(&self) -> String {
-        let (cells, features) = self.features().dim();
-        format!("{cells} synthetic cells x {features} features")
+        let (cells, width) = self.embeddings().dim();
+        format!("{cells} synthetic cells x {width} coordinates")
     }
 }
 

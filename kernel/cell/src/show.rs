@@ -233,7 +233,7 @@ mod tables {
         let all = tensor.dims().iter().product::<usize>();
         let flat: Tensor<1, K> = tensor.clone().reshape([all]);
         let few = all.min(10);
-        let data = if few == 0 { flat.into_data() } else { flat.slice([0..few]).into_data() };
+        let data = if few == 0 { flat.into_data() } else { flat.slice(0..few).into_data() };
         let values: Vec<String> = match data.dtype().is_bool() {
             true => data.iter::<bool>().map(|value| value.to_string()).collect(),
             false if data.dtype().is_float() => data.iter::<f32>().map(|value| value.to_string()).collect(),

@@ -20,7 +20,6 @@ struct Type {
     drop: unsafe fn(*mut u8),
     /// The shape of the value behind a pointer, which must be one of this type.
     shape: unsafe fn(*const u8) -> String,
-    name: fn() -> &'static str,
 }
 
 impl Type {
@@ -33,7 +32,7 @@ impl Type {
             // SAFETY: by the caller, `at` is an aligned, initialised `T` that nobody changes meanwhile.
             unsafe { (*at.cast::<T>()).shape() }
         }
-        Type { layout: Layout::new::<T>(), drop: drop::<T>, shape: shape::<T>, name: std::any::type_name::<T> }
+        Type { layout: Layout::new::<T>(), drop: drop::<T>, shape: shape::<T> }
     }
 }
 
@@ -190,8 +189,8 @@ pub unsafe fn again<T>(id: usize, at: *const T) {
 pub(crate) struct Left {
     /// Names of variables that were moved and are gone.
     pub gone: Vec<String>,
-    /// Names, type names and shapes of the variables that are kept now and were in the cell's hands.
-    pub kept: Vec<[String; 3]>,
+    /// Names and shapes of the variables that the cell used or made and that are kept now.
+    pub kept: Vec<(String, String)>,
 }
 
 /// A guard begins: a failure in it ends what is placed from now on.
@@ -248,7 +247,7 @@ pub(crate) fn settle(unnameable: &[usize], failed: bool) -> Left {
         if variable.moved {
             gone.push(name.to_owned());
         } else if let Some(shape) = describe(name) {
-            kept.push([name.to_owned(), (variable.of.name)().to_owned(), shape]);
+            kept.push((name.to_owned(), shape));
         }
     }
     Left { gone, kept }

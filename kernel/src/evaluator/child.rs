@@ -18,10 +18,8 @@ use anyhow::{Context, Result, bail};
 
 use super::interrupt::Interrupt;
 use super::output::OutputPump;
+use super::protocol::{self, Reply, Request};
 use crate::engine::Output;
-
-#[path = "../../cell/src/protocol.rs"]
-pub(super) mod protocol;
 
 /// The mark: the shared object that cells are linked to.
 const LIBRARY: &str = "SCDD_CELL_LIBRARY";
@@ -103,9 +101,6 @@ pub struct Child {
 #[derive(Debug)]
 pub struct Dead(pub String);
 
-/// What a child answered.
-pub type Answer = std::result::Result<Vec<String>, Dead>;
-
 impl Child {
     /// Starts a child.
     ///
@@ -156,20 +151,19 @@ impl Child {
         Ok(Child { process, socket: ours.into(), stop: stop.clone() })
     }
 
-    /// Tells the child something that it doesn't answer.
+    /// Sends a request that has no reply.
     ///
     /// # Errors
-    /// When it is dead.
-    pub fn tell(&mut self, command: &[&str]) -> std::result::Result<(), Dead> {
-        let command: Vec<String> = command.iter().map(|&part| part.to_owned()).collect();
-        protocol::write(&mut self.socket, &command).map_err(|_| self.dead())
+    /// When the child is dead.
+    pub fn tell(&mut self, request: &Request) -> std::result::Result<(), Dead> {
+        protocol::send(&mut self.socket, request).map_err(|_| self.dead())
     }
 
-    /// Tells the child something and passes on what it writes until it answers.
+    /// Sends a request, and passes on the child's output until the reply is there.
     ///
     /// # Errors
     /// When it dies before.
-    pub fn ask(&mut self, command: &[&str], out: &mut dyn FnMut(Output)) -> Answer {
+    pub fn ask(&mut self, request: &Request, out: &mut dyn FnMut(Output)) -> std::result::Result<Reply, Dead> {
         let mut pipes = OutputPump::default();
         let mut words = String::new();
         let out = &mut |output| {
@@ -181,9 +175,8 @@ impl Child {
             out(output);
         };
         let mut patience = Some(Instant::now());
-        self.stop.running.store(command.first() == Some(&"run"), Ordering::SeqCst);
-        let told = self.tell(command);
-        let answer = match told {
+        self.stop.running.store(matches!(request, Request::Run { .. }), Ordering::SeqCst);
+        let reply = match self.tell(request) {
             Err(dead) => Err(dead),
             Ok(()) => loop {
                 let ready = self.wait();
@@ -199,7 +192,7 @@ impl Child {
                     pipes.outputs.idle(out);
                 }
                 if ready {
-                    break protocol::read(&mut self.socket).map_err(|_| self.dead());
+                    break protocol::receive(&mut self.socket).map_err(|_| self.dead());
                 }
             },
         };
@@ -208,9 +201,9 @@ impl Child {
         pipes.pass(&mut self.process, out);
         pipes.finish(out);
         if words.contains("has overflowed its stack") {
-            return answer.map_err(|_| Dead("its stack was full, which an endless recursion does".to_owned()));
+            return reply.map_err(|_| Dead("its stack was full, which an endless recursion does".to_owned()));
         }
-        answer
+        reply
     }
 
     /// Waits for output or for the answer; whether the answer is there.

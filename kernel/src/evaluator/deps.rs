@@ -16,6 +16,7 @@ use anyhow::{Context, Result, bail};
 
 use super::compile::Extern;
 use super::paths::{self, Built, CLONE, library_name};
+use super::protocol::{Reply, Request};
 use super::{Evaluator, prepare};
 use crate::engine::Output;
 use crate::hard_links;
@@ -151,11 +152,9 @@ impl Evaluator {
     /// Loads the crates' shared object into the child.
     pub(super) fn load_deps(&mut self, out: &mut dyn FnMut(Output)) -> Result<()> {
         let (Some(library), Some(child)) = (&self.deps.library, &mut self.child) else { return Ok(()) };
-        match child.ask(&["load", &library.to_string_lossy()], out) {
-            Ok(answer) if answer.first().is_some_and(|state| state == "loaded") => Ok(()),
-            Ok(answer) => {
-                bail!("the crates can't be loaded: {}", answer.get(1).map_or("no reason given", String::as_str))
-            }
+        match child.ask(&Request::Load { library: library.to_string_lossy().into_owned() }, out) {
+            Ok(Reply::NotLoaded { reason }) => bail!("the crates can't be loaded: {reason}"),
+            Ok(_) => Ok(()),
             Err(dead) => bail!("the crates can't be loaded: {}", dead.0),
         }
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::child::protocol;
+use super::protocol::{self, Request};
 use crate::engine::Interrupter;
 
 /// The stop button.
@@ -42,7 +42,7 @@ impl Interrupter for Interrupt {
         if before == 0 {
             if let Some(socket) = self.socket.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
                 // A child that is dead says so to the cell that waits for it.
-                let _ = protocol::write(socket, &["stop".to_owned()]);
+                let _ = protocol::send(socket, &Request::Stop {});
             }
         } else if process > 0 {
             // The child has a group of its own, so that what it started ends too.

@@ -9,6 +9,7 @@
 //! | translating diagnostics; types of variables | [`diagnostics`], [`hints`], [`types`] |
 //! | a full disk, another toolchain | [`environment`] |
 //! | running it, and its outcome | [`run`], [`child`], [`output`], [`interrupt`], [`outcome`]; in the child `kernel/cell` |
+//! | requests and replies between kernel and child | `protocol` (shared with `kernel/cell`) |
 //! | `:commands` | [`commands`], [`deps`] |
 //! | paths, building the library | [`paths`], [`prepare`] |
 
@@ -30,6 +31,8 @@ mod output;
 mod parse;
 pub mod paths;
 pub mod prepare;
+#[path = "../../cell/src/protocol.rs"]
+mod protocol;
 mod run;
 mod statics;
 mod types;

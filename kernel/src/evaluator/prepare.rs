@@ -132,6 +132,9 @@ pub fn clippy(built: &Built, driver: &Path) -> Result<()> {
     let made = std::env::temp_dir().join(format!("scdd-cell-clippy-{}.rmeta", std::process::id()));
     let lib = Path::new(CLONE).join("kernel/cell/src/lib.rs");
     let answer = compile(driver, &lib, &built.facade(), &built.folder().join("deps"))
+        // Macros are programs of the host.
+        .arg("-L")
+        .arg(format!("dependency={}", built.target.join(&built.profile).join("deps").display()))
         .args(["-Dwarnings", "--emit=metadata", "-o"])
         .arg(&made)
         .output()

@@ -13,6 +13,7 @@ use super::environment::EnvironmentError;
 use super::items::Items;
 use super::outcome::{ended, failed};
 use super::parse::{self, Cell, Kind};
+use super::protocol::{Reply, Request};
 use super::unkeepable::Reason;
 use super::{Evaluator, Times, types};
 use crate::engine::{Outcome, Output};
@@ -85,17 +86,16 @@ impl Evaluator {
             ));
         }
         let unnameable = self.take_over(&ready, cell, out);
-        let path = ready.library.to_string_lossy().into_owned();
-        let symbol = codegen::symbol(self.cell);
-        let mut command = vec!["run", &path, &symbol];
-        command.extend(unnameable.iter().map(String::as_str));
-        let answer = match &mut self.child {
-            Some(child) => child.ask(&command, out),
+        let library = ready.library.to_string_lossy().into_owned();
+        let request = Request::Run { library, symbol: codegen::symbol(self.cell), unnameable };
+        let reply = match &mut self.child {
+            Some(child) => child.ask(&request, out),
             None => bail!("the child that runs cells is gone; restart the kernel"),
         };
         let _ = fs::remove_file(&ready.library);
-        match answer {
-            Ok(answer) => self.outcome(&answer, &ready, out),
+        match reply {
+            Ok(Reply::Ran { cell }) => self.outcome(cell, &ready, out),
+            Ok(other) => bail!("found the reply {other:?} to a cell, expected how it ended"),
             Err(dead) => Ok(self.lost_child(&dead)),
         }
     }
@@ -189,7 +189,7 @@ impl Evaluator {
     }
 
     /// Makes the cell's items and types the session's; gives the ids of variables that no cell could name.
-    fn take_over(&mut self, ready: &Ready, cell: &Cell, out: &mut dyn FnMut(Output)) -> Vec<String> {
+    fn take_over(&mut self, ready: &Ready, cell: &Cell, out: &mut dyn FnMut(Output)) -> Vec<usize> {
         self.items = ready.items.clone();
         self.items.settle();
         let crates = self.crates();
@@ -219,7 +219,7 @@ impl Evaluator {
             };
             let why = ready.local.get(id).or(shown.get(name.as_str())).copied().or(why);
             if let Some(why) = why {
-                unnameable.push(id.to_string());
+                unnameable.push(*id);
                 self.pending.remove(id);
                 if last.get(name.as_str()) == Some(id) && !name.starts_with('_') {
                     let of = if printed.starts_with('{') { String::new() } else { diagnostics::short(printed) };
@@ -238,7 +238,7 @@ impl Evaluator {
         self.lost.insert(name.to_owned(), why.to_owned());
         if let Some(child) = &mut self.child {
             // One that is dead has no variables; the next cell says so.
-            let _ = child.tell(&["forget", name]);
+            let _ = child.tell(&Request::Forget { names: vec![name.to_owned()] });
         }
         Ok(())
     }
