@@ -1,14 +1,13 @@
-//! Writes cells to an .h5ad file, through anndata-rs's backend: gzip instead of its default blosc, which plain h5py cannot
-//! read; text columns as categoricals. The file appears under its name only when it is complete.
+//! Writes cells to an .h5ad file in anndata's on-disk format 0.1.0: gzip, which plain h5py reads; text columns as categoricals.
+//! The file appears under its name only when it is complete.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use anndata::backend::{AttributeOp, Backend, BackendData, Compression, DatasetOp, GroupOp, StoreOp, WriteConfig};
-use anndata::data::SelectInfoElem;
-use anndata_hdf5::H5;
-use ndarray::{Array1, Array2, ArrayView1};
+use hdf5_metno::types::VarLenUnicode;
+use hdf5_metno::{Dataset, File, Group, H5Type, Location, SimpleExtents};
+use ndarray::{Array2, ArrayView, ArrayView1, Dimension};
 use polars::prelude::{Column, DataFrame, DataType};
 use serde_json::{Value, json};
 
@@ -16,7 +15,6 @@ use crate::Result;
 use crate::atomic_file;
 use crate::cells::{Cells, CellsError, Expression, FileProblem, Obsm};
 
-type Group = <H5 as Backend>::Group;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Elements of a compressed chunk: 512 KiB of f32.
@@ -80,19 +78,19 @@ pub(crate) fn write_h5ad(path: &Path, parts: &H5adContents) -> Result<(), CellsE
 }
 
 fn write_file(path: &Path, parts: &H5adContents) -> Result<(), Failure> {
-    let file = H5::new(path)?;
+    let file = File::create(path)?;
     {
         // the file's own root group, which carries attributes as groups do
-        let mut root = file.open_group("/")?;
-        encoding(&mut root, "anndata", "0.1.0")?;
+        let root = file.group("/")?;
+        encoding(&root, "anndata", "0.1.0")?;
         write_matrix(&root, parts.expression)?;
         write_frame(&root, "obs", parts.cell_names, parts.obs)?;
         write_frame(&root, "var", parts.gene_names, parts.var)?;
         for name in ["layers", "obsp", "varm", "varp"] {
-            encoding(&mut root.new_group(name)?, "dict", "0.1.0")?;
+            encoding(&root.create_group(name)?, "dict", "0.1.0")?;
         }
-        let mut obsm = root.new_group("obsm")?;
-        encoding(&mut obsm, "dict", "0.1.0")?;
+        let obsm = root.create_group("obsm")?;
+        encoding(&obsm, "dict", "0.1.0")?;
         parts.obsm.iter().try_for_each(|(key, array)| write_embedding(&obsm, key, array))?;
         write_value(&root, "uns", parts.uns)?;
     }
@@ -100,16 +98,25 @@ fn write_file(path: &Path, parts: &H5adContents) -> Result<(), Failure> {
     Ok(())
 }
 
-fn encoding(location: &mut impl AttributeOp<H5>, kind: &str, version: &str) -> Result<(), Failure> {
-    location.new_attr("encoding-type", kind)?;
-    location.new_attr("encoding-version", version)?;
-    Ok(())
+fn attribute<T: H5Type>(location: &Location, name: &str, value: &T) -> Result<(), Failure> {
+    Ok(location.new_attr::<T>().create(name)?.write_scalar(value)?)
+}
+
+fn encoding(location: &Location, kind: &str, version: &str) -> Result<(), Failure> {
+    attribute(location, "encoding-type", &text(kind)?)?;
+    attribute(location, "encoding-version", &text(version)?)
+}
+
+/// HDF5's text ends at a NUL character.
+fn text(value: &str) -> Result<VarLenUnicode, Failure> {
+    value.parse().map_err(|_| format!("{value:?} holds a NUL character, which HDF5's text cannot; rename it").into())
 }
 
 fn write_matrix(root: &Group, expression: &Expression) -> Result<(), Failure> {
-    let mut matrix = root.new_group("X")?;
-    encoding(&mut matrix, "csr_matrix", "0.1.0")?;
-    matrix.new_attr("shape", vec![expression.cells(), expression.genes()])?;
+    let matrix = root.create_group("X")?;
+    encoding(&matrix, "csr_matrix", "0.1.0")?;
+    let shape = [expression.cells() as i64, expression.genes() as i64];
+    matrix.new_attr_builder().with_data(&shape).create("shape")?;
     let (indptr, indices) = (expression.indptr(), expression.indices());
     write_pieces(&matrix, "data", expression.nnz(), |range| expression.values()[range].to_vec())?;
     // scipy keeps both in one type and would convert when they differ
@@ -128,31 +135,42 @@ fn write_matrix(root: &Group, expression: &Expression) -> Result<(), Failure> {
     }
 }
 
-fn config(length: usize) -> WriteConfig {
-    let compression = (length > 128).then_some(Compression::Gzip(4));
-    WriteConfig { compression, block_size: Some(length.clamp(1, CHUNK).into()) }
+/// An array without values yet, in chunks; compressed where that pays.
+fn create<T: H5Type>(group: &Group, name: &str, shape: &[usize], chunk: &[usize]) -> Result<Dataset, Failure> {
+    let builder = group.new_dataset::<T>();
+    let builder = if shape.iter().product::<usize>() > 128 { builder.deflate(4) } else { builder };
+    Ok(builder.chunk(chunk).shape(SimpleExtents::resizable(shape)).create(name)?)
 }
 
 /// Writes a long array piece by piece, so that conversion needs no second copy of it.
-fn write_pieces<T: BackendData>(
+fn write_pieces<T: H5Type>(
     group: &Group,
     name: &str,
     length: usize,
     piece: impl Fn(Range<usize>) -> Vec<T>,
 ) -> Result<(), Failure> {
-    let array = group.new_empty_dataset::<T>(name, &length.into(), config(length))?;
+    let array = create::<T>(group, name, &[length], &[length.clamp(1, CHUNK)])?;
     for start in (0..length).step_by(CHUNK * 8) {
         let range = start..(start + CHUNK * 8).min(length);
-        let values = Array1::from_vec(piece(range.clone()));
-        array.write_array_slice(values.view().into(), &[SelectInfoElem::from(range)])?;
+        array.write_slice(&piece(range.clone()), range)?;
     }
     Ok(())
 }
 
-fn write_array<T: BackendData>(group: &Group, name: &str, values: &[T], kind: &str) -> Result<(), Failure> {
-    let view = ArrayView1::from(values);
-    let mut array = group.new_array_dataset(name, view.into(), config(values.len()))?;
-    encoding(&mut array, kind, "0.2.0")
+fn write_array<T: H5Type>(group: &Group, name: &str, values: &[T], kind: &str) -> Result<(), Failure> {
+    write_whole(group, name, ArrayView1::from(values), &[values.len().clamp(1, CHUNK)], kind)
+}
+
+fn write_whole<T: H5Type, D: Dimension>(
+    group: &Group,
+    name: &str,
+    values: ArrayView<T, D>,
+    chunk: &[usize],
+    kind: &str,
+) -> Result<(), Failure> {
+    let array = create::<T>(group, name, values.shape(), chunk)?;
+    array.write(values)?;
+    encoding(&array, kind, "0.2.0")
 }
 
 fn write_embedding(group: &Group, key: &str, values: &Array2<f32>) -> Result<(), Failure> {
@@ -161,30 +179,27 @@ fn write_embedding(group: &Group, key: &str, values: &Array2<f32>) -> Result<(),
     }
     let (cells, dimensions) = values.dim();
     let rows = (CHUNK / dimensions.max(1)).clamp(1, cells.max(1));
-    let compression = (values.len() > 128).then_some(Compression::Gzip(4));
-    let config = WriteConfig { compression, block_size: Some([rows, dimensions].as_slice().into()) };
-    let mut array = group.new_array_dataset(key, values.view().into(), config)?;
-    encoding(&mut array, "array", "0.2.0")
+    let values = values.as_standard_layout();
+    write_whole(group, key, values.view(), &[rows, dimensions.max(1)], "array")
 }
 
 fn write_strings(group: &Group, name: &str, values: &[String]) -> Result<(), Failure> {
-    if let Some(text) = values.iter().find(|text| text.contains('\0')) {
-        return Err(format!("{text:?} in '{name}' holds a NUL character, which HDF5's text cannot; rename it").into());
-    }
-    write_array(group, name, values, "string-array")
+    let texts = values.iter().map(|value| text(value).map_err(|problem| format!("in '{name}': {problem}").into()));
+    write_array(group, name, &texts.collect::<Result<Vec<_>, Failure>>()?, "string-array")
 }
 
 fn write_frame(root: &Group, name: &str, index: &[String], frame: &DataFrame) -> Result<(), Failure> {
-    let mut group = root.new_group(name)?;
-    encoding(&mut group, "dataframe", "0.2.0")?;
+    let group = root.create_group(name)?;
+    encoding(&group, "dataframe", "0.2.0")?;
     let order: Vec<&str> = frame.get_column_names().into_iter().map(|column| column.as_str()).collect();
     if let Some(wrong) =
         order.iter().find(|column| column.is_empty() || **column == "_index" || column.contains(['/', '\0']))
     {
         return Err(format!("column '{wrong}' of {name} cannot be a name in HDF5; rename it").into());
     }
-    group.new_attr("_index", "_index")?;
-    group.new_attr("column-order", order)?;
+    attribute(&group, "_index", &text("_index")?)?;
+    let order = order.into_iter().map(text).collect::<Result<Vec<_>, Failure>>()?;
+    group.new_attr_builder().with_data(&order).create("column-order")?;
     write_strings(&group, "_index", index)?;
     frame.columns().iter().try_for_each(|column| write_column(&group, column))
 }
@@ -220,9 +235,9 @@ fn write_column(frame: &Group, column: &Column) -> Result<(), Failure> {
     }
 }
 
-fn write_nullable<T: BackendData>(frame: &Group, column: &Column, kind: &str, values: &[T]) -> Result<(), Failure> {
-    let mut group = frame.new_group(column.name())?;
-    encoding(&mut group, kind, "0.1.0")?;
+fn write_nullable<T: H5Type>(frame: &Group, column: &Column, kind: &str, values: &[T]) -> Result<(), Failure> {
+    let group = frame.create_group(column.name())?;
+    encoding(&group, kind, "0.1.0")?;
     let mask: Vec<bool> = column.is_null().iter().map(|missing| missing.unwrap_or(true)).collect();
     write_array(&group, "values", values, "array")?;
     write_array(&group, "mask", &mask, "array")
@@ -238,9 +253,9 @@ fn write_categorical(frame: &Group, column: &Column) -> Result<(), Failure> {
     }
     let codes: Vec<i32> = text.iter().map(|value| value.map_or(-1, |value| code_of[value])).collect();
     let categories: Vec<String> = code_of.keys().map(|category| category.to_string()).collect();
-    let mut group = frame.new_group(column.name())?;
-    encoding(&mut group, "categorical", "0.2.0")?;
-    group.new_attr("ordered", false)?;
+    let group = frame.create_group(column.name())?;
+    encoding(&group, "categorical", "0.2.0")?;
+    attribute(&group, "ordered", &false)?;
     write_strings(&group, "categories", &categories)?;
     // pandas takes the narrowest type
     match (i8::try_from(categories.len()), i16::try_from(categories.len())) {
@@ -259,7 +274,7 @@ fn write_value(parent: &Group, name: &str, value: &Value) -> Result<(), Failure>
             Some(whole) => write_scalar(parent, name, &whole, "numeric-scalar"),
             None => write_scalar(parent, name, &number.as_f64().unwrap_or(f64::NAN), "numeric-scalar"),
         },
-        Value::String(text) => write_scalar(parent, name, &text.replace('\0', ""), "string"),
+        Value::String(value) => write_scalar(parent, name, &text(&value.replace('\0', ""))?, "string"),
         Value::Array(values) => {
             if let Some(whole) = values.iter().map(Value::as_i64).collect::<Option<Vec<i64>>>() {
                 write_array(parent, name, &whole, "array")
@@ -269,18 +284,19 @@ fn write_value(parent: &Group, name: &str, value: &Value) -> Result<(), Failure>
                 let texts: Vec<String> = values.iter().flat_map(Value::as_str).map(String::from).collect();
                 write_strings(parent, name, &texts)
             } else {
-                write_scalar(parent, name, &value.to_string(), "string")
+                write_scalar(parent, name, &text(&value.to_string())?, "string")
             }
         }
         Value::Object(entries) => {
-            let mut group = parent.new_group(name)?;
-            encoding(&mut group, "dict", "0.1.0")?;
+            let group = parent.create_group(name)?;
+            encoding(&group, "dict", "0.1.0")?;
             entries.iter().try_for_each(|(key, value)| write_value(&group, &key.replace('/', "_"), value))
         }
     }
 }
 
-fn write_scalar<T: BackendData>(parent: &Group, name: &str, value: &T, kind: &str) -> Result<(), Failure> {
-    let mut array = parent.new_scalar_dataset(name, value)?;
-    encoding(&mut array, kind, "0.2.0")
+fn write_scalar<T: H5Type>(parent: &Group, name: &str, value: &T, kind: &str) -> Result<(), Failure> {
+    let array = parent.new_dataset::<T>().create(name)?;
+    array.write_scalar(value)?;
+    encoding(&array, kind, "0.2.0")
 }
