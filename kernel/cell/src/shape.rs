@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, RwLock};
 use scdd::burn::module::Module;
 use scdd::burn::tensor::{Tensor, kind::Basic};
 use scdd::distill::{Distilled, DistilledFeatures, Metacells};
-use scdd::evaluate::{Annotated, Evaluation};
-use scdd::foundation::{Foundation, Reference};
+use scdd::annotate::{Annotation, Reference};
+use scdd::evaluate::Evaluation;
+use scdd::foundation::Foundation;
 use scdd::ndarray::{ArrayBase, Data, Dimension};
 use scdd::polars::prelude::{Column, DataFrame, LazyFrame, Series};
 use scdd::{Cells, Scdg, Study};
@@ -195,9 +196,9 @@ impl ShapeOf for Reference {
     }
 }
 
-impl ShapeOf for Annotated {
+impl ShapeOf for Annotation {
     fn shape(&self) -> String {
-        let (cells, classes) = self.probabilities().dim();
+        let (cells, classes) = (self.confidence().len(), self.classes().len());
         format!("{cells} cells, {classes} classes")
     }
 }

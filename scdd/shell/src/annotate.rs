@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use scdd::Foundation;
-use scdd::evaluate::Annotator;
+use scdd::annotate::Annotator;
 use serde_json::json;
 
 use crate::study::Input;
@@ -21,7 +21,7 @@ pub struct Annotate {
     /// The .safetensors file of a trained model.
     #[arg(long, value_name = "MODEL")]
     annotator: PathBuf,
-    /// The foundation model that the annotator was trained through, if it sees latents: a linear head does.
+    /// The foundation model that the annotator was trained on, if it sees latents: a linear head does.
     #[arg(long, value_name = "MODEL")]
     foundation: Option<PathBuf>,
     /// Cells whose most probable class is less probable are "unassigned".
@@ -30,7 +30,7 @@ pub struct Annotate {
     /// A column of obs to compare with: prints how many cells have that label.
     #[arg(long, value_name = "COLUMN")]
     compare: Option<String>,
-    /// The .h5ad file that is written: log-normalised cells with `annotation` and `annotation_probability` in obs.
+    /// The .h5ad file that is written: log-normalised cells with `annotation` and `annotation_confidence` in obs.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// One line of JSON on standard output.

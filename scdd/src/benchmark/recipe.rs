@@ -91,8 +91,8 @@ impl Recipe {
         match self.pipeline {
             Pipeline::Expression => cells(study.distill_expression(objective)),
             Pipeline::Decoder => cells(study.distill_decoder(objective)),
-            Pipeline::Scdg | Pipeline::Generation => cells(shared.scdg()?.distill(objective)),
-            Pipeline::DiffusionChain => cells(shared.scdg()?.distill_chain(objective)),
+            Pipeline::Scdg | Pipeline::Generation => cells(shared.scdg()?.distill(objective).into()),
+            Pipeline::DiffusionChain => cells(shared.scdg()?.distill_chain(objective).into()),
             Pipeline::Metacells => cells(shared.metacells()?.distill(objective)),
             Pipeline::Embeddings => {
                 Ok((&self.budget(study.distill_embeddings(objective), shared, per_class).run()?).into())

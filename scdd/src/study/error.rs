@@ -57,4 +57,19 @@ pub enum StudyError {
         /// The requested device.
         asked: String,
     },
+    /// A model or baseline on expression, and embeddings that have none.
+    #[error(
+        "the {rows} features are no cells and have no expression; take a model that sees latents, such as \
+         LinearProbe, or cells of the features by .decoded()"
+    )]
+    NoExpression {
+        /// How many there are.
+        rows: usize,
+    },
+    /// A model or baseline on latents, and cells that have none.
+    #[error("the {cells} cells have expression only; give their latents, or the foundation model that embeds them")]
+    NoLatents {
+        /// How many there are.
+        cells: usize,
+    },
 }

@@ -4,6 +4,7 @@ mod builder;
 mod decoder;
 mod error;
 mod label_columns;
+mod model_input;
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,9 +16,10 @@ pub use builder::{StudyBuilder, StudyConfig};
 pub use decoder::DecoderBuilder;
 pub use error::StudyError;
 pub(crate) use label_columns::LabelColumns;
+pub use model_input::ModelInput;
 
 use crate::cells::{Cells, Expression, LogNormalized};
-use crate::foundation::{DecoderConfig, DecoderHistory, Foundation, PretrainingConfig, PretrainingHistory, Reference};
+use crate::foundation::{DecoderConfig, DecoderHistory, Foundation, PretrainingConfig, PretrainingHistory};
 use crate::preprocess::{TestCells, TrainingCells};
 use crate::text::grouped;
 
@@ -142,27 +144,6 @@ impl Study {
     /// The frozen foundation model that embeds the cells.
     pub fn foundation(&self) -> &Foundation {
         &self.parts.foundation
-    }
-
-    /// The training cells and their labels as a reference, to annotate other cells with and to search in. Other cells are
-    /// embedded by the full-gene model, not by the one that is restricted to the genes of this study.
-    ///
-    /// # Errors
-    /// When a latent is not finite.
-    ///
-    /// ```
-    /// use scdd::prelude::*;
-    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
-    /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
-    /// let annotation = study.reference()?.annotate(&cells).run()?;
-    /// assert_eq!(annotation.labels().len(), cells.cells());
-    /// # Ok::<(), scdd::Error>(())
-    /// ```
-    pub fn reference(&self) -> crate::Result<Reference> {
-        let (parts, training) = (&*self.parts, &self.parts.training);
-        let cells = parts.cells.select_cells(training.train())?;
-        let labels = training.labels().select(training.train());
-        Ok(Reference::new(&parts.full_gene_model, cells, Some(labels), self.embeddings_of(training.train()))?)
     }
 
     /// Losses of its pretraining; empty when a model was given.

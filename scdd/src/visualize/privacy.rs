@@ -35,7 +35,7 @@ impl Privacy {
             text(
                 "nearest to a training cell",
                 &|set| format!("{:.3}", set.nearest_is_training),
-                Some(format!("{:.3}", self.training_share())),
+                Some(format!("{:.3}", self.training_fraction())),
             ),
             attacks("AUC by nearness", |set| set.nearness.as_ref()),
             attacks("AUC, calibrated", |set| set.calibrated.as_ref()),

@@ -14,10 +14,10 @@ use super::layout::{CURVE, Edge, optimise, principal_components};
 use super::palette::class_color;
 use super::still::{Panel, Still};
 use super::style::{INK, QUIET, TOP, axis, base};
-use crate::foundation::nearest_itself_first;
 use crate::notebook::escape;
 use crate::text::{count, grouped};
 use plotly::layout::{ItemSizing, Legend};
+use scdd_learn::knn::nearest_itself_first;
 
 /// Neighbours that make the graph: UMAP's and scanpy's default.
 const NEIGHBOURS: usize = 15;

@@ -82,7 +82,7 @@ pub struct Matching<'a> {
     /// What the pipeline made, where that is expression.
     pub(crate) synthetic_expression: Option<Tensor<2>>,
     /// Set when expression is asked for.
-    pub(crate) expression_asked: Cell<bool>,
+    pub(crate) expression_used: Cell<bool>,
     pub(crate) synthetic_embeddings: Tensor<2>,
     pub(crate) synthetic_labels: &'a [u32],
     pub(crate) real_embeddings: LazyCell<Tensor<2>, Box<dyn FnOnce() -> Tensor<2> + 'a>>,
@@ -103,7 +103,7 @@ impl Matching<'_> {
     /// Expression of the synthetic cells `[rows, genes]`, with gradients. The pipeline "FeatDistill" has none: there this
     /// is all zeros, and the distillation ends with an error once the loss is back.
     pub fn synthetic_expression(&self) -> Tensor<2> {
-        self.expression_asked.set(true);
+        self.expression_used.set(true);
         let none = || Tensor::zeros([self.synthetic_labels.len(), self.genes], &self.synthetic_embeddings.device());
         self.synthetic_expression.clone().unwrap_or_else(none)
     }

@@ -90,11 +90,11 @@ impl MatchingObjective for RidgeSurrogates {
         let real = Rows::balanced(matching.real_embeddings(), matching.real_labels(), &weights).data;
         let (synthetic_labels, classes) = (matching.synthetic_labels(), matching.classes());
         let mut loss = Tensor::zeros([1], &matching.device());
-        let on_expression = self.surrogates.iter().any(|surrogate| !surrogate.sees_latents());
+        let on_expression = self.surrogates.iter().any(|surrogate| !surrogate.is_on_latents());
         let expression = on_expression.then(|| (matching.synthetic_expression(), matching.real_expression()));
         for surrogate in &self.surrogates {
             let outputs = match &expression {
-                Some((synthetic, cells)) if !surrogate.sees_latents() => {
+                Some((synthetic, cells)) if !surrogate.is_on_latents() => {
                     surrogate.outputs(synthetic.clone(), synthetic_labels, classes, cells.clone())
                 }
                 _ => {

@@ -68,8 +68,8 @@ impl RidgeSurrogate {
         }
     }
 
-    /// Whether it is given latents in the place of expression.
-    pub(in crate::distill) fn sees_latents(self) -> bool {
+    /// Whether it is trained on latents in the place of expression.
+    pub(in crate::distill) fn is_on_latents(self) -> bool {
         self == Self::Latent
     }
 

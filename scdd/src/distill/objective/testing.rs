@@ -56,7 +56,7 @@ impl Case {
         let matching = Matching {
             synthetic_embeddings: encode(synthetic.clone()),
             synthetic_expression: Some(synthetic),
-            expression_asked: Cell::new(false),
+            expression_used: Cell::new(false),
             synthetic_labels: &self.labels,
             real_embeddings: LazyCell::new(Box::new(|| encode(self.real.clone()))),
             real_class_means: &|| averaging(&REAL, 3, &Device::flex()).matmul(encode(self.real.clone())),
@@ -131,7 +131,7 @@ pub(super) fn matching_of<Out>(
     ask(&Matching {
         synthetic_embeddings: synthetic.clone(),
         synthetic_expression: None,
-        expression_asked: Cell::new(false),
+        expression_used: Cell::new(false),
         synthetic_labels,
         real_embeddings: LazyCell::new(Box::new(|| real.clone())),
         real_class_means: &|| averaging(real_labels, class_counts.len(), &Device::flex()).matmul(real.clone()),

@@ -1,7 +1,8 @@
-//! Opens a generator report: `scdg.report()`.
+//! Settings and run of a generator report: `scdg.report()`.
 
 use ndarray::Array2;
 use rand::seq::index::sample;
+use scdd_learn::pca::{Components, principal_components};
 
 use super::classes::marker_overlap;
 use super::report::{ClassFigures, GeneratorReport, ReportFigure};
@@ -10,7 +11,6 @@ use crate::cells::Expression;
 use crate::error::SettingError;
 use crate::evaluate::scorer::{ScoredOn, scored_cells};
 use crate::evaluate::{CellTypist, EvaluateError, EvaluationModel, ModelInput, Protocol, Scores};
-use crate::foundation::{Components, principal_components};
 use crate::progress::Progress;
 use crate::scdg::{Sampler, Scdg};
 use crate::seed;
@@ -38,7 +38,7 @@ impl Scdg {
     /// validation cells unless [`on_test`](ReportBuilder::on_test) says otherwise.
     ///
     /// Cells are compared on 50 principal components of training cells' expression, not on the latents that the generator was
-    /// trained to make. Those training cells that stand in the place of generated ones have no part in the components.
+    /// trained to make. Those training cells that stand for generated ones have no part in the components.
     ///
     /// ```
     /// use scdd::prelude::*;
@@ -81,7 +81,7 @@ impl ReportBuilder {
         self
     }
 
-    /// Compares with test cells in the place of validation cells: once, when all choices have been made.
+    /// Compares with test cells instead of validation cells: once, when all choices have been made.
     pub fn on_test(mut self) -> Self {
         self.against = ScoredOn::Test;
         self
@@ -119,14 +119,14 @@ impl ReportBuilder {
 
         let mut progress = Progress::new("generator report", 4);
         let (train, train_labels) = study.training_expression();
-        // As many training cells as are generated, at most half of them, in the place of generated ones. The components are
+        // As many training cells as are generated, at most half of them, as if they were generated. The components are
         // those of the others: cells that they were fitted on spread wider along them than new ones do.
         let mut random = seed::stream(self.seed, "report: training cells");
         let order = sample(&mut random, train.cells(), train.cells()).into_vec();
         let (chosen, others) = order.split_at(wanted.min(train.cells() / 2));
         let most = others.len().min(train.genes()).saturating_sub(1);
         let solver = seed::number(self.seed, "report: principal components");
-        let axes = principal_components(&train.select_cells(others), COMPONENTS.min(most), solver)?;
+        let axes = principal_components(train.select_cells(others).view(), COMPONENTS.min(most), solver)?;
         let real = along(&axes, study.cells().expression().select_cells(&held_out), truth);
         let made = along(&axes, generated.expression().clone(), labels);
         let of_chosen = chosen.iter().map(|&cell| train_labels[cell]).collect();
@@ -207,11 +207,11 @@ fn along(axes: &Components, expression: Expression, labels: Vec<u32>) -> Sample 
         start.iter_mut().zip(loadings).for_each(|(start, loading)| *start -= mean * loading);
     }
     for (cell, mut point) in points.rows_mut().into_iter().enumerate() {
-        point.iter_mut().zip(&start).for_each(|(place, start)| *place = *start);
+        point.iter_mut().zip(&start).for_each(|(value, start)| *value = *start);
         let (genes, values) = expression.row(cell);
         for (&gene, &value) in genes.iter().zip(values) {
             let loadings = axes.loadings.row(gene as usize);
-            point.iter_mut().zip(loadings).for_each(|(place, loading)| *place += value * loading);
+            point.iter_mut().zip(loadings).for_each(|(sum, loading)| *sum += value * loading);
         }
     }
     Sample { expression, labels, points }

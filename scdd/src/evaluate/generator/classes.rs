@@ -1,4 +1,4 @@
-//! Classes of generated cells: seen by a classifier of real cells, and told by the same markers.
+//! Classes of generated cells: overlap of their marker genes with those of real cells.
 
 use super::Sample;
 use crate::cells::Expression;

@@ -1,4 +1,4 @@
-//! Opens a look at what a set gives away: `distilled.privacy()`.
+//! Privacy of a distilled set: settings of the attacks (`distilled.privacy()`).
 
 use rand::seq::index::sample;
 
@@ -11,16 +11,17 @@ use crate::cells::Expression;
 use crate::distill::Distilled;
 use crate::error::SettingError;
 use crate::evaluate::scorer::{ScoredOn, scored_cells};
-use crate::evaluate::{Baseline, Candidates, ClassMean, EvaluateError, RandomCells, median};
+use crate::evaluate::{Baseline, Candidates, ClassMean, EvaluateError, RandomCells};
 use crate::progress::Progress;
 use crate::seed;
+use scdd_learn::statistics::median;
 
-/// Held-out cells whose nearest training cells are looked for, at most (ours: a quantile of 1 % has ten below it).
+/// Held-out cells whose nearest training cells are searched, at most (ours: a quantile of 1 % has ten below it).
 const MOST: usize = 1_000;
 /// Below so many held-out cells nothing is said (ours).
 const LEAST: usize = 20;
 
-/// Opens a look at what a distilled set gives away: `distilled.privacy()`.
+/// Opens an analysis of the training cells' privacy: `distilled.privacy()`.
 #[derive(Clone)]
 #[must_use = "call .run()"]
 pub struct PrivacyBuilder {
@@ -30,7 +31,7 @@ pub struct PrivacyBuilder {
 }
 
 impl Distilled {
-    /// Opens a look at what the set gives away of the training cells: exact copies, distances to training cells beside those
+    /// Opens an analysis of what the set reveals of the training cells: exact copies, distances to training cells beside those
     /// of held-out real cells, and two membership inferences, each beside random cells (which are copies) and class means
     /// at its budget. Distances are cosine distances of log-normalised expression.
     ///
@@ -53,7 +54,7 @@ impl Distilled {
 }
 
 impl PrivacyBuilder {
-    /// Compares with test cells in the place of validation cells: once, when all choices have been made. Where a
+    /// Compares with test cells instead of validation cells: once, when all choices have been made. Where a
     /// learning rate or a step was chosen on validation cells, these had a small part in the set.
     pub fn on_test(mut self) -> Self {
         self.against = ScoredOn::Test;
@@ -108,7 +109,7 @@ impl PrivacyBuilder {
         let mut found = Vec::new();
         let mut distances = Vec::new();
         for (name, set) in &sets {
-            let (of_set, privacy) = reference.look(name, set, classes, seed);
+            let (of_set, privacy) = reference.attack(name, set, classes, seed);
             if found.is_empty() {
                 distances = of_set;
             }
@@ -150,7 +151,7 @@ impl<'a> HeldOut<'a> {
     }
 
     /// What a set gives away, and its cells' distances to their nearest training cells.
-    pub(super) fn look(&self, name: &str, set: &Labelled, classes: usize, seed: u64) -> (Vec<f64>, SetPrivacy) {
+    pub(super) fn attack(&self, name: &str, set: &Labelled, classes: usize, seed: u64) -> (Vec<f64>, SetPrivacy) {
         let near = nearest(&set.expression, &self.training.expression);
         let of_held_out = nearest(&set.expression, &self.held_out.expression);
         let distances: Vec<f64> = near.iter().map(|near| f64::from(near.distance)).collect();

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, activation::relu};
 use ndarray::{Array2, Axis};
 use scdd_compute::spmm_plain;
+use scdd_learn::pca::{Components, principal_components};
 
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::device::or_default;
-use crate::foundation::components::{Components, fit};
 use crate::foundation::error::check_genes;
 use crate::foundation::register::SharedGenes;
 use crate::foundation::{FoundationError, FoundationModel, Registered, SeenCells};
@@ -64,7 +64,8 @@ impl PcaBuilder {
         let device = or_default(self.device.as_ref())?;
         let cells = self.cells.cells();
         let training = cells.expression().select_cells(self.cells.train());
-        let found = fit(&training, self.components, seed::number(self.seed, "principal components"))?;
+        let seed = seed::number(self.seed, "principal components");
+        let found = principal_components(training.view(), self.components, seed)?;
         let seen = SeenCells::of(cells.expression(), self.cells.train(), cells.gene_names());
         Ok(Pca::new(found, cells.gene_names().to_vec(), device, seen))
     }
@@ -101,7 +102,7 @@ impl std::fmt::Debug for Pca {
 
 impl Pca {
     fn new(found: Components, genes: Vec<String>, device: Device, seen: SeenCells) -> Self {
-        let scale = found.scale();
+        let scale = scale(&found);
         // f64: thousands of genes of one sign would lose digits.
         let along = |component: usize| {
             let loadings = found.loadings.column(component);
@@ -113,7 +114,7 @@ impl Pca {
     }
 
     fn with(found: Components, genes: Vec<String>, offset: Vec<f32>, device: Device, seen: SeenCells) -> Self {
-        let scale = found.scale() as f32;
+        let scale = scale(&found) as f32;
         let encoder = found.loadings.mapv(|value| value * scale);
         let decoder = found.loadings.t().mapv(|value| value / scale);
         let parts = Parts {
@@ -147,7 +148,7 @@ impl Pca {
 
     /// What coordinates along the components are multiplied with to be latents.
     pub fn scale(&self) -> f64 {
-        self.parts.found.scale()
+        scale(&self.parts.found)
     }
 
     /// Shows what it is in a notebook.
@@ -156,10 +157,8 @@ impl Pca {
     }
 }
 
-impl Components {
-    fn scale(&self) -> f64 {
-        1.0 / self.squared_length.sqrt()
-    }
+fn scale(found: &Components) -> f64 {
+    1.0 / found.mean_squared_norm.sqrt()
 }
 
 impl FoundationModel for Pca {
@@ -219,7 +218,7 @@ impl FoundationModel for Pca {
             mean: shared.of_model.iter().map(|&gene| found.mean[gene]).collect(),
             variance: found.variance.clone(),
             variance_ratio: found.variance_ratio.clone(),
-            squared_length: found.squared_length,
+            mean_squared_norm: found.mean_squared_norm,
         };
         let (names, offset) = (cells.gene_names().to_vec(), self.parts.offset.clone());
         let model = Self::with(cut, names, offset, self.device(), self.parts.seen.clone());

@@ -27,6 +27,10 @@ fn genes(count: usize) -> Vec<String> {
     (0..count).map(|gene| format!("gene {gene}")).collect()
 }
 
+fn fit(expression: &Expression, components: usize, seed: u64) -> Result<Components, scdd_learn::LearnError> {
+    principal_components(expression.view(), components, seed)
+}
+
 fn model(components: usize) -> (Pca, Golden, Expression) {
     let (golden, expression) = golden();
     let found = fit(&expression, components, 7).unwrap();

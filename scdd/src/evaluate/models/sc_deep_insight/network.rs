@@ -1,7 +1,7 @@
-//! A small residual network on images of one channel: a first convolution, three pairs of convolutions around which the
-//! input is carried on (He et al. 2016), the later two at half the size each, and a linear head on 8 x 8 averages, since it
-//! matters where a gene lies. Normalised in groups of channels (Wu and He 2018): batches of synthetic cells say nothing about
-//! real ones.
+//! Small residual network (He et al. 2016) on images of one channel: a first convolution, three residual blocks, the later two
+//! at half the size each, and a linear head on 8 x 8 averages, since it
+//! matters where a gene lies. Group normalisation (Wu and He 2018), since statistics of batches of synthetic cells are not
+//! those of real ones.
 
 use burn::module::{Module, Param};
 use burn::nn::{GroupNorm, GroupNormConfig, Linear};
