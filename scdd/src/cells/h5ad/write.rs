@@ -87,7 +87,8 @@ fn write_file(path: &Path, parts: &H5adContents) -> Result<(), Failure> {
         write_frame(&root, "obs", parts.cell_names, parts.obs)?;
         write_frame(&root, "var", parts.gene_names, parts.var)?;
         for name in ["layers", "obsp", "varm", "varp"] {
-            encoding(&root.create_group(name)?, "dict", "0.1.0")?;
+            let group = root.create_group(name)?;
+            encoding(&group, "dict", "0.1.0")?;
         }
         let obsm = root.create_group("obsm")?;
         encoding(&obsm, "dict", "0.1.0")?;
