@@ -13,7 +13,7 @@ use scdd::annotate::{Annotation, Reference};
 use scdd::evaluate::Evaluation;
 use scdd::foundation::Foundation;
 use scdd::ndarray::{ArrayBase, Data, Dimension};
-use scdd::polars::prelude::{Column, DataFrame, LazyFrame, Series};
+use scdd::polars::prelude::{Column, DataFrame, Series};
 use scdd::{Cells, Scdg, Study};
 
 /// The shape or size in words; empty where it isn't known.
@@ -123,12 +123,6 @@ impl<T> ShapeOf for RwLock<T> {
 impl ShapeOf for DataFrame {
     fn shape(&self) -> String {
         format!("{} rows x {} columns", self.height(), self.width())
-    }
-}
-
-impl ShapeOf for LazyFrame {
-    fn shape(&self) -> String {
-        "not computed yet".to_owned()
     }
 }
 

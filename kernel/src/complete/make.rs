@@ -16,7 +16,7 @@ use super::table::Piece;
 use super::{rustdoc, user};
 
 /// The crates whose types a cell meets, the most important first.
-const CRATES: [&str; 14] = [
+const CRATES: [&str; 10] = [
     "scdd",
     "burn-tensor",
     "burn-core",
@@ -24,10 +24,6 @@ const CRATES: [&str; 14] = [
     "burn-optim",
     "burn",
     "polars-core",
-    "polars-plan",
-    "polars-lazy",
-    "polars-io",
-    "polars-ops",
     "polars",
     "plotly",
     "ndarray",

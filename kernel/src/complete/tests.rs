@@ -250,7 +250,7 @@ fn the_described_library_is_read_and_asked_within_half_a_second() {
     has("use scdd::polars::prelude::DataF", "DataFrame");
     has("use scdd::burn::tensor::Dev", "Device");
     has("frame.hei", "height");
-    has("frame.lazy().gro", "group_by");
+    has("frame.gro", "group_by");
     has("tensor.mat", "matmul");
     has("tensor.clone().matmul(tensor.clone()).su", "sum");
     has("numbers.iter().ma", "map");

@@ -36,9 +36,11 @@ pub fn of(code: &str, said: &str, line: &str, lost: &dyn Fn(&str) -> Option<Stri
         "E0599" if said.contains("trait") && said.contains("in scope") => {
             Some("the method belongs to a trait that isn't imported: add the `use` line that is named above.".to_owned())
         }
-        "E0599" if said.contains("lazy") || line.contains(".collect()") && said.contains("LazyFrame") => {
-            Some("a LazyFrame does nothing yet: `.collect()?` makes a DataFrame of it.".to_owned())
-        }
+        "E0599" if said.contains("lazy") && said.contains("DataFrame") => Some(
+            "polars' frames are here without `lazy`, which compiles for minutes: `:dep polars = { version = \"=0.55.2\", \
+             default-features = false, features = [\"lazy\"] }` brings it."
+                .to_owned(),
+        ),
         "E0277" if said.contains("couldn't convert the error") => Some(
             "the function returns another kind of error: let it return `Result<T, Box<dyn std::error::Error>>`, which takes any, or \
              change the error with `.map_err(...)`."
@@ -100,7 +102,7 @@ fn missing_use(name: &str) -> Option<String> {
         "Tensor" | "Device" | "TensorData" | "Shape" | "Distribution" | "Int" => format!("scdd::burn::tensor::{name}"),
         "Module" => "scdd::burn::module::Module".to_owned(),
         "Linear" | "LinearConfig" | "Relu" => format!("scdd::burn::nn::{name}"),
-        "DataFrame" | "Series" | "Column" | "LazyFrame" | "col" | "lit" | "df" => "scdd::polars::prelude::*".to_owned(),
+        "DataFrame" | "Series" | "Column" | "df" => "scdd::polars::prelude::*".to_owned(),
         "Plot" | "Scatter" | "Layout" => format!("scdd::plotly::{name}"),
         "Array1" | "Array2" => format!("scdd::ndarray::{name}"),
         "Cells" | "Study" | "Scdg" | "GradientMatching" | "Table" | "Figure" => "scdd::prelude::*".to_owned(),

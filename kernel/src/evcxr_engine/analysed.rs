@@ -23,12 +23,11 @@ const STOCK: &str = "SCDD_EVCXR_STOCK";
 /// The package through which cells see the library.
 const FACADE: &str = "scdd-facade";
 /// Behind the facade: names of packages (or their beginnings) that types of the interface come from.
-const INTERFACE: [&str; 16] = [
+const INTERFACE: [&str; 15] = [
     "scdd",
     "burn",
     "polars",
     "plotly",
-    "anndata",
     "ndarray",
     "serde",
     "half",
@@ -42,15 +41,10 @@ const INTERFACE: [&str; 16] = [
     "hashbrown",
 ];
 /// Of those, what computes behind the interface and has no type in it.
-const BEHIND: [&str; 9] = [
+const BEHIND: [&str; 4] = [
     "burn-flex",
     "burn-fusion",
     "burn-cubecl",
-    "polars-expr",
-    "polars-mem-engine",
-    "polars-parquet",
-    "polars-stream",
-    "anndata-hdf5",
     "serde_derive",
 ];
 

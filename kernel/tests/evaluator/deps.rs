@@ -53,7 +53,7 @@ fn a_crate_of_ones_own_keeps_variables_and_its_statics_are_one() {
         "async fn slow(x: u32) -> u32 { tokio::time::sleep(std::time::Duration::from_millis(20)).await; x }\n\
          let handle = tokio::spawn(slow(4));",
     );
-    assert_eq!(notebook.once("let (a, b) = tokio::join!(slow(1), slow(2)); (a + b, handle.await?)"), "(3, 4)");
+    assert_eq!(notebook.once("let (a, b) = (slow(1).await, slow(2).await); (a + b, handle.await?)"), "(3, 4)");
     assert_eq!(notebook.once("(own.n, mine::tick(), f())"), "(3, 4, 1)");
     let all = notebook.evaluator.folder().parent().unwrap().to_owned();
     drop(notebook);
