@@ -23,9 +23,11 @@ fn main() -> Result<()> {
             let made = study.distill_embeddings($objective).per_class(per_class).small_classes(small).run()?;
             cells.push(made.decoded()?);
             features.push(made);
-            for opened in
-                [study.distill_expression($objective), study.distill_decoder($objective), scdg.distill($objective)]
-            {
+            for opened in [
+                study.distill_expression($objective),
+                study.distill_decoder($objective),
+                scdg.distill($objective).into(),
+            ] {
                 cells.push(opened.per_class(per_class).small_classes(small).run()?);
             }
         };

@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | [`Cells<Counts>`](Cells) | sparse counts with polars frames of annotations, from .h5ad or simulated | [`cells`] |
 //! | [`Cells<LogNormalized>`](Cells) | log1p of counts per 10,000 of each cell | [`preprocess`] |
-//! | [`Study`] | cells with labels, split, and embedded by a foundation model pretrained on the training cells | [`study`], [`foundation`] |
+//! | [`Study`] | labelled cells, split and embedded by a foundation model, by default one pretrained on the training cells | [`study`], [`foundation`] |
 //! | [`Scdg`] | the single-step conditional diffusion generator | [`scdg`] |
 //! | [`Distilled`] | synthetic cells of each class | [`distill`] |
 //! | [`Evaluation`](evaluate::Evaluation) | scores on test cells, beside baselines | [`evaluate`] |

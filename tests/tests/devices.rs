@@ -48,8 +48,8 @@ fn pipelines_take_the_same_steps_on_a_gpu_as_on_the_cpu() {
     let pipelines: [(&str, Opened); 5] = [
         ("DM on expression", |study, _| study.distill_expression(DistributionMatching::default())),
         ("DC through the decoder", |study, _| study.distill_decoder(GradientMatching::default())),
-        ("DM through SCDG", |_, scdg| scdg.distill(DistributionMatching::default())),
-        ("DC through SCDG", |_, scdg| scdg.distill(GradientMatching::default())),
+        ("DM through SCDG", |_, scdg| scdg.distill(DistributionMatching::default()).into()),
+        ("DC through SCDG", |_, scdg| scdg.distill(GradientMatching::default()).into()),
         // One run: of two that validation cells tell hardly apart, rounding chooses.
         ("ridge on metacells", |study, _| {
             study.metacells().run().unwrap().distill(RidgeSurrogates::default()).step_marker_fractions(&[1.0])

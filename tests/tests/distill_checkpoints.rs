@@ -29,10 +29,10 @@ fn scdg(study: &Study) -> Scdg {
     scdg_of(40, study)
 }
 
-/// With everything that draws random numbers, and a look at validation cells now and then.
+/// With everything that draws random numbers, and validation checks.
 fn distillation(scdg: &Scdg, steps: usize) -> DistillBuilder {
     let builder = scdg.distill(GradientMatching::default()).per_class(2).steps(steps).guidance(0.5);
-    builder.noise(Noise::Fresh, 90).early_stopping(7, 1_000_000)
+    builder.noise(Noise::Fresh, 90).early_stopping(7, 1_000_000).into()
 }
 
 /// Distils until a checkpoint is in the folder that is watched, and is stopped.
@@ -136,9 +136,9 @@ fn checkpoints_of_another_distillation_are_refused_with_what_differs_and_the_men
     says(refused(builder().seed(8)), &["seed 7 there, 8 here"]);
     says(refused(builder().learning_rate(0.25)), &["another learning rate (0.05 there, 0.25 here)"]);
     let other = scdg.distill(GradientMatching::default().epochs(2)).config(config());
-    says(refused(other), &["another objective's settings"]);
+    says(refused(other.into()), &["another objective's settings"]);
     let other = scdg.distill(DistributionMatching::default()).config(config());
-    says(refused(other), &["gradient matching there", "distribution matching here"]);
+    says(refused(other.into()), &["gradient matching there", "distribution matching here"]);
     let data = self::scdg(&study(2));
     says(refused(distillation(&data, STEPS)), &["other cells, labels or foundation model"]);
     let longer = scdg_of(41, scdg.study());

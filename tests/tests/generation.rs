@@ -3,7 +3,6 @@
 
 use std::sync::OnceLock;
 
-use scdd::distill::DistillConfig;
 use scdd::evaluate::{Protocol, train_heads};
 use scdd::foundation::PretrainingConfig;
 use scdd::polars::prelude::{Column, NamedFrom, Series};
@@ -222,8 +221,7 @@ fn columns_that_can_not_be_conditions_are_refused() {
 
 #[test]
 fn a_distillation_by_class_alone_works_with_further_conditions() {
-    let config = DistillConfig { steps: 5, noise_step: Some(5), ..DistillConfig::default() };
-    let distilled = scdg().distill(DistributionMatching::default()).config(config).run().unwrap();
+    let distilled = scdg().distill(DistributionMatching::default()).steps(5).noise(Noise::Fixed, 5).run().unwrap();
     assert_eq!(distilled.labels(), [0, 1, 2, 3]);
     assert_expression(distilled.expression());
 }

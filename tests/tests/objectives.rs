@@ -88,7 +88,7 @@ fn an_encoder_that_gives_no_layers_can_not_be_unfrozen_and_the_error_says_which_
 }
 
 #[test]
-fn features_without_expression_can_not_go_through_an_encoder_that_is_not_frozen() {
+fn embeddings_can_not_go_through_an_encoder_that_is_not_frozen() {
     let study = small_study();
     let message = study.distill_embeddings(GradientMatching::default().unfrozen()).run().unwrap_err().to_string();
     assert!(message.contains("compares expression") && message.contains("FeatDistill"), "{message}");
@@ -102,7 +102,7 @@ fn settings_that_can_not_work_are_refused_with_what_was_found() {
         (refused(study.distill_decoder(Mixture::new())), "mixture is empty"),
         (refused(study.distill_decoder(Mixture::new().with(-1.0, KernelMatching::default()))), "-1 of kernel matching"),
         (refused(study.distill_decoder(KernelMatching::default().widths(&[1.0, 0.0]))), "widths is [1.0, 0.0]"),
-        (refused(study.distill_decoder(TrajectoryMatching::default().lengths(5, 0, 1))), "0 and 1"),
+        (refused(study.distill_decoder(TrajectoryMatching::default().steps(5, 0, 1))), "0 and 1"),
         (refused(study.distill_decoder(GradientMatching::default().hidden(&[0]))), "hidden is [0]"),
         (refused(study.distill_decoder(CovarianceMatching::default().covariance_weight(f64::NAN))), "NaN"),
     ] {

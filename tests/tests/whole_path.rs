@@ -1,6 +1,6 @@
 //! From counts to distilled cells, scores, figures and a file, on simulated cells.
 
-use scdd::distill::DistillConfig;
+use scdd::distill::{DistillBuilder, DistillConfig, ScdgPath};
 use scdd::prelude::*;
 use scdd_tests::{assert_close, assert_expression, small_cells, small_scdg, study_of};
 
@@ -158,7 +158,8 @@ fn numbers(figure: &Figure, axis: &str) -> Vec<Vec<f64>> {
 fn what_cannot_be_distilled_is_an_error_with_numbers_and_the_mend() {
     let scdg = small_scdg(&small_study(3));
     let distil = |per_class| scdg.distill(GradientMatching::default()).per_class(per_class);
-    let message = |builder: scdd::distill::DistillBuilder| builder.run().unwrap_err().to_string();
+    type Builder = DistillBuilder<Distilled, ScdgPath>;
+    let message = |builder: Builder| builder.run().unwrap_err().to_string();
     assert_eq!(message(distil(0)), "per_class is 0; ask for at least 1 synthetic cell per class");
     let smallest = scdg.study().training_cells().train_counts().into_iter().min().unwrap();
     let too_many = message(distil(smallest + 1));
@@ -200,8 +201,9 @@ fn sets_of_different_studies_are_not_compared() {
 fn a_plan_says_what_would_run() {
     let study = small_study(3);
     let plan = small_cells(5).study("cell_type").plan().unwrap();
-    assert!(plan.contains("in 4 classes") && plan.contains("steps"), "{plan}");
-    assert!(study.train_scdg().plan().contains("conditioned on 4 classes"));
+    assert!(plan.fact("cells").unwrap().ends_with("in 4 classes"), "{plan}");
+    assert!(plan.fact("foundation model").unwrap().starts_with("pretrained on the training cells in"), "{plan}");
+    assert_eq!(study.train_scdg().plan().unwrap().fact("conditions"), Some("4 classes"));
     let plan = small_scdg(&study).distill(GradientMatching::default()).per_class(2).plan().unwrap();
-    assert!(plan.contains("8 synthetic cells of 4 classes"), "{plan}");
+    assert!(plan.fact("synthetic cells").unwrap().starts_with("8 of 4 classes"), "{plan}");
 }

@@ -171,7 +171,7 @@ impl ShapeOf for Distilled {
 
 impl ShapeOf for DistilledFeatures {
     fn shape(&self) -> String {
-        let (cells, features) = self.features().dim();
+        let (cells, features) = self.embeddings().dim();
         format!("{cells} synthetic cells x {features} features")
     }
 }

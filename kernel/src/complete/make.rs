@@ -16,18 +16,8 @@ use super::table::Piece;
 use super::{rustdoc, user};
 
 /// The crates whose types a cell meets, the most important first.
-const CRATES: [&str; 10] = [
-    "scdd",
-    "burn-tensor",
-    "burn-core",
-    "burn-nn",
-    "burn-optim",
-    "burn",
-    "polars-core",
-    "polars",
-    "plotly",
-    "ndarray",
-];
+const CRATES: [&str; 10] =
+    ["scdd", "burn-tensor", "burn-core", "burn-nn", "burn-optim", "burn", "polars-core", "polars", "plotly", "ndarray"];
 /// Of std, whose sources come as a component of the toolchain.
 const STD: [&str; 3] = ["alloc", "core", "std"];
 /// Compiled crates of the toolchain that std's source doesn't use.

@@ -41,12 +41,7 @@ const INTERFACE: [&str; 15] = [
     "hashbrown",
 ];
 /// Of those, what computes behind the interface and has no type in it.
-const BEHIND: [&str; 4] = [
-    "burn-flex",
-    "burn-fusion",
-    "burn-cubecl",
-    "serde_derive",
-];
+const BEHIND: [&str; 4] = ["burn-flex", "burn-fusion", "burn-cubecl", "serde_derive"];
 
 /// Whether this process was called as `cargo`.
 pub fn called_as_cargo() -> bool {

@@ -178,3 +178,51 @@ fn one() -> usize {
 fn all_genes() -> Vec<f64> {
     vec![1.0]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_out_of_range_are_refused_by_name_with_what_was_found() {
+        let with = DistillConfig::default;
+        let stopping = |every, patience| Some(EarlyStopping { every, patience });
+        let refused = [
+            (DistillConfig { n_init: 0, ..with() }, "n_init is 0; expected at least 1 initialisation"),
+            (DistillConfig { chunk: 0, ..with() }, "chunk and real_batch is 0 and 256"),
+            (DistillConfig { real_batch: 0, ..with() }, "chunk and real_batch is 512 and 0"),
+            (DistillConfig { min_improvement: -1.0, ..with() }, "min_improvement is -1"),
+            (DistillConfig { marker_fractions: vec![], ..with() }, "marker_fractions is an empty list"),
+            (DistillConfig { step_marker_fractions: vec![0.5, 0.0], ..with() }, "step_marker_fractions is 0"),
+            (DistillConfig { marker_fractions: vec![1.0, 0.5], ..with() }, "marker_fractions is 2 fractions"),
+            (DistillConfig { optimizer: Optimizer::Sgd { momentum: 1.0 }, ..with() }, "momentum is 1"),
+            (DistillConfig { early_stopping: stopping(0, 3), ..with() }, "every 0 steps with patience 3"),
+            (DistillConfig { early_stopping: stopping(3, 0), ..with() }, "every 3 steps with patience 0"),
+        ];
+        for (config, expected) in refused {
+            let message = config.check(&[0.05]).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+        for (rates, expected) in [(&[][..], "at least 1 learning rate"), (&[0.1, f64::NAN], "learning_rate is NaN")] {
+            let message = with().check(rates).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+        assert!(with().check(&[0.05]).is_ok());
+    }
+
+    #[test]
+    fn validation_cells_are_needed_where_something_is_chosen() {
+        let with = DistillConfig::default;
+        assert!(!with().chooses() && !with().masks_genes());
+        let half = DistillConfig { marker_fractions: vec![0.5], ..with() };
+        assert!(half.masks_genes() && !half.chooses());
+        for config in [
+            DistillConfig { n_init: 2, ..with() },
+            DistillConfig { candidate_rates: Some(vec![0.1]), ..with() },
+            DistillConfig { early_stopping: Some(EarlyStopping { every: 5, patience: 2 }), ..with() },
+            DistillConfig { step_marker_fractions: vec![1.0, 0.5], ..with() },
+        ] {
+            assert!(config.chooses(), "{config:?}");
+        }
+    }
+}

@@ -25,7 +25,7 @@ use crate::{seed, tensors};
 #[must_use = "call .run()"]
 pub struct MetacellsBuilder {
     study: Study,
-    per_class: usize,
+    max_per_class: usize,
     seed: u64,
 }
 
@@ -58,19 +58,19 @@ impl Study {
     /// use scdd::prelude::*;
     /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
     /// let study = cells.study("cell_type").foundation_epochs(2).run()?;
-    /// let distilled = study.metacells().per_class(8).run()?.distill(RidgeSurrogates::default()).steps(3).run()?;
+    /// let distilled = study.metacells().max_per_class(8).run()?.distill(RidgeSurrogates::default()).steps(3).run()?;
     /// assert_eq!(distilled.method(), "scDD+Metacells, ridge");
     /// # Ok::<(), scdd::Error>(())
     /// ```
     pub fn metacells(&self) -> MetacellsBuilder {
-        MetacellsBuilder { study: self.clone(), per_class: 64, seed: self.config().seed }
+        MetacellsBuilder { study: self.clone(), max_per_class: 64, seed: self.config().seed }
     }
 }
 
 impl MetacellsBuilder {
     /// The most metacells of a class; 64 (our choice). In a class with fewer training cells each is a metacell.
-    pub fn per_class(mut self, metacells: usize) -> Self {
-        self.per_class = metacells;
+    pub fn max_per_class(mut self, metacells: usize) -> Self {
+        self.max_per_class = metacells;
         self
     }
 
@@ -88,7 +88,7 @@ impl MetacellsBuilder {
         self.check()?;
         let study = &self.study;
         let counts = study.training_cells().train_counts();
-        let metacells: usize = counts.iter().map(|&cells| cells.min(self.per_class)).sum();
+        let metacells: usize = counts.iter().map(|&cells| cells.min(self.max_per_class)).sum();
         Ok(Plan::new("metacells by k-means on latents")
             .with("metacells", format!("{} of {}", grouped(metacells), count(counts.len(), "class")))
             .with("training cells", grouped(counts.iter().sum()))
@@ -96,8 +96,8 @@ impl MetacellsBuilder {
     }
 
     fn check(&self) -> Result<(), DistillError> {
-        if self.per_class == 0 {
-            return Err(SettingError::new("per_class", 0, "at least 1 metacell").into());
+        if self.max_per_class == 0 {
+            return Err(SettingError::new("max_per_class", 0, "at least 1 metacell").into());
         }
         let counts = self.study.training_cells().train_counts();
         match counts.iter().zip(self.study.classes()).find(|(count, _)| **count == 0) {
@@ -119,7 +119,7 @@ impl MetacellsBuilder {
         for (class, cells) in classes.iter().enumerate() {
             progress.check_stop()?;
             let mut rng = seed::stream(self.seed, &format!("metacells of class {class}"));
-            let groups = kmeans(&study.embeddings_of(cells), self.per_class, &mut rng).clusters;
+            let groups = kmeans(&study.embeddings_of(cells), self.max_per_class, &mut rng).clusters;
             of_class.push(OfClass::new(study, cells, &groups));
             progress.step(|| study.classes()[class].clone());
         }
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn every_training_cell_is_in_one_metacell_of_its_class_whose_mean_is_theirs() {
         let study = study();
-        let metacells = study.metacells().per_class(6).run().unwrap();
+        let metacells = study.metacells().max_per_class(6).run().unwrap();
         for (class, cells) in study.training_cells().train_per_class().iter().enumerate() {
             let (of_class, genes) = (&metacells.parts.of_class[class], study.cells().genes());
             assert_eq!(of_class.sizes.len(), 6.min(cells.len()));
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn no_metacells_are_refused() {
-        let message = study().metacells().per_class(0).run().unwrap_err().to_string();
+        let message = study().metacells().max_per_class(0).run().unwrap_err().to_string();
         assert!(message.contains("at least 1 metacell"), "{message}");
     }
 }

@@ -81,3 +81,35 @@ pub(super) fn set_size(study: &Study, rows: usize) -> String {
         count(training, "training cell")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::distill::Init;
+    use crate::{DistributionMatching, GradientMatching};
+
+    #[test]
+    fn a_plan_says_what_a_run_costs_and_refuses_what_it_would_refuse() {
+        let cells = crate::simulate().cells(300).genes(100).classes(3).run().unwrap();
+        let cells = cells.preprocess().min_genes(5).run().unwrap();
+        let study = cells.study("cell_type").foundation_epochs(1).run().unwrap();
+        let opened = study.distill_expression(GradientMatching::default()).per_class(2).init(Init::KMeans).n_init(3);
+        let plan = opened.choose_learning_rate(&[0.1, 0.5]).early_stopping(5, 4).plan().unwrap();
+        let genes = study.cells().genes();
+        assert_eq!(plan.task(), "DC: gradient matching");
+        assert!(plan.fact("synthetic cells").unwrap().starts_with("6 of 3 classes"), "{plan}");
+        let codes = format!("{genes} wide, initialised at k-means pseudobulks, the best of 3 draws");
+        assert_eq!(plan.fact("codes"), Some(&*codes));
+        assert_eq!(plan.fact("steps"), Some("50 of Adam at 0.1, 0.5, a run with each"));
+        assert!(plan.fact("validation").unwrap().starts_with("every 5 steps on"), "{plan}");
+        let embeddings = study.distill_embeddings(DistributionMatching::default()).plan().unwrap();
+        assert!(embeddings.fact("synthetic embeddings").is_some() && embeddings.fact("validation").is_none());
+        for refused in [
+            study.distill_expression(DistributionMatching::default()).per_class(1_000),
+            study.distill_expression(DistributionMatching::default()).init(Init::Generated),
+            study.distill_expression(DistributionMatching::default()).learning_rate(-1.0),
+        ] {
+            let messages = (refused.plan().unwrap_err().to_string(), refused.run().unwrap_err().to_string());
+            assert_eq!(messages.0, messages.1);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! A study: labelled log-normalised cells, split into training, validation and test cells and embedded by a foundation model.
 
 mod builder;
+mod config;
 mod decoder;
 mod error;
 mod label_columns;
@@ -12,7 +13,8 @@ use burn::tensor::Device;
 use ndarray::{Array2, ArrayView1, Axis};
 use polars::prelude::Column;
 
-pub use builder::{StudyBuilder, StudyConfig};
+pub use builder::StudyBuilder;
+pub use config::StudyConfig;
 pub use decoder::DecoderBuilder;
 pub use error::StudyError;
 pub(crate) use label_columns::LabelColumns;

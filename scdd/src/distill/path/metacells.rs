@@ -111,7 +111,7 @@ mod tests {
         let cells = crate::simulate().cells(200).genes(80).classes(3).run().unwrap();
         let study = cells.preprocess().min_genes(5).run().unwrap().study("cell_type");
         let study = study.foundation_epochs(1).run().unwrap();
-        let metacells = study.metacells().per_class(5).run().unwrap();
+        let metacells = study.metacells().max_per_class(5).run().unwrap();
         let distilled = metacells.distill(RidgeSurrogates::default()).init(Init::ClassMean).steps(0).run().unwrap();
         for (class, cells) in study.training_cells().train_per_class().iter().enumerate() {
             let dense = study.cells().expression().dense_rows(cells);

@@ -33,7 +33,7 @@ pub(super) fn test_paths(scdg: &crate::scdg::Scdg, chain: Chain) -> Vec<Box<dyn 
         Box::new(expression::ExpressionPath { study: study() }),
         Box::new(decoder::DecoderPath { study: study() }),
         Box::new(embeddings::EmbeddingsPath { study: study() }),
-        Box::new(metacells::MetacellPath { metacells: study().metacells().per_class(4).run().unwrap() }),
+        Box::new(metacells::MetacellPath { metacells: study().metacells().max_per_class(4).run().unwrap() }),
         Box::new(ScdgPath::new(scdg, chain)),
         Box::new(ScdgPath::new(scdg, OneCall)),
     ]

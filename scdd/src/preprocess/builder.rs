@@ -1,17 +1,17 @@
-//! Filter cells, filter genes, normalise each cell to one sum, log1p: the common first steps of scanpy's tutorials
-//! (Wolf, Angerer and Theis 2018) and what Yu et al. 2025 train on.
+//! Preprocessing: filter cells, filter genes, normalise each cell to one sum, log1p. The first steps of scanpy's tutorials (Wolf,
+//! Angerer and Theis 2018), and what Yu et al. 2025 train on.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::PreprocessError;
+use super::filter::Filtered;
 use crate::Result;
 use crate::cells::{Cells, Counts, Expression, LogNormalized};
 use crate::error::SettingError;
-use crate::notebook::show_text;
+use crate::plan::Plan;
 use crate::text::{grouped, measured};
 
 /// The numbers of preprocessing.
@@ -35,9 +35,9 @@ impl Default for PreprocessConfig {
 #[derive(Clone, Debug)]
 #[must_use = "nothing is done before .run()"]
 pub struct PreprocessBuilder {
-    cells: Cells<Counts>,
-    config: PreprocessConfig,
-    only_genes: Option<Arc<HashSet<String>>>,
+    pub(super) cells: Cells<Counts>,
+    pub(super) config: PreprocessConfig,
+    pub(super) only_genes: Option<Arc<HashSet<String>>>,
 }
 
 impl Cells<Counts> {
@@ -62,48 +62,6 @@ impl Cells<Counts> {
     /// ```
     pub fn preprocess(&self) -> PreprocessBuilder {
         PreprocessBuilder { cells: self.clone(), config: PreprocessConfig::default(), only_genes: None }
-    }
-}
-
-/// What preprocessing would keep.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PreprocessPlan {
-    /// The numbers that it would run with.
-    pub config: PreprocessConfig,
-    /// All cells.
-    pub cells: usize,
-    /// All genes.
-    pub genes: usize,
-    /// Cells that would be kept, sorted ascending.
-    pub kept_cells: Vec<usize>,
-    /// Genes that would be kept, sorted ascending.
-    pub kept_genes: Vec<usize>,
-    /// Kept cells without a count in a kept gene; one is enough to make [`run`](PreprocessBuilder::run) fail.
-    pub zero_cells: usize,
-    /// Fewest and most counts of a kept cell over kept genes.
-    pub counts: (f64, f64),
-}
-
-impl fmt::Display for PreprocessPlan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PreprocessConfig { min_genes, min_cells, target_sum } = &self.config;
-        let (cells, kept_cells) = (grouped(self.cells), grouped(self.kept_cells.len()));
-        let (genes, kept_genes) = (grouped(self.genes), grouped(self.kept_genes.len()));
-        writeln!(f, "min_genes {min_genes}: {cells} -> {kept_cells} cells")?;
-        writeln!(f, "min_cells {min_cells}: {genes} -> {kept_genes} genes")?;
-        let (low, high) = (measured(self.counts.0), measured(self.counts.1));
-        write!(f, "each cell's {low} to {high} counts scaled to {}, then log1p", measured(*target_sum))?;
-        if self.zero_cells > 0 {
-            write!(f, "\n{} kept cells have no counts: .run() would fail", grouped(self.zero_cells))?;
-        }
-        Ok(())
-    }
-}
-
-impl PreprocessPlan {
-    /// Shows the plan in a notebook.
-    pub fn evcxr_display(&self) {
-        show_text(&self.to_string());
     }
 }
 
@@ -140,38 +98,17 @@ impl PreprocessBuilder {
     }
 
     /// What would be kept, with numbers; nothing is changed.
-    pub fn plan(&self) -> PreprocessPlan {
-        let x = self.cells.expression();
-        let kept_cells: Vec<usize> =
-            (0..x.cells()).filter(|&cell| x.row(cell).0.len() >= self.config.min_genes).collect();
-        let mut expressing = vec![0usize; x.genes()];
-        for &cell in &kept_cells {
-            x.row(cell).0.iter().for_each(|&gene| expressing[gene as usize] += 1);
-        }
-        let asked =
-            |gene: usize| self.only_genes.as_ref().is_none_or(|only| only.contains(&self.cells.gene_names()[gene]));
-        let keep: Vec<bool> =
-            (0..x.genes()).map(|gene| expressing[gene] >= self.config.min_cells && asked(gene)).collect();
-        let kept_genes: Vec<usize> = (0..x.genes()).filter(|&gene| keep[gene]).collect();
-        let counts = |cell: usize| {
-            let (genes, values) = x.row(cell);
-            let kept = genes.iter().zip(values).filter(|entry| keep[*entry.0 as usize]);
-            kept.map(|entry| f64::from(*entry.1)).sum::<f64>()
-        };
-        let (mut low, mut high, mut zero_cells) = (f64::INFINITY, 0.0f64, 0);
-        for total in kept_cells.iter().map(|&cell| counts(cell)) {
-            (low, high) = (low.min(total), high.max(total));
-            zero_cells += usize::from(total == 0.0);
-        }
-        PreprocessPlan {
-            config: self.config.clone(),
-            cells: x.cells(),
-            genes: x.genes(),
-            kept_cells,
-            kept_genes,
-            zero_cells,
-            counts: (if low.is_finite() { low } else { 0.0 }, high),
-        }
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn plan(&self) -> Result<Plan> {
+        let filtered = self.filter()?;
+        let [cells, genes] = self.kept(&filtered);
+        let (low, high) = (measured(filtered.counts.0), measured(filtered.counts.1));
+        Ok(Plan::new("preprocessing: filter, normalise, log1p")
+            .with("cells", cells)
+            .with("genes", genes)
+            .with("counts", format!("each cell's {low} to {high} scaled to {}", measured(self.config.target_sum))))
     }
 
     /// Filters, normalises and takes the logarithm; the provenance gets a step for each.
@@ -180,53 +117,39 @@ impl PreprocessBuilder {
     /// When no cell or no gene is left, when a kept cell has no counts, and when the target sum is not a positive
     /// number.
     pub fn run(&self) -> Result<Cells<LogNormalized>> {
-        let PreprocessConfig { min_genes, min_cells, target_sum } = self.config;
-        if !(target_sum > 0.0 && target_sum.is_finite()) {
-            let problem = SettingError::new("target_sum", target_sum, "a positive number, 10000 is usual");
-            return Err(PreprocessError::from(problem).into());
-        }
-        let plan = self.plan();
-        self.check_left(&plan)?;
-        let cells = self.cells.select_cells(&plan.kept_cells)?.select_genes(&plan.kept_genes)?;
+        let filtered = self.filter()?;
+        let cells = self.cells.select_cells(&filtered.cells)?.select_genes(&filtered.genes)?;
+        let target_sum = self.config.target_sum;
         let expression = log_normalize(cells.expression(), target_sum);
-        let (kept_cells, kept_genes) = (grouped(plan.kept_cells.len()), grouped(plan.kept_genes.len()));
-        let only = match &self.only_genes {
-            Some(only) => format!(", of {} asked for", grouped(only.len())),
-            None => String::new(),
-        };
+        let [kept_cells, kept_genes] = self.kept(&filtered);
         Ok(cells
             .into_stage(expression)
-            .with_step(format!("min_genes {min_genes}: {} -> {kept_cells} cells", grouped(plan.cells)))
-            .with_step(format!("min_cells {min_cells}{only}: {} -> {kept_genes} genes", grouped(plan.genes)))
+            .with_step(kept_cells)
+            .with_step(kept_genes)
             .with_step(format!("counts per cell scaled to {}, natural log1p", measured(target_sum))))
     }
 
-    fn check_left(&self, plan: &PreprocessPlan) -> Result<(), PreprocessError> {
+    /// Checks the settings and that enough is left.
+    fn filter(&self) -> Result<Filtered, PreprocessError> {
+        let target_sum = self.config.target_sum;
+        if !(target_sum > 0.0 && target_sum.is_finite()) {
+            return Err(SettingError::new("target_sum", target_sum, "a positive number, 10000 is usual").into());
+        }
+        let filtered = Filtered::new(self);
+        filtered.check(self)?;
+        Ok(filtered)
+    }
+
+    /// "min_genes 200: 2,142 -> 2,100 cells", and the same of genes.
+    fn kept(&self, filtered: &Filtered) -> [String; 2] {
         let PreprocessConfig { min_genes, min_cells, .. } = self.config;
-        let x = self.cells.expression();
-        if plan.kept_cells.is_empty() {
-            let genes = (0..x.cells()).map(|cell| x.row(cell).0.len());
-            let (fewest, most) = (genes.clone().min().unwrap_or(0), genes.max().unwrap_or(0));
-            return Err(PreprocessError::NoCellKept { min_genes, cells: plan.cells, fewest, most });
-        }
-        if let (true, Some(only)) = (plan.kept_genes.is_empty(), &self.only_genes) {
-            let mut of_asked: Vec<String> = only.iter().cloned().collect();
-            of_asked.sort_unstable();
-            return Err(PreprocessError::OtherGenes {
-                asked: only.len(),
-                min_cells,
-                of_cells: self.cells.gene_names().to_vec(),
-                of_asked,
-            });
-        }
-        let (cells, genes) = (plan.kept_cells.len(), plan.kept_genes.len());
-        if genes == 0 {
-            return Err(PreprocessError::NoGeneKept { min_cells, genes: plan.genes, cells });
-        }
-        if plan.zero_cells > 0 {
-            return Err(PreprocessError::ZeroCounts { empty: plan.zero_cells, cells, genes });
-        }
-        Ok(())
+        let change = |before, after: &[usize]| format!("{} -> {}", grouped(before), grouped(after.len()));
+        let only = self.only_genes.as_ref();
+        let only = only.map_or(String::new(), |only| format!(", of {} asked for", grouped(only.len())));
+        [
+            format!("min_genes {min_genes}: {} cells", change(self.cells.cells(), &filtered.cells)),
+            format!("min_cells {min_cells}{only}: {} genes", change(self.cells.genes(), &filtered.genes)),
+        ]
     }
 }
 
@@ -240,7 +163,10 @@ fn log_normalize(counts: &Expression, target_sum: f64) -> Expression {
 
 #[cfg(test)]
 mod tests {
+    use polars::prelude::DataFrame;
+
     use super::*;
+    use crate::cells::Provenance;
 
     #[test]
     fn cells_are_scaled_to_the_genes_that_were_asked_for() {
@@ -254,9 +180,6 @@ mod tests {
         let problem = cells.preprocess().min_genes(1).only_genes(&unknown).run().unwrap_err().to_string();
         assert!(problem.contains("none of the 1 genes") && problem.contains("'ENSG00000000003'"), "{problem}");
     }
-    use crate::cells::Provenance;
-    use polars::prelude::DataFrame;
-
     fn cells(genes: usize, dense: &[f32]) -> Cells<Counts> {
         let x = Expression::from_dense(genes, dense).unwrap();
         let names = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>();
@@ -281,8 +204,11 @@ mod tests {
     #[test]
     fn the_plan_says_what_run_keeps() {
         let cells = cells(3, &[1., 1., 0., 0., 0., 4., 2., 2., 2.]);
-        let plan = cells.preprocess().min_genes(2).min_cells(2).plan();
-        assert_eq!((plan.kept_cells, plan.kept_genes, plan.counts), (vec![0, 2], vec![0, 1], (2.0, 4.0)));
+        let plan = cells.preprocess().min_genes(2).min_cells(2).plan().unwrap();
+        assert_eq!(plan.fact("cells"), Some("min_genes 2: 3 -> 2 cells"));
+        assert_eq!(plan.fact("genes"), Some("min_cells 2: 3 -> 2 genes"));
+        assert_eq!(plan.fact("counts"), Some("each cell's 2 to 4 scaled to 10,000"));
+        assert!(cells.preprocess().plan().unwrap_err().to_string().contains("keeps none of 3 cells"));
     }
 
     #[test]

@@ -1,15 +1,20 @@
 //! Writes cells to an .h5ad file in anndata's on-disk format 0.1.0: gzip, which plain h5py reads; text columns as categoricals.
 //! The file appears under its name only when it is complete.
 
-use std::collections::BTreeMap;
+mod frame;
+mod uns;
+
 use std::ops::Range;
 use std::path::Path;
 
 use hdf5_metno::types::VarLenUnicode;
 use hdf5_metno::{Dataset, File, Group, H5Type, Location, SimpleExtents};
 use ndarray::{Array2, ArrayView, ArrayView1, Dimension};
-use polars::prelude::{Column, DataFrame, DataType};
+use polars::prelude::DataFrame;
 use serde_json::{Value, json};
+
+use frame::write_frame;
+use uns::write_value;
 
 use crate::Result;
 use crate::atomic_file;
@@ -187,117 +192,4 @@ fn write_embedding(group: &Group, key: &str, values: &Array2<f32>) -> Result<(),
 fn write_strings(group: &Group, name: &str, values: &[String]) -> Result<(), Failure> {
     let texts = values.iter().map(|value| text(value).map_err(|problem| format!("in '{name}': {problem}").into()));
     write_array(group, name, &texts.collect::<Result<Vec<_>, Failure>>()?, "string-array")
-}
-
-fn write_frame(root: &Group, name: &str, index: &[String], frame: &DataFrame) -> Result<(), Failure> {
-    let group = root.create_group(name)?;
-    encoding(&group, "dataframe", "0.2.0")?;
-    let order: Vec<&str> = frame.get_column_names().into_iter().map(|column| column.as_str()).collect();
-    if let Some(wrong) =
-        order.iter().find(|column| column.is_empty() || **column == "_index" || column.contains(['/', '\0']))
-    {
-        return Err(format!("column '{wrong}' of {name} cannot be a name in HDF5; rename it").into());
-    }
-    attribute(&group, "_index", &text("_index")?)?;
-    let order = order.into_iter().map(text).collect::<Result<Vec<_>, Failure>>()?;
-    group.new_attr_builder().with_data(&order).create("column-order")?;
-    write_strings(&group, "_index", index)?;
-    frame.columns().iter().try_for_each(|column| write_column(&group, column))
-}
-
-fn write_column(frame: &Group, column: &Column) -> Result<(), Failure> {
-    let (name, missing) = (column.name().as_str(), column.null_count() > 0);
-    match column.dtype() {
-        DataType::Boolean if missing => {
-            let values: Vec<bool> = column.bool()?.iter().map(|value| value.unwrap_or(false)).collect();
-            write_nullable(frame, column, "nullable-boolean", &values)
-        }
-        DataType::Boolean => {
-            let values: Vec<bool> = column.bool()?.iter().flatten().collect();
-            write_array(frame, name, &values, "array")
-        }
-        DataType::Float32 => {
-            let values: Vec<f32> = column.f32()?.iter().map(|value| value.unwrap_or(f32::NAN)).collect();
-            write_array(frame, name, &values, "array")
-        }
-        DataType::Float64 => {
-            let values: Vec<f64> = column.f64()?.iter().map(|value| value.unwrap_or(f64::NAN)).collect();
-            write_array(frame, name, &values, "array")
-        }
-        kind if kind.is_integer() => {
-            let numbers = column.cast(&DataType::Int64)?;
-            let values: Vec<i64> = numbers.i64()?.iter().map(|value| value.unwrap_or(0)).collect();
-            if missing {
-                return write_nullable(frame, column, "nullable-integer", &values);
-            }
-            write_array(frame, name, &values, "array")
-        }
-        _ => write_categorical(frame, column),
-    }
-}
-
-fn write_nullable<T: H5Type>(frame: &Group, column: &Column, kind: &str, values: &[T]) -> Result<(), Failure> {
-    let group = frame.create_group(column.name())?;
-    encoding(&group, kind, "0.1.0")?;
-    let mask: Vec<bool> = column.is_null().iter().map(|missing| missing.unwrap_or(true)).collect();
-    write_array(&group, "values", values, "array")?;
-    write_array(&group, "mask", &mask, "array")
-}
-
-/// Text as codes into sorted categories; a null is the code -1, so that no null string is ever written.
-fn write_categorical(frame: &Group, column: &Column) -> Result<(), Failure> {
-    let text = column.cast(&DataType::String)?;
-    let text = text.str()?;
-    let mut code_of: BTreeMap<&str, i32> = text.iter().flatten().map(|value| (value, 0)).collect();
-    for (code, entry) in code_of.values_mut().enumerate() {
-        *entry = i32::try_from(code)?;
-    }
-    let codes: Vec<i32> = text.iter().map(|value| value.map_or(-1, |value| code_of[value])).collect();
-    let categories: Vec<String> = code_of.keys().map(|category| category.to_string()).collect();
-    let group = frame.create_group(column.name())?;
-    encoding(&group, "categorical", "0.2.0")?;
-    attribute(&group, "ordered", &false)?;
-    write_strings(&group, "categories", &categories)?;
-    // pandas takes the narrowest type
-    match (i8::try_from(categories.len()), i16::try_from(categories.len())) {
-        (Ok(_), _) => write_array(&group, "codes", &codes.iter().map(|&code| code as i8).collect::<Vec<_>>(), "array"),
-        (_, Ok(_)) => write_array(&group, "codes", &codes.iter().map(|&code| code as i16).collect::<Vec<_>>(), "array"),
-        _ => write_array(&group, "codes", &codes, "array"),
-    }
-}
-
-/// JSON to `uns`: objects are groups, lists of one kind are arrays, any other list is its JSON text.
-fn write_value(parent: &Group, name: &str, value: &Value) -> Result<(), Failure> {
-    match value {
-        Value::Null => Ok(()),
-        Value::Bool(truth) => write_scalar(parent, name, truth, "numeric-scalar"),
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => write_scalar(parent, name, &whole, "numeric-scalar"),
-            None => write_scalar(parent, name, &number.as_f64().unwrap_or(f64::NAN), "numeric-scalar"),
-        },
-        Value::String(value) => write_scalar(parent, name, &text(&value.replace('\0', ""))?, "string"),
-        Value::Array(values) => {
-            if let Some(whole) = values.iter().map(Value::as_i64).collect::<Option<Vec<i64>>>() {
-                write_array(parent, name, &whole, "array")
-            } else if let Some(numbers) = values.iter().map(Value::as_f64).collect::<Option<Vec<f64>>>() {
-                write_array(parent, name, &numbers, "array")
-            } else if values.iter().all(Value::is_string) {
-                let texts: Vec<String> = values.iter().flat_map(Value::as_str).map(String::from).collect();
-                write_strings(parent, name, &texts)
-            } else {
-                write_scalar(parent, name, &text(&value.to_string())?, "string")
-            }
-        }
-        Value::Object(entries) => {
-            let group = parent.create_group(name)?;
-            encoding(&group, "dict", "0.1.0")?;
-            entries.iter().try_for_each(|(key, value)| write_value(&group, &key.replace('/', "_"), value))
-        }
-    }
-}
-
-fn write_scalar<T: H5Type>(parent: &Group, name: &str, value: &T, kind: &str) -> Result<(), Failure> {
-    let array = parent.new_dataset::<T>().create(name)?;
-    array.write_scalar(value)?;
-    encoding(&array, kind, "0.2.0")
 }
