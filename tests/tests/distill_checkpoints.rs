@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use scdd::distill::{DistillBuilder, Steps};
+use scdd::distill::{DistillBuilder, StepOrder};
 use scdd::ndarray::Array2;
 use scdd::prelude::*;
 use scdd::progress::Interrupt;
@@ -31,8 +31,12 @@ fn scdg(study: &Study) -> Scdg {
 
 /// With everything that draws random numbers, and validation checks.
 fn distillation(scdg: &Scdg, steps: usize) -> DistillBuilder {
-    let builder = scdg.distill(GradientMatching::default()).per_class(2).steps(steps).guidance(0.5);
-    builder.noise(Noise::Fresh, 90).early_stopping(7, 1_000_000).into()
+    distillation_by(GradientMatching::default(), scdg, steps)
+}
+
+fn distillation_by(objective: impl MatchingObjective, scdg: &Scdg, steps: usize) -> DistillBuilder {
+    let builder = scdg.distill(objective).per_class(2).steps(steps).early_stopping(7, 1_000_000);
+    builder.guidance(0.5).noise(Noise::Fresh, 90).into()
 }
 
 /// Distils until a checkpoint is in the folder that is watched, and is stopped.
@@ -76,7 +80,7 @@ fn a_killed_distillation_goes_on_to_the_same_set() {
     // Expression as codes, class by class: other codes and optimiser states than above.
     let builder = || {
         let builder = study.distill_expression(GradientMatching::default()).per_class(2).steps(STEPS);
-        builder.step_order(Steps::PerClass).optimizer(Optimizer::Sgd { momentum: 0.5 }).early_stopping(8, 1_000_000)
+        builder.step_order(StepOrder::PerClass).optimizer(Optimizer::Sgd { momentum: 0.5 }).early_stopping(8, 1_000_000)
     };
     if let Some(folder) = std::env::var_os(CHILD) {
         builder().checkpoints(folder).run().unwrap();
@@ -120,11 +124,10 @@ fn a_choice_of_the_learning_rate_goes_on_in_the_rate_that_it_was_stopped_in() {
 }
 
 #[test]
-fn checkpoints_of_another_distillation_are_refused_with_what_differs_and_the_mend() {
+fn checkpoints_of_another_distillation_are_refused_with_what_differs_and_a_hint() {
     let scdg = scdg(&study(1));
     let folder = tempfile::tempdir().unwrap();
     let part = stopped(distillation(&scdg, STEPS), folder.path(), folder.path());
-    let config = || part.config().clone();
     let refused = |builder: DistillBuilder| builder.checkpoints(folder.path()).run().unwrap_err().to_string();
     let says = |message: String, parts: &[&str]| {
         for part in parts.iter().chain(&["of a distillation with", "choose another folder"]) {
@@ -135,10 +138,13 @@ fn checkpoints_of_another_distillation_are_refused_with_what_differs_and_the_men
     says(refused(distillation(&scdg, 60)), &["another config or seed (steps 305 there, 60 here)"]);
     says(refused(builder().seed(8)), &["seed 7 there, 8 here"]);
     says(refused(builder().learning_rate(0.25)), &["another learning rate (0.05 there, 0.25 here)"]);
-    let other = scdg.distill(GradientMatching::default().epochs(2)).config(config());
-    says(refused(other.into()), &["another objective's settings"]);
-    let other = scdg.distill(DistributionMatching::default()).config(config());
-    says(refused(other.into()), &["gradient matching there", "distribution matching here"]);
+    let other = distillation_by(GradientMatching::default().epochs(2), &scdg, STEPS);
+    says(refused(other), &["another objective's settings"]);
+    let other = distillation_by(DistributionMatching::default(), &scdg, STEPS);
+    says(refused(other), &["gradient matching there", "distribution matching here"]);
+    let without_guidance = scdg.distill(GradientMatching::default()).config(part.config().clone());
+    let message = refused(without_guidance.noise(Noise::Fresh, 90).into());
+    says(message, &["other denoising (guidance 0.5 there, 0.0 here)"]);
     let data = self::scdg(&study(2));
     says(refused(distillation(&data, STEPS)), &["other cells, labels or foundation model"]);
     let longer = scdg_of(41, scdg.study());

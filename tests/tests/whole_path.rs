@@ -113,45 +113,58 @@ fn no_file_is_left_where_none_can_be_written() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// The traces of a figure that hold data.
+fn traces(figure: &Figure) -> Vec<serde_json::Value> {
+    let plot: serde_json::Value = serde_json::from_str(&figure.to_json()).unwrap();
+    let traces = plot["data"].as_array().unwrap().iter();
+    traces.filter(|trace| !trace["x"][0].is_null()).cloned().collect()
+}
+
+/// How many values a trace has along an axis; all are numbers.
+fn points(trace: &serde_json::Value, axis: &str) -> usize {
+    let values = trace[axis].as_array().unwrap();
+    assert!(values.iter().all(serde_json::Value::is_number), "{axis}: {values:?}");
+    values.len()
+}
+
 #[test]
-fn every_figure_says_what_it_shows() {
+fn every_figure_says_and_draws_what_it_shows() {
     let study = small_study(3);
     let scdg = small_scdg(&study);
     let distilled = scdg.distill(GradientMatching::default()).steps(5).per_class(2).run().unwrap();
     let training = study.training_cells().train().len();
     let umap = distilled.umap().unwrap();
     assert_eq!(umap.summary(), format!("UMAP of {training} real cells and 8 synthetic cells in 4 classes"));
-    assert_eq!(numbers(&umap, "x").concat().len(), training + 8);
-    assert_eq!(numbers(&umap, "y").concat().len(), training + 8);
+    let clouds = traces(&umap);
+    let drawn = |symbol: &str| -> Vec<usize> {
+        let of_symbol = clouds.iter().filter(|trace| trace["marker"]["symbol"] == symbol);
+        of_symbol.map(|trace| points(trace, "x").min(points(trace, "y"))).collect()
+    };
+    assert_eq!((drawn("circle").len(), drawn("circle").iter().sum::<usize>()), (4, training));
+    assert_eq!(drawn("star"), [2; 4]);
+
     let heatmap = distilled.heatmap().unwrap();
     assert!(heatmap.summary().contains("8 synthetic cells in 4 classes"));
+    let panels = traces(&heatmap);
+    assert_eq!(panels.len(), 8, "four classes of real cells and four of synthetic ones");
+    for trace in &panels {
+        let rows = trace["z"].as_array().unwrap();
+        assert_eq!(rows.len(), 12, "three genes of each class");
+        assert!(rows.iter().all(|row| row.as_array().unwrap().len() + 1 == points(trace, "x")));
+    }
+    assert!(panels[4..].iter().all(|trace| points(trace, "x") == 3), "two cells have three edges");
+
     let correlation = distilled.correlation().unwrap();
     assert!(correlation.summary().starts_with("Correlation of 4 classes"));
-    for figure in [heatmap, correlation] {
-        let cells = numbers(&figure, "z");
-        assert!(!cells.is_empty() && cells.iter().all(|panel| !panel.is_empty()), "{}", figure.summary());
+    for matrix in traces(&correlation) {
+        let diagonal = (0..4).map(|class| matrix["z"][class][class].as_f64());
+        assert_eq!(diagonal.collect::<Vec<_>>(), [Some(1.0); 4]);
     }
-    let losses = &distilled.history().loss;
-    let drawn = numbers(&distilled.loss_curve().unwrap(), "y");
-    assert_eq!((drawn.len(), drawn[0].len()), (1, losses.len()));
-    assert!(drawn[0].iter().zip(losses).all(|(drawn, loss)| (drawn - loss).abs() < 1e-3 * loss.abs()));
-    // Pretraining by epochs, with a curve of validation cells; SCDG by twenty steps.
-    let lengths = |figure: Figure| numbers(&figure, "y").iter().map(Vec::len).collect::<Vec<_>>();
-    assert_eq!(lengths(study.loss_curve().unwrap()), [10, 10]);
-    assert_eq!(lengths(scdg.loss_curve().unwrap()), [200 / 20]);
-}
-
-/// What each trace of a figure has on one axis; traces that have no numbers there, such as keys of a legend, are left out.
-fn numbers(figure: &Figure, axis: &str) -> Vec<Vec<f64>> {
-    fn all(value: &serde_json::Value) -> Vec<f64> {
-        match value.as_array() {
-            Some(values) => values.iter().flat_map(all).collect(),
-            None => value.as_f64().into_iter().collect(),
-        }
-    }
-    let plot: serde_json::Value = serde_json::from_str(&figure.to_json()).unwrap();
-    let traces = plot["data"].as_array().unwrap().iter().map(|trace| all(&trace[axis]));
-    traces.filter(|numbers| !numbers.is_empty()).collect()
+    let curves = [study.loss_curve(), scdg.loss_curve(), distilled.loss_curve()].map(Result::unwrap);
+    let lengths = curves.each_ref().map(|figure| points(&traces(figure)[0], "y"));
+    let epochs = study.pretraining_history().reconstruction.len();
+    assert_eq!(lengths, [epochs, scdg.history().loss.len().div_ceil(20), 5]);
+    assert!(lengths.iter().all(|&length| length > 0));
 }
 
 #[test]

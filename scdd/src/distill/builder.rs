@@ -11,7 +11,7 @@ use super::init::Init;
 use super::objective::MatchingObjective;
 use super::path::{AnyPath, Calls, ScdgPath};
 use super::selection::{EarlyStopping, ValidationModels};
-use super::steps::Steps;
+use super::step_order::StepOrder;
 use crate::optimizer::Optimizer;
 use crate::progress::Interrupt;
 use crate::study::Study;
@@ -83,7 +83,7 @@ impl<Set, P> DistillBuilder<Set, P> {
     }
 
     /// Whether a step updates the codes of all classes at once or one class after the other; at once (our choice).
-    pub fn step_order(mut self, order: Steps) -> Self {
+    pub fn step_order(mut self, order: StepOrder) -> Self {
         self.config.step_order = order;
         self
     }

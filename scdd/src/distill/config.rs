@@ -7,7 +7,7 @@ use super::error::DistillError;
 use super::init::{self, Init};
 use super::path::GeneratorPath;
 use super::selection::{EarlyStopping, ValidationModels};
-use super::steps::Steps;
+use super::step_order::StepOrder;
 use crate::error::SettingError;
 use crate::optimizer::Optimizer;
 use crate::seed;
@@ -32,7 +32,7 @@ pub struct DistillConfig {
     pub optimizer: Optimizer,
     /// Whether a step updates the codes of all classes at once or one class after the other; at once (our choice).
     #[serde(default)]
-    pub step_order: Steps,
+    pub step_order: StepOrder,
     /// Learning rate of the codes; None takes the objective's for this optimiser (our choice). For Adam that is 0.05 on every
     /// pipeline: on Baron's validation cells, 1 and 5 per class, rates from 0.01 to 0.2 differ by a cell or two.
     pub learning_rate: Option<f64>,
@@ -74,7 +74,7 @@ impl Default for DistillConfig {
             n_init: 1,
             steps: 50,
             optimizer: Optimizer::Adam,
-            step_order: Steps::Joint,
+            step_order: StepOrder::Joint,
             learning_rate: None,
             candidate_rates: None,
             early_stopping: None,

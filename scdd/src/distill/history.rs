@@ -7,7 +7,7 @@ use super::selection::ValidationScore;
 /// What happened in each step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct DistillHistory {
-    /// The objective's loss; with [`Steps::PerClass`](super::Steps::PerClass) before the first class of the step is updated.
+    /// The objective's loss; with [`StepOrder::PerClass`](super::StepOrder::PerClass) before the first class of the step is updated.
     pub loss: Vec<f64>,
     /// L2 norm of the gradient of all codes.
     pub gradient: Vec<f64>,

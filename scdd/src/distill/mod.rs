@@ -37,7 +37,7 @@ mod plan;
 mod run;
 mod selection;
 mod set;
-mod steps;
+mod step_order;
 
 pub use crate::optimizer::Optimizer;
 pub use builder::DistillBuilder;
@@ -54,4 +54,4 @@ pub use objective::{
 pub use path::{AnyPath, Chain, Denoising, OneCall, Pipeline, SampleBuilder, ScdgPath};
 pub use selection::{EarlyStopping, ValidationModels, ValidationScore};
 pub use set::{Distillation, Distilled, DistilledEmbeddings};
-pub use steps::Steps;
+pub use step_order::StepOrder;

@@ -5,7 +5,7 @@ use itertools::Itertools;
 use super::builder::DistillBuilder;
 use super::path::AnyPath;
 use super::selection::EarlyStopping;
-use super::steps::Steps;
+use super::step_order::StepOrder;
 use crate::optimizer::Optimizer;
 use crate::plan::Plan;
 use crate::study::Study;
@@ -46,8 +46,8 @@ impl<Set, P: Clone + Into<AnyPath>> DistillBuilder<Set, P> {
             Optimizer::Sgd { momentum } => format!("SGD with momentum {momentum}"),
         };
         let order = match config.step_order {
-            Steps::Joint => "",
-            Steps::PerClass => ", one class after the other",
+            StepOrder::Joint => "",
+            StepOrder::PerClass => ", one class after the other",
         };
         let mut text = format!("{} of {optimizer} at {}{order}", grouped(config.steps), rates.iter().join(", "));
         if rates.len() > 1 {

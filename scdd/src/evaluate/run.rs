@@ -45,7 +45,7 @@ impl Study {
     /// [`per_class`](EvaluateBuilder::per_class) sets (1 without any), and all training cells, through this study's
     /// foundation model. Studies of one seed have the same test cells, so their tables compare foundation models.
     ///
-    /// A model without encoder, such as embeddings of a file, can't see class means; they are left out, and the table
+    /// A model without encoder, such as embeddings of a file, can't embed class means; they are left out, and the table
     /// says so.
     ///
     /// ```

@@ -148,7 +148,7 @@ impl<'a> Scorer<'a> {
         Trial { method: ALL.to_owned(), draws: vec![draw], seconds: None, all: true }
     }
 
-    /// Trains a model on a set and scores it; None where the model sees expression and the set is features, no cells.
+    /// Trains a model on a set and scores it; None where the model needs expression and the set is embeddings, no cells.
     pub(crate) fn row(&self, trial: &Trial, model: &dyn EvaluationModel) -> crate::Result<Option<EvaluationRow>> {
         if !model.sees_latents() && trial.draws.iter().any(|draw| draw.input.expression().is_err()) {
             return Ok(None);

@@ -179,7 +179,7 @@ impl Annotator {
         Ok(Some(DataFrame::new(rows, columns).map_err(CellsError::from)?))
     }
 
-    /// The cells as the model sees them, and the genes that they lack.
+    /// The model's input of the cells, and the genes that they lack.
     fn input(&self, cells: &Cells<LogNormalized>, least: f64) -> crate::Result<(ModelInput, Vec<String>)> {
         let about = &self.parts.about;
         let positions: std::collections::HashMap<&str, usize> =

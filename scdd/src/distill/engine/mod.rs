@@ -36,7 +36,7 @@ use super::path::GeneratorPath;
 use super::selection::early_stopping::EarlyStopper;
 use super::selection::score::ValidationScorer;
 use super::selection::validation::{Validation, ValidationScore};
-use super::steps::Steps;
+use super::step_order::StepOrder;
 use crate::progress::{Interrupt, Progress};
 use crate::tensors;
 
@@ -77,8 +77,10 @@ impl<'a> Run<'a> {
         validation: Option<&'a Validation>,
     ) -> Self {
         let groups = match config.step_order {
-            Steps::Joint => vec![(0, initial.labels.len())],
-            Steps::PerClass => class_rows(&initial.labels).into_iter().map(|(_, first, rows)| (first, rows)).collect(),
+            StepOrder::Joint => vec![(0, initial.labels.len())],
+            StepOrder::PerClass => {
+                class_rows(&initial.labels).into_iter().map(|(_, first, rows)| (first, rows)).collect()
+            }
         };
         let device = path.study().device().clone();
         let markers = (config.masks_genes() && path.makes_expression()).then(|| Rc::new(Markers::new(path.study())));

@@ -207,7 +207,7 @@ fn the_fused_product_gives_the_gradient_of_decoder_and_encoder_in_turn() {
 fn optimised(
     path: &dyn GeneratorPath,
     objective: &dyn MatchingObjective,
-    order: Steps,
+    order: StepOrder,
 ) -> (Array2<f32>, DistillHistory) {
     let config = DistillConfig { per_class: 2, steps: 4, step_order: order, ..DistillConfig::default() };
     let initial = config.initial_codes(path, 0).unwrap();
@@ -221,8 +221,8 @@ fn one_class_after_the_other_is_the_same_as_all_at_once_where_classes_do_not_mee
     let scdg = small_scdg(&small_study());
     for path in test_paths(&scdg, CHAIN) {
         let apart = |objective: &dyn MatchingObjective| {
-            let (joint, history) = optimised(&*path, objective, Steps::Joint);
-            let (in_turn, other) = optimised(&*path, objective, Steps::PerClass);
+            let (joint, history) = optimised(&*path, objective, StepOrder::Joint);
+            let (in_turn, other) = optimised(&*path, objective, StepOrder::PerClass);
             assert!((history.loss[0] - other.loss[0]).abs() < 1e-5 * history.loss[0]);
             assert_eq!((history.loss.len(), other.loss.len()), (4, 4));
             (joint - in_turn).iter().fold(0.0_f32, |most, value| most.max(value.abs()))

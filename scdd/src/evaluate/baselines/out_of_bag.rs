@@ -16,7 +16,7 @@ use crate::seed;
 /// Trees (scikit-learn's and scValue's default).
 const TREES: usize = 100;
 
-/// Trees that did not see a cell, and how many of them named its class.
+/// Trees without a cell in their sample, and how many of them predict its class.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Value {
     pub(super) right: u32,
@@ -43,10 +43,10 @@ pub(super) fn values(points: &Array2<f32>, labels: &[u32], classes: usize, seed:
 /// Grows one tree that is not kept.
 fn grow(mut splits: Splits<Array2<f32>>, labels: &[u32], drawn: Vec<u32>, found: &mut [Value]) {
     let cells = labels.len() as u32;
-    let mut seen = vec![false; labels.len()];
-    drawn.iter().for_each(|&cell| seen[cell as usize] = true);
+    let mut in_sample = vec![false; labels.len()];
+    drawn.iter().for_each(|&cell| in_sample[cell as usize] = true);
     // Cells of the sample in a node, and those outside that fall into it.
-    let mut nodes = vec![(drawn, (0..cells).filter(|&cell| !seen[cell as usize]).collect::<Vec<u32>>())];
+    let mut nodes = vec![(drawn, (0..cells).filter(|&cell| !in_sample[cell as usize]).collect::<Vec<u32>>())];
     while let Some((inside, outside)) = nodes.pop() {
         if outside.is_empty() {
             continue;

@@ -7,7 +7,7 @@ use crate::Result;
 /// Grades of value (scValue's bins are 0.1 wide).
 const GRADES: usize = 10;
 
-/// Values each cell by the trees of a random forest on latents that name its class without having seen it, sorts the cells of a
+/// Values each cell by the trees of a random forest on latents that predict its class out of bag, sorts the cells of a
 /// class into ten grades, gives each grade its proportion of the budget (largest remainders), and takes the best of each:
 /// scValue's full binning.
 ///
@@ -71,11 +71,11 @@ mod tests {
         // Two cells in the first grade, two in the fourth, two in the ninth (18 of 20 is its upper end), four in the tenth.
         let values = [0, 1, 8, 7, 20, 19, 18, 18, 20, 19].map(of);
         let chosen = |wanted| of_every_grade(&values, (0..10).collect(), wanted);
-        // Shares of 5: 1, 1, 1, 2.
+        // Proportions of 5: 1, 1, 1, 2.
         assert_eq!(chosen(5), [1, 2, 6, 4, 8]);
-        // Shares of 1: .2, .2, .2, .4.
+        // Proportions of 1: .2, .2, .2, .4.
         assert_eq!(chosen(1), [4]);
-        // Shares of 7: 1.4, 1.4, 1.4, 2.8; the last remainder is the largest, of the next ones the first.
+        // Proportions of 7: 1.4, 1.4, 1.4, 2.8; the last remainder is the largest, of the next ones the first.
         assert_eq!(chosen(7), [1, 0, 2, 6, 4, 8, 5]);
         assert_eq!(chosen(30), (0..10).collect::<Vec<_>>());
     }

@@ -31,12 +31,12 @@ pub struct ClassFigures {
     pub generated_cells: usize,
     /// Its held-out real cells.
     pub real_cells: usize,
-    /// Share of its generated cells that a classifier of real training cells (CellTypist's) sees as this class; None
+    /// Fraction of its generated cells that a classifier of real training cells (CellTypist's) predicts as this class; None
     /// without any.
     pub recall: Option<f64>,
     /// The same of the held-out real cells.
     pub recall_of_real: Option<f64>,
-    /// Share of its top marker genes among generated cells that are its top markers among held-out real cells.
+    /// Fraction of its top marker genes among generated cells that are its top markers among held-out real cells.
     pub marker_overlap: Option<f64>,
     /// The same for real training cells instead of generated ones.
     pub marker_overlap_of_real: Option<f64>,

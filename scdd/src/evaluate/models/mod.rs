@@ -86,7 +86,7 @@ pub trait EvaluationModel: Send + Sync {
     /// What tables call it.
     fn name(&self) -> String;
 
-    /// Whether it sees latents of the foundation model instead of expression; false. Its rows then name that model,
+    /// Whether its input is latents of the foundation model instead of expression; false. Its rows then name that model,
     /// and features that are no cells can be its training set.
     fn sees_latents(&self) -> bool {
         false
@@ -97,7 +97,7 @@ pub trait EvaluationModel: Send + Sync {
     ///
     /// # Errors
     /// When there are no cells, or all have one label; the error says how many there are. When labels and cells differ in
-    /// number, or the cells lack what the model sees.
+    /// number, or the cells lack the model's input.
     fn train(
         &self,
         cells: &ModelInput,

@@ -40,7 +40,7 @@ pub struct SetPrivacy {
     /// Cells whose distance to the nearest training cell, over that to the next, is smaller than that of 99 of 100 held-out
     /// cells (of all, where there are fewer than 100): a single cell is behind them, a copy perhaps with noise.
     pub singled_out: usize,
-    /// Share of its cells whose nearest real cell is a training cell and not a held-out one; see
+    /// Fraction of its cells whose nearest real cell is a training cell and not a held-out one; see
     /// [`Privacy::training_fraction`].
     pub nearest_is_training: f64,
     /// Training cells told by their nearness to the set's cells of their class; None for too few cells.
@@ -111,7 +111,7 @@ impl Privacy {
         median(&self.parts.held_out_distances)
     }
 
-    /// Share of training cells among training and held-out cells: so often the nearest real cell would be a training
+    /// Fraction of training cells among training and held-out cells: so often the nearest real cell would be a training
     /// cell if the set had nothing to do with either.
     pub fn training_fraction(&self) -> f64 {
         let training = self.parts.training_cells as f64;

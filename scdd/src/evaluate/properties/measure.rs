@@ -15,7 +15,7 @@ const GENES: usize = 200;
 pub(super) struct Measured {
     cells: usize,
     smallest: f64,
-    /// Share of zeros and library size of the cells of each class.
+    /// Fraction of zeros and library size of the cells of each class.
     zeros: Vec<Vec<f64>>,
     libraries: Vec<Vec<f64>>,
     /// Mean expression of each class with cells.

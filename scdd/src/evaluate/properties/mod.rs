@@ -27,7 +27,7 @@ pub struct SetProperties {
     pub cells: usize,
     /// The smallest value; expression is not negative.
     pub smallest_value: f64,
-    /// Share of values that are zero.
+    /// Fraction of values that are zero.
     pub zero_fraction: f64,
     /// Standard deviation of that fraction over the cells of a class; None when no class has two cells.
     pub zero_fraction_spread: Option<f64>,

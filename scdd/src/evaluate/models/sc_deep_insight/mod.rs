@@ -44,7 +44,7 @@ pub struct ScDeepInsight {
     pub size: usize,
     /// Channels of the first convolution, a multiple of 8; later ones have up to four times as many: 16 (ours).
     pub channels: usize,
-    /// Share of a label that is spread over all classes: 0.1 (scDeepInsight).
+    /// Fraction of a label that is spread over all classes: 0.1 (scDeepInsight).
     pub label_smoothing: f64,
     /// Rate of AdamW, which falls along half a cosine: 3e-3 (ours).
     pub learning_rate: f64,
@@ -105,13 +105,13 @@ impl ScDeepInsight {
 
     fn train_one(
         &self,
-        seen: (&Map, f32),
+        input: (&Map, f32),
         expression: &Expression,
         labels: &[u32],
         classes: usize,
         seed: u64,
     ) -> crate::Result<Trained> {
-        let ((map, scale), device) = (seen, crate::default_device()?);
+        let ((map, scale), device) = (input, crate::default_device()?);
         let graph = device.clone().autodiff();
         let mut random = seed::stream(seed, "scDeepInsight: weights and batches");
         let sizes = Sizes { size: self.size, channels: self.channels, classes };

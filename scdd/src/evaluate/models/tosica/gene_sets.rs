@@ -22,7 +22,7 @@ pub enum GeneSets {
     Random {
         /// How many.
         sets: usize,
-        /// Share of the genes in each.
+        /// Fraction of the genes in each.
         density: f64,
     },
     /// Named sets, such as pathways: those of at most 300 genes of which more than 4 are among the cells' genes, the largest

@@ -65,7 +65,7 @@ pub struct Tosica {
     pub heads: usize,
     /// Hidden units of a block's perceptron for each number of a token: 4 (TOSICA).
     pub ratio: usize,
-    /// Share of units dropped in training: 0.1 (ours; TOSICA 0.5, with which a hundred steps on a few cells learn nothing).
+    /// Fraction of units dropped in training: 0.1 (ours; TOSICA 0.5, with which a hundred steps on a few cells learn nothing).
     pub dropout: f64,
     /// Fraction of paths dropped in the last block, growing from 0 in the first: 0.1 (ours; TOSICA 0.5).
     pub drop_path: f64,

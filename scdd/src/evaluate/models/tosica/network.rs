@@ -25,7 +25,7 @@ pub(super) struct Sizes {
     pub(super) classes: usize,
 }
 
-/// Shares of what is dropped while training.
+/// Dropout rates of units and paths in training.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dropped {
     pub(super) units: f64,
@@ -84,7 +84,7 @@ impl Network {
         let [cells, _, width] = tokens.dims();
         let class = self.class_token.val().expand([cells, 1, width]);
         let mut hidden = drop_units(Tensor::cat(vec![class, tokens], 1), &mut draws);
-        let mut seen = Vec::new();
+        let mut maps = Vec::new();
         for (number, block) in self.blocks.iter().enumerate() {
             // Rising from block to block (stochastic depth).
             let fraction = number as f64 / (self.blocks.len() - 1).max(1) as f64;
@@ -92,10 +92,10 @@ impl Network {
             let last = number + 1 == self.blocks.len();
             let (after, attended) = block.forward(hidden, self.heads, last, fraction, &mut draws);
             hidden = after;
-            seen.push(attended);
+            maps.push(attended);
         }
         if let Some(attention) = attention {
-            attention.extend(seen.into_iter().map(|of_heads| of_heads.mean_dim(1).squeeze_dim::<3>(1)));
+            attention.extend(maps.into_iter().map(|of_heads| of_heads.mean_dim(1).squeeze_dim::<3>(1)));
         }
         let class = self.norm.forward(hidden.narrow(1, 0, 1)).reshape([cells, width]);
         self.head.forward(class)

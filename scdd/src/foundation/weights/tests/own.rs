@@ -3,7 +3,7 @@
 use super::{golden, goldens, made, read, refusal, says};
 use crate::foundation::network::Autoencoder;
 use crate::foundation::weights::Origin;
-use crate::foundation::{Card, CardSet, Foundation, FoundationModel, NetworkConfig, Scimilarity, SeenCells};
+use crate::foundation::{Card, CardSet, Foundation, FoundationModel, NetworkConfig, PretrainingCells, Scimilarity};
 use crate::seed;
 use burn::tensor::Device;
 
@@ -17,7 +17,7 @@ fn trained() -> Scimilarity {
         training_cells: 27,
         ..Card::default()
     };
-    let origin = Origin { card: Some(card), seen: Some(SeenCells::from_marks([3, u64::MAX, 1])) };
+    let origin = Origin { card: Some(card), pretraining_cells: Some(PretrainingCells::from_marks([3, u64::MAX, 1])) };
     Scimilarity::freeze(&network, genes, config, origin)
 }
 

@@ -1,10 +1,10 @@
-//! Whether a step updates the codes of all classes at once.
+//! Order of the updates in a step: all classes at once, or one class after the other.
 
 use serde::{Deserialize, Serialize};
 
 /// Whether a step updates the codes of all classes at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Steps {
+pub enum StepOrder {
     /// The objective is evaluated once in a step, and its gradient updates all codes.
     #[default]
     Joint,
