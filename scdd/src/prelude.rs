@@ -15,7 +15,7 @@ pub use crate::evaluate::{
     main_baselines,
 };
 pub use crate::foundation::{
-    Corpus, Foundation, FoundationModel, Likelihood, NetworkConfig, Pca, Pretraining, PretrainingConfig,
+    Corpus, Foundation, FoundationModel, Likelihood, NetworkConfig, Pca, PretrainBuilder, PretrainingConfig,
 };
 pub use crate::scdg::{LossWeights, Noise, Sampler, Scdg, Schedule};
 pub use crate::study::Study;

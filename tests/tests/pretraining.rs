@@ -1,7 +1,7 @@
 //! Stories of pretraining a foundation model: it goes on after an interruption or a kill as if nothing had happened, it
 //! learns from several sets of other genes, and a study does not believe a model that has seen its test cells.
 
-use scdd::foundation::{Corpus, Ended, Pretraining, Scimilarity};
+use scdd::foundation::{Corpus, Ended, PretrainBuilder, Scimilarity};
 use scdd::prelude::*;
 use scdd::progress::Interrupt;
 use scdd_tests::{assert_close, interrupted, kill, names};
@@ -14,7 +14,7 @@ fn cells(seed: u64) -> Cells<LogNormalized> {
     cells.preprocess().min_genes(5).min_cells(0).run().unwrap()
 }
 
-fn pretraining(corpus: impl Into<Corpus>) -> Pretraining {
+fn pretraining(corpus: impl Into<Corpus>) -> PretrainBuilder {
     let config = PretrainingConfig { batch: 32, patience: None, ..scdd_tests::pretraining(32, 8, 12) };
     Foundation::pretrain(corpus).config(config)
 }
@@ -73,7 +73,7 @@ fn checkpoints_of_another_pretraining_are_refused_and_a_damaged_one_says_what_to
     let run = |stop: &Interrupt| pretraining(&corpus).checkpoints(folder.path()).stop_on(stop).run().unwrap();
     interrupted(folder.path(), "epoch-00001", run);
 
-    let with = |run: Pretraining| run.checkpoints(folder.path()).run().unwrap_err().to_string();
+    let with = |run: PretrainBuilder| run.checkpoints(folder.path()).run().unwrap_err().to_string();
     let message = with(pretraining(&corpus).seed(8));
     assert!(message.contains("another config or seed") && message.contains("choose another folder"), "{message}");
     let message = with(pretraining(Corpus::labelled(&cells(2), "cell_type").unwrap()));

@@ -16,6 +16,7 @@ use super::{
 use crate::Error;
 use crate::distill::{Distilled, DistilledEmbeddings};
 use crate::foundation::FoundationError;
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::study::Study;
 
@@ -175,19 +176,46 @@ impl EvaluateBuilder {
         self
     }
 
+    /// What would run.
+    ///
+    /// # Errors
+    /// When the sets belong to different studies, or there is no model.
+    pub fn plan(&self) -> crate::Result<Plan> {
+        self.check()?;
+        let budgets = self.budgets();
+        let sets = self.sets.len() + budgets.len() * self.baselines.len() + 1;
+        Ok(Plan::new(format!("evaluation on {}", self.scored_on.name()))
+            .with(
+                "training sets",
+                format!(
+                    "{sets}: {} distilled, baselines at {} cells per class, all training cells",
+                    self.sets.len(),
+                    budgets.iter().join(", ")
+                ),
+            )
+            .with("models", self.models.iter().map(|model| model.name()).join(", "))
+            .with("trainings", sets * self.models.len())
+            .with("networks", format!("{} of each training that draws weights", self.protocol.networks)))
+    }
+
+    fn check(&self) -> Result<(), EvaluateError> {
+        if self.sets.iter().any(|set| !set.study().same(&self.study)) {
+            return Err(EvaluateError::OtherStudy);
+        }
+        if self.models.is_empty() {
+            return Err(EvaluateError::NoModels);
+        }
+        Ok(())
+    }
+
     /// Trains and scores. Rows come model by model: the distilled sets, baselines, all training cells.
     ///
     /// # Errors
     /// When the sets belong to different studies, there are no cells to score, no model, or a baseline fails; when a baseline
     /// that was added makes cells and the foundation model has no encoder; when a set has cells of one class only.
     pub fn run(&self) -> crate::Result<Evaluation> {
+        self.check()?;
         let study = &self.study;
-        if self.sets.iter().any(|set| !set.study().same(study)) {
-            return Err(EvaluateError::OtherStudy.into());
-        }
-        if self.models.is_empty() {
-            return Err(EvaluateError::NoModels.into());
-        }
         let budgets = self.budgets();
         let mut progress = Progress::new("evaluating", self.sets.len() + budgets.len() * self.baselines.len() + 1);
         let scorer = Scorer::new(study, &self.protocol, self.scored_on, self.label.as_deref())?;

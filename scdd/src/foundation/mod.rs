@@ -25,7 +25,7 @@ pub use models::{GeneSpace, Pca, PcaBuilder, Precomputed, Scimilarity};
 #[doc(hidden)]
 pub use network::DecodeEncode;
 pub use network::NetworkConfig;
-pub use pretrain::{Card, CardSet, Corpus, Ended, Pretraining, PretrainingConfig, PretrainingHistory};
+pub use pretrain::{Card, CardSet, Corpus, Ended, PretrainBuilder, PretrainingConfig, PretrainingHistory};
 pub use pretraining_cells::PretrainingCells;
 pub use register::Registered;
 pub use weights::WeightsError;

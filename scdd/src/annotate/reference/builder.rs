@@ -7,6 +7,8 @@ use super::Reference;
 use crate::annotate::AnnotateError;
 use crate::annotate::annotation::{Annotation, Neighbours, Parts};
 use crate::cells::{Cells, LogNormalized};
+use crate::plan::Plan;
+use crate::text::grouped;
 
 /// Smallest distance that a vote is weighted by (SCimilarity).
 const LEAST_DISTANCE: f64 = 1e-6;
@@ -36,6 +38,19 @@ impl KnnAnnotateBuilder {
     pub fn weighted(mut self) -> Self {
         self.weighted = true;
         self
+    }
+
+    /// What would run.
+    ///
+    /// # Errors
+    /// When the reference has no labels or fewer than k cells.
+    pub fn plan(&self) -> crate::Result<Plan> {
+        let labels = self.reference.labels().ok_or(AnnotateError::NoLabels)?;
+        self.reference.check_k(self.k)?;
+        Ok(Plan::new(format!("annotation by '{}' of {} neighbours", labels.column, self.k))
+            .with("cells", grouped(self.cells.cells()))
+            .with("reference cells", grouped(self.reference.latents().nrows()))
+            .with("classes", labels.classes.len()))
     }
 
     /// Embeds the cells, finds their neighbours and counts votes.

@@ -12,6 +12,7 @@ use scdd_learn::knn::{Distance, nearest};
 
 use super::Reference;
 use crate::cells::{Cells, CellsError, Expression, LogNormalized};
+use crate::plan::Plan;
 use crate::text::{count, grouped};
 
 /// Opens a search: [`Reference::query`].
@@ -60,6 +61,22 @@ impl QueryBuilder {
     pub fn max_distance(mut self, distance: f32) -> Self {
         self.max_distance = Some(distance);
         self
+    }
+
+    /// What would run.
+    ///
+    /// # Errors
+    /// When the reference has fewer than k cells, or the cells lack the column of centroids.
+    pub fn plan(&self) -> crate::Result<Plan> {
+        self.reference.check_k(self.k)?;
+        let queries = match &self.profile {
+            Profile::Each => self.cells.cells(),
+            Profile::Centroid => 1,
+            Profile::Centroids(column) => self.cells.labels(column)?.classes.len(),
+        };
+        Ok(Plan::new(format!("search of the {} most similar cells", self.k))
+            .with("queries", grouped(queries))
+            .with("reference cells", grouped(self.reference.latents().nrows())))
     }
 
     /// Searches.

@@ -7,6 +7,8 @@ use crate::annotate::AnnotateError;
 use crate::annotate::annotation::{Annotation, Parts};
 use crate::cells::{Cells, LogNormalized};
 use crate::error::SettingError;
+use crate::plan::Plan;
+use crate::text::grouped;
 
 /// Opens an annotation: [`Annotator::annotate`].
 #[derive(Clone, Debug)]
@@ -36,18 +38,36 @@ impl AnnotateBuilder {
         self
     }
 
+    /// What would run.
+    ///
+    /// # Errors
+    /// When the threshold or the fraction of genes is not within 0 and 1.
+    pub fn plan(&self) -> crate::Result<Plan> {
+        self.check()?;
+        let about = &self.annotator.parts.about;
+        Ok(Plan::new(format!("annotation by {}", about.model))
+            .with("cells", grouped(self.cells.cells()))
+            .with("classes", about.classes.len())
+            .with("genes of the model", grouped(about.genes.len()))
+            .with("unassigned", format!("below a probability of {}", self.threshold)))
+    }
+
+    fn check(&self) -> Result<(), AnnotateError> {
+        for (name, value) in [("threshold", self.threshold), ("least_genes", self.least_genes)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(AnnotateError::Setting(SettingError::new(name, value, "0 to 1")));
+            }
+        }
+        Ok(())
+    }
+
     /// Annotates.
     ///
     /// # Errors
     /// When cells and model share too few genes, the threshold is not within 0 and 1, or a linear head lacks the foundation
     /// model that it was trained on.
     pub fn run(&self) -> crate::Result<Annotation> {
-        for (name, value) in [("threshold", self.threshold), ("least_genes", self.least_genes)] {
-            if !(0.0..=1.0).contains(&value) {
-                let (value, expected) = (value.to_string(), "0 to 1");
-                return Err(AnnotateError::Setting(SettingError::new(name, value, expected)).into());
-            }
-        }
+        self.check()?;
         let (input, missing) = self.annotator.input(&self.cells, self.least_genes)?;
         let trained = &self.annotator.parts.trained;
         let (decisions, probabilities) = (trained.decide(&input)?, trained.probabilities(&input)?);

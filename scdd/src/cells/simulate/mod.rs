@@ -17,6 +17,7 @@ use draw::{class_sizes, draw_cell, draw_markers, draw_profiles};
 use super::{Cells, CellsError, Counts, Expression, Provenance};
 use crate::Result;
 use crate::error::SettingError;
+use crate::plan::Plan;
 use crate::seed::{DEFAULT_SEED, stream};
 use crate::text::grouped;
 
@@ -131,6 +132,24 @@ impl SimulationBuilder {
     pub fn config(mut self, config: SimulationConfig) -> Self {
         self.config = config;
         self
+    }
+
+    /// What would be simulated.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn plan(&self) -> Result<Plan> {
+        let config = &self.config;
+        check(config).map_err(CellsError::from)?;
+        let sizes = class_sizes(config);
+        Ok(Plan::new("simulated cells")
+            .with("cells", grouped(config.cells))
+            .with("genes", grouped(config.genes))
+            .with(
+                "classes",
+                format!("{} of {} to {} cells", sizes.len(), grouped(sizes[sizes.len() - 1]), grouped(sizes[0])),
+            )
+            .with("batches", config.batches))
     }
 
     /// Makes the cells. `obs` has `cell_type` ("type_1", the largest, to "type_8") and `batch`; `var` has

@@ -11,10 +11,11 @@ use crate::cells::Expression;
 use crate::error::SettingError;
 use crate::evaluate::scorer::{ScoredOn, scored_cells};
 use crate::evaluate::{CellTypist, EvaluateError, EvaluationModel, ModelInput, Protocol, Scores};
+use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::scdg::{Sampler, Scdg};
+use crate::scdg::{GenerateBuilder, Sampler, Scdg};
 use crate::seed;
-use crate::text::count;
+use crate::text::{count, grouped};
 
 /// Components that cells are compared on (scanpy's default number).
 const COMPONENTS: usize = 50;
@@ -87,14 +88,30 @@ impl ReportBuilder {
         self
     }
 
-    /// Generates and compares.
+    /// What would run, and what it costs.
     ///
     /// # Errors
-    /// When there are fewer than 10 real cells to compare with, or fewer than 10 are to be generated; when generation
-    /// fails, see [`GenerateBuilder::run`](crate::scdg::GenerateBuilder::run).
-    pub fn run(&self) -> crate::Result<GeneratorReport> {
-        let study = self.scdg.study();
-        let (held_out, truth) = scored_cells(study, self.against)?;
+    /// As [`run`](Self::run), for the numbers of cells and the settings of generation.
+    pub fn plan(&self) -> crate::Result<Plan> {
+        let (held_out, _, wanted) = self.compared_cells()?;
+        let generation = self.generation(wanted).plan()?;
+        let plan = Plan::new("generator report")
+            .with("real cells", format!("{} {}", grouped(held_out.len()), self.against.name()))
+            .with("generated cells", grouped(wanted));
+        Ok(generation.facts().fold(plan, |plan, (name, fact)| plan.with(name, fact)))
+    }
+
+    fn generation(&self, cells: usize) -> GenerateBuilder {
+        let generate = self.scdg.generate(cells).guidance(self.guidance).seed(self.seed);
+        match self.sampler {
+            Some(sampler) => generate.sampler(sampler),
+            None => generate,
+        }
+    }
+
+    /// Real cells to compare with, their classes, and how many cells are to be generated.
+    fn compared_cells(&self) -> crate::Result<(Vec<usize>, Vec<u32>, usize)> {
+        let (held_out, truth) = scored_cells(self.scdg.study(), self.against)?;
         let wanted = self.cells.unwrap_or(held_out.len());
         for (name, cells) in [("real cells to compare with", held_out.len()), ("cells to generate", wanted)] {
             if cells < LEAST {
@@ -107,11 +124,18 @@ impl ReportBuilder {
                 .into());
             }
         }
-        let mut generate = self.scdg.generate(wanted).guidance(self.guidance).seed(self.seed);
-        if let Some(sampler) = self.sampler {
-            generate = generate.sampler(sampler);
-        }
-        let generated = generate.run()?;
+        Ok((held_out, truth, wanted))
+    }
+
+    /// Generates and compares.
+    ///
+    /// # Errors
+    /// When there are fewer than 10 real cells to compare with, or fewer than 10 are to be generated; when generation
+    /// fails, see [`GenerateBuilder::run`](crate::scdg::GenerateBuilder::run).
+    pub fn run(&self) -> crate::Result<GeneratorReport> {
+        let study = self.scdg.study();
+        let (held_out, truth, wanted) = self.compared_cells()?;
+        let generated = self.generation(wanted).run()?;
         let labels = generated.labels(study.label())?;
         let number = |name: &String| study.classes().iter().position(|class| class == name).unwrap_or(0) as u32;
         let numbers: Vec<u32> = labels.classes.iter().map(number).collect();

@@ -12,8 +12,10 @@ use crate::distill::Distilled;
 use crate::error::SettingError;
 use crate::evaluate::scorer::{ScoredOn, scored_cells};
 use crate::evaluate::{Baseline, Candidates, ClassMean, EvaluateError, RandomCells};
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::seed;
+use crate::text::grouped;
 use scdd_learn::statistics::median;
 
 /// Held-out cells whose nearest training cells are searched, at most (ours: a quantile of 1 % has ten below it).
@@ -67,6 +69,28 @@ impl PrivacyBuilder {
         self
     }
 
+    /// What would run.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), for the number of held-out cells.
+    pub fn plan(&self) -> crate::Result<Plan> {
+        let (_, truth) = scored_cells(self.distilled.study(), self.against)?;
+        let present = self.classes_present();
+        let held_out = truth.iter().filter(|&&label| present[label as usize]).count();
+        check_held_out(held_out)?;
+        Ok(Plan::new(format!("privacy of {}", self.distilled.method()))
+            .with("held-out cells", format!("{} {}", grouped(held_out), self.against.name()))
+            .with("training cells", grouped(self.distilled.study().training_cells().train().len()))
+            .with("sets", "the distilled one, random cells and class means"))
+    }
+
+    /// Whether the set has cells of each class.
+    fn classes_present(&self) -> Vec<bool> {
+        let mut present = vec![false; self.distilled.study().classes().len()];
+        self.distilled.labels().iter().for_each(|&label| present[label as usize] = true);
+        present
+    }
+
     /// Measures.
     ///
     /// # Errors
@@ -74,8 +98,7 @@ impl PrivacyBuilder {
     pub fn run(&self) -> crate::Result<Privacy> {
         let (set, study) = (&self.distilled, self.distilled.study());
         let classes = study.classes().len();
-        let mut present = vec![false; classes];
-        set.labels().iter().for_each(|&label| present[label as usize] = true);
+        let present = self.classes_present();
         let of_present = |expression: Expression, labels: Vec<u32>| {
             let cells: Vec<usize> = (0..labels.len()).filter(|&cell| present[labels[cell] as usize]).collect();
             let labels = cells.iter().map(|&cell| labels[cell]).collect();
@@ -83,14 +106,7 @@ impl PrivacyBuilder {
         };
         let (held_out, truth) = scored_cells(study, self.against)?;
         let held_out = of_present(study.cells().expression().select_cells(&held_out), truth);
-        if held_out.labels.len() < LEAST {
-            return Err(EvaluateError::Setting(SettingError::new(
-                "held-out cells of the set's classes",
-                held_out.labels.len(),
-                "20 or more; a larger validation_fraction on the study gives more, .on_test() takes test cells",
-            ))
-            .into());
-        }
+        check_held_out(held_out.labels.len())?;
         let (training, labels) = study.training_expression();
         let training = of_present(training, labels);
 
@@ -127,6 +143,14 @@ impl PrivacyBuilder {
             sets: found,
         }))
     }
+}
+
+fn check_held_out(cells: usize) -> Result<(), EvaluateError> {
+    if cells >= LEAST {
+        return Ok(());
+    }
+    let expected = "20 or more; a larger validation_fraction on the study gives more, .on_test() takes test cells";
+    Err(EvaluateError::Setting(SettingError::new("held-out cells of the set's classes", cells, expected)))
 }
 
 /// What sets are compared with.

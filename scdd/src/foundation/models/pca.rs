@@ -16,7 +16,9 @@ use crate::device::or_default;
 use crate::foundation::error::check_genes;
 use crate::foundation::register::SharedGenes;
 use crate::foundation::{FoundationError, FoundationModel, PretrainingCells, Registered};
+use crate::plan::Plan;
 use crate::preprocess::TrainingCells;
+use crate::text::grouped;
 use crate::{seed, tensors};
 
 /// Cells that are embedded at a time.
@@ -54,6 +56,18 @@ impl PcaBuilder {
     pub fn device(mut self, device: &Device) -> Self {
         self.device = Some(device.clone());
         self
+    }
+
+    /// What would run, and what it costs.
+    ///
+    /// # Errors
+    /// None; the solver's own are those of [`run`](Self::run).
+    pub fn plan(&self) -> crate::Result<Plan> {
+        let (cells, genes) = (self.cells.train().len(), self.cells.cells().genes());
+        Ok(Plan::new("principal components")
+            .with("components", self.components)
+            .with("training cells", grouped(cells))
+            .with("genes", grouped(genes)))
     }
 
     /// Fits.
