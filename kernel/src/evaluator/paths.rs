@@ -146,7 +146,7 @@ impl Compiler {
 #[derive(Debug)]
 pub struct SessionFolder {
     /// Where cells are written.
-    pub folder: PathBuf,
+    pub path: PathBuf,
     _lock: File,
 }
 
@@ -170,12 +170,12 @@ impl SessionFolder {
         fs::create_dir_all(folder.join("deps")).with_context(|| format!("making {}", folder.display()))?;
         let lock = hold(&folder.join("lock"))?;
         drop(gate);
-        Ok(SessionFolder { folder, _lock: lock })
+        Ok(SessionFolder { path: folder, _lock: lock })
     }
 
     /// What cells are compiled against.
     pub fn deps(&self) -> PathBuf {
-        self.folder.join("deps")
+        self.path.join("deps")
     }
 
     /// Links what cells are compiled against into the session.
@@ -198,7 +198,7 @@ impl Drop for SessionFolder {
     fn drop(&mut self) {
         // Kept for a look when something went wrong in it.
         if std::env::var_os("SCDD_KEEP_SESSION").is_none() {
-            let _ = fs::remove_dir_all(&self.folder);
+            let _ = fs::remove_dir_all(&self.path);
         }
     }
 }
