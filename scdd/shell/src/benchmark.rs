@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use scdd::Foundation;
-use scdd::benchmark::{Benchmark, BenchmarkResults, Measure, benchmark, merge};
+use scdd::benchmark::{BenchmarkBuilder, BenchmarkResults, Measure, benchmark, merge};
 
 use crate::Outcome;
 
@@ -89,7 +89,7 @@ impl Run {
         Ok(())
     }
 
-    fn grid(&self) -> Result<Benchmark, Box<dyn std::error::Error>> {
+    fn grid(&self) -> Result<BenchmarkBuilder, Box<dyn std::error::Error>> {
         let mut grid = benchmark().min_genes(self.min_genes).networks(self.networks);
         for file in &self.files {
             // A path may hold an equals sign itself.
@@ -108,7 +108,7 @@ impl Run {
             (Some(table), _) => grid.table(table).map_err(scdd::Error::from)?,
             (None, Some(figure)) => grid.figure(figure).map_err(scdd::Error::from)?,
             (None, None) => {
-                let grid = grid.per_class(self.per_class.iter().copied());
+                let grid = grid.budgets(self.per_class.iter().copied());
                 let grid = grid.methods_named(&self.methods).map_err(scdd::Error::from)?;
                 grid.models_named(&self.models).map_err(scdd::Error::from)?
             }

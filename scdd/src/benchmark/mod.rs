@@ -1,7 +1,7 @@
 //! Grids of methods, models, data sets, labels and seeds, such as the paper's tables, run as one call.
 //!
 //! [`benchmark`] opens a grid; each of its rows is one model, trained on one set, scored on the test cells of one split.
-//! Rows stream to a file as they come and a killed run goes on; [`shard`](Benchmark::shard) splits a grid over machines and
+//! Rows stream to a file as they come and a killed run goes on; [`shard`](BenchmarkBuilder::shard) splits a grid over machines and
 //! [`merge`] joins what they made. [`BenchmarkResults`] are tables with the best and the second best marked, paired tests
 //! between methods ([`Paired`]) and figures.
 //!
@@ -27,7 +27,7 @@ mod source;
 mod tables;
 
 pub use error::BenchmarkError;
-pub use grid::{Benchmark, benchmark, models_named};
+pub use grid::{BenchmarkBuilder, benchmark, models_named};
 pub use merge::merge;
 pub use method::{Method, all_methods, methods_named, paper_methods};
 pub use report::{Along, Curve, CurvePoint, Paired, ScoreTable};

@@ -7,7 +7,7 @@ use super::journal::Journal;
 use super::method::Kind;
 use super::plan::{Plan, RowPlan, SetPlan, StudyPlan};
 use super::row::{Key, OK, rounded, significant};
-use super::{Benchmark, BenchmarkError, BenchmarkResults, BenchmarkRow, Shared, memory};
+use super::{BenchmarkBuilder, BenchmarkError, BenchmarkResults, BenchmarkRow, Shared, memory};
 use crate::cells::{Cells, LogNormalized};
 use crate::checkpoints::differing;
 use crate::evaluate::{EvaluationRow, Protocol, ScoredOn, Scorer, Trial};
@@ -15,7 +15,7 @@ use crate::progress::{Progress, Quiet};
 use crate::study::Study;
 use crate::text::{count, grouped};
 
-impl Benchmark {
+impl BenchmarkBuilder {
     /// What would run.
     ///
     /// # Errors
