@@ -4,6 +4,7 @@ use scdd::distill::DistillConfig;
 use scdd::foundation::{NetworkConfig, PretrainingConfig};
 use scdd::prelude::*;
 use scdd::scdg::{DenoiserConfig, ScdgConfig};
+use scdd::visualize::Figure;
 
 /// 400 cells of 4 classes, the smallest of 5 cells.
 fn cells() -> Cells<Counts> {
@@ -137,18 +138,76 @@ fn no_file_is_left_where_none_can_be_written() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// The traces of a figure.
+fn traces(figure: &Figure) -> Vec<serde_json::Value> {
+    let plot: serde_json::Value = serde_json::from_str(&figure.to_json()).unwrap();
+    plot["data"].as_array().unwrap().clone()
+}
+
+/// All finite numbers in a value, of lists and of lists in lists.
+fn numbers(value: &serde_json::Value) -> Vec<f64> {
+    match value.as_array() {
+        Some(values) => values.iter().flat_map(numbers).collect(),
+        None => value.as_f64().into_iter().collect(),
+    }
+}
+
 #[test]
-fn every_figure_says_what_it_shows() {
+fn every_figure_shows_its_data() {
     let study = small_study(3);
     let scdg = small_scdg(&study);
     let distilled = scdg.distill(GradientMatching::default()).steps(5).per_class(2).run().unwrap();
     let training = study.training_cells().train().len();
+
     let umap = distilled.umap().unwrap();
     assert_eq!(umap.summary(), format!("UMAP of {training} real cells and 8 synthetic cells in 4 classes"));
-    assert!(distilled.heatmap().unwrap().summary().contains("8 synthetic cells in 4 classes"));
-    assert!(distilled.correlation().unwrap().summary().starts_with("Correlation of 4 classes"));
-    for figure in [study.loss_curve().unwrap(), scdg.loss_curve().unwrap(), distilled.loss_curve().unwrap()] {
-        assert!(figure.to_json().contains("scatter"), "{}", figure.summary());
+    let points = |symbol: &str| -> Vec<usize> {
+        let cells = traces(&umap).into_iter().filter(|trace| trace["marker"]["symbol"] == symbol);
+        let counts = cells.map(|trace| (numbers(&trace["x"]).len(), numbers(&trace["y"]).len()));
+        counts.inspect(|(x, y)| assert_eq!(x, y)).map(|(x, _)| x).filter(|&count| count > 0).collect()
+    };
+    assert_eq!((points("circle").len(), points("circle").iter().sum::<usize>()), (4, training));
+    assert_eq!(points("star"), [2; 4]);
+
+    let heatmap = distilled.heatmap().unwrap();
+    assert!(heatmap.summary().contains("8 synthetic cells in 4 classes"));
+    let panels = traces(&heatmap);
+    assert_eq!(panels.len(), 8, "four classes in two panels");
+    for (number, trace) in panels.iter().enumerate() {
+        let genes = trace["z"].as_array().unwrap();
+        assert_eq!(genes.len(), trace["y"].as_array().unwrap().len());
+        let cells = numbers(&genes[0]).len();
+        // 40 cells of a class are drawn at most.
+        assert_eq!(cells, if number < 4 { study.training_cells().train_counts()[number].min(40) } else { 2 });
+        assert!(numbers(&trace["z"]).iter().any(|&value| value > 0.0));
+    }
+
+    let correlation = distilled.correlation().unwrap();
+    assert!(correlation.summary().starts_with("Correlation of 4 classes"));
+    let panels = traces(&correlation);
+    assert_eq!(panels.len(), 2);
+    for trace in &panels {
+        let values = numbers(&trace["z"]);
+        assert_eq!(values.len(), 16);
+        assert!((0..4).all(|class| (values[5 * class] - 1.0).abs() < 1e-6) && values.iter().any(|&r| r < 0.999));
+    }
+
+    let lines = [
+        (study.loss_curve().unwrap(), study.pretraining_history().reconstruction.clone()),
+        (distilled.loss_curve().unwrap(), distilled.history().loss.clone()),
+        (scdg.loss_curve().unwrap(), {
+            let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+            scdg.history().loss.chunks(20).map(mean).collect()
+        }),
+    ];
+    for (figure, expected) in lines {
+        let line = &traces(&figure)[0];
+        let (steps, values) = (numbers(&line["x"]), numbers(&line["y"]));
+        assert!(!expected.is_empty() && steps.len() == expected.len(), "{}", figure.summary());
+        assert_eq!(values.len(), expected.len());
+        // Four digits are drawn.
+        let near = |(drawn, value): (&f64, &f64)| (drawn - value).abs() <= 1e-3 * value.abs();
+        assert!(values.iter().zip(&expected).all(near), "{}", figure.summary());
     }
 }
 

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::VisualizeError;
 use super::figure::{Figure, significant};
 use super::palette::class_color;
-use super::still::{Panel, Still};
-use super::style::{GRID, INK, TOP, axis, base};
+use super::still::{Panel, Still, Text, TextAnchor};
+use super::style::{GRID, TOP, axis, base};
 use crate::benchmark::{BenchmarkError, BenchmarkResults, BenchmarkRow, Measure};
 use crate::evaluate::{mean, sample_deviation};
 use crate::notebook::escape;
@@ -41,22 +41,22 @@ impl BenchmarkResults {
         };
         let worth = |method: &String| mean(&values(method, None)).unwrap_or(f64::NEG_INFINITY);
         methods.sort_by(|a, b| worth(a).total_cmp(&worth(b)));
-        let places: Vec<Vec<(usize, f64, f64)>> = models
+        let points: Vec<Vec<(usize, f64, f64)>> = models
             .iter()
             .map(|model| {
-                let of = |(place, method): (usize, &String)| {
+                let of = |(line, method): (usize, &String)| {
                     let values = values(method, Some(model));
-                    Some((place, mean(&values)?, sample_deviation(&values).unwrap_or(0.0)))
+                    Some((line, mean(&values)?, sample_deviation(&values).unwrap_or(0.0)))
                 };
                 methods.iter().enumerate().filter_map(of).collect()
             })
             .collect();
-        let traces = models.iter().zip(&places).enumerate().map(|(number, (model, places))| {
+        let traces = models.iter().zip(&points).enumerate().map(|(number, (model, points))| {
             json!({
                 "type": "scatter", "mode": "markers", "name": escape(model),
-                "x": places.iter().map(|(_, value, _)| significant(*value)).collect::<Vec<_>>(),
-                "y": places.iter().map(|(place, ..)| escape(&methods[*place])).collect::<Vec<_>>(),
-                "error_x": { "type": "data", "array": places.iter().map(|(.., spread)| significant(*spread)).collect::<Vec<_>>(),
+                "x": points.iter().map(|(_, value, _)| significant(*value)).collect::<Vec<_>>(),
+                "y": points.iter().map(|(line, ..)| escape(&methods[*line])).collect::<Vec<_>>(),
+                "error_x": { "type": "data", "array": points.iter().map(|(.., spread)| significant(*spread)).collect::<Vec<_>>(),
                              "thickness": 1, "width": 3 },
                 "marker": { "color": class_color(number), "size": 9, "symbol": MARKERS[number % MARKERS.len()] },
                 "hovertemplate": "%{y}: %{x:.3f}<extra>%{fullData.name}</extra>",
@@ -70,27 +70,31 @@ impl BenchmarkResults {
             .layout(&title, &subtitle, 170)
             .legend(Legend::new().x(1.02).y(1.0))
             .x_axis(axis(measure.name()).show_grid(true).grid_color(GRID));
-        let low = places.iter().flatten().map(|(_, value, spread)| value - spread).fold(1.0f64, f64::min);
+        let low = points.iter().flatten().map(|(_, value, spread)| value - spread).fold(1.0f64, f64::min);
         let mut still = Still::new(&title, &subtitle, plan.size(170));
         let panel = plan.panel((low.max(0.0) - 0.02, 1.0));
         still.frame(&panel);
         plan.write_names(&mut still);
-        for (number, (model, places)) in models.iter().zip(&places).enumerate() {
+        for (number, (model, points)) in models.iter().zip(&points).enumerate() {
             let color = class_color(number);
-            for (place, value, spread) in places {
-                let y = *place as f64 + 0.5;
+            for (line, value, spread) in points {
+                let y = *line as f64 + 0.5;
                 if *spread > 0.0 {
                     still.line([value - spread, value + spread].iter().map(|&x| panel.place(x, y)), color);
                 }
                 still.dots([panel.place(*value, y)].into_iter(), 9.0, color, 0.9);
             }
             let x = panel.left + panel.width + 14.0;
-            still.text(model, x, panel.top + 14.0 + 18.0 * number as f64, "start", 12, color, 0.0);
+            still.text(Text { color, ..Text::new(model, (x, panel.top + 14.0 + 18.0 * number as f64)) });
         }
         let below = panel.top + panel.height + 18.0;
-        still.text(&format!("{:.2}", panel.x.0), panel.left, below, "start", 12, INK, 0.0);
-        still.text("1.00", panel.left + panel.width, below, "end", 12, INK, 0.0);
-        still.text(measure.name(), panel.left + panel.width / 2.0, below + 18.0, "middle", 13, INK, 0.0);
+        still.text(Text::new(&format!("{:.2}", panel.x.0), (panel.left, below)));
+        still.text(Text { anchor: TextAnchor::End, ..Text::new("1.00", (panel.left + panel.width, below)) });
+        still.text(Text {
+            anchor: TextAnchor::Middle,
+            size: 13,
+            ..Text::new(measure.name(), (panel.left + panel.width / 2.0, below + 18.0))
+        });
         let summary = format!(
             "{} of {} under {} on {title}",
             measure.name(),
@@ -144,12 +148,16 @@ impl BenchmarkResults {
         let mut still = Still::new(&title, &subtitle, (width, height + room));
         let panel = plan.panel((0.0, 1.0));
         // The first line is at the bottom.
-        let shares: Vec<f64> = values.iter().rev().flatten().map(|value| value.unwrap_or(f64::NAN)).collect();
-        still.grid(&panel, classes.len(), &shares);
+        let colors: Vec<f64> = values.iter().rev().flatten().map(|value| value.unwrap_or(f64::NAN)).collect();
+        still.grid(&panel, classes.len(), &colors);
         plan.write_names(&mut still);
         for (place, class) in classes.iter().enumerate() {
             let x = panel.left + (place as f64 + 0.5) * panel.width / classes.len() as f64 + 4.0;
-            still.text(class, x, panel.top + panel.height + 8.0, "end", 12, INK, -90.0);
+            still.text(Text {
+                anchor: TextAnchor::End,
+                upright: true,
+                ..Text::new(class, (x, panel.top + panel.height + 8.0))
+            });
         }
         still.scale(panel.left + panel.width + 16.0, panel.top, panel.height.min(260.0), (0.0, 1.0), "recall");
         let summary = format!(
@@ -218,7 +226,7 @@ impl<'a> Lines<'a> {
         let panel = self.panel((0.0, 1.0));
         for (place, name) in self.names.iter().enumerate() {
             let (_, y) = panel.place(0.0, place as f64 + 0.5);
-            still.text(name, panel.left - 8.0, y + 4.0, "end", 12, INK, 0.0);
+            still.text(Text { anchor: TextAnchor::End, ..Text::new(name, (panel.left - 8.0, y + 4.0)) });
         }
     }
 }

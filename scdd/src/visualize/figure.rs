@@ -1,5 +1,4 @@
-//! A figure: plotly traces and layout, a line of words that says what is shown, and a still picture for
-//! places without plotly.js.
+//! A figure: plotly traces and layout, a summary in one line, and a still picture for viewers without plotly.js.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -101,32 +100,13 @@ impl Figure {
     /// # Errors
     /// When the page can't be written.
     pub fn write_html(&self, path: impl AsRef<Path>) -> Result<(), VisualizeError> {
-        self.write_page(path.as_ref(), "")
-    }
-
-    /// Writes a page with the given copy of plotly.js inside (about 5 MB), interactive without a network.
-    /// The Python package plotly brings one: `package_data/plotly.min.js`.
-    ///
-    /// # Errors
-    /// When plotly.js can't be read or the page can't be written.
-    pub fn write_html_offline(
-        &self,
-        path: impl AsRef<Path>,
-        plotly_js: impl AsRef<Path>,
-    ) -> Result<(), VisualizeError> {
-        let script = std::fs::read_to_string(plotly_js.as_ref())
-            .map_err(|source| VisualizeError::Read { path: plotly_js.as_ref().display().to_string(), source })?;
-        self.write_page(path.as_ref(), &format!("<script>{}</script>\n", script.replace("</script", "<\\/script")))
-    }
-
-    fn write_page(&self, path: &Path, head: &str) -> Result<(), VisualizeError> {
         let page = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{}</title>\n{head}</head>\n\
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{}</title>\n</head>\n\
              <body style=\"margin:16px;background:#fff\">\n{}\n</body>\n</html>\n",
             escape(&self.inner.summary),
             self.fragment(&self.to_json())
         );
-        write_whole(path, &page)
+        write_whole(path.as_ref(), &page)
     }
 
     /// Writes the still picture as SVG, for a page or a paper. The file appears whole or not at all.

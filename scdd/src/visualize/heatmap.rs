@@ -1,20 +1,19 @@
-//! Marker genes of real beside synthetic cells (Yu et al. 2025, Fig. 5): same genes, same classes at the same
-//! places, same colour scale.
+//! Heatmap of marker genes of real and synthetic cells (Yu et al. 2025, Fig. 5): the panels have the same genes, classes and
+//! colour scale.
 
 use ndarray::{Array2, ArrayView2};
 use plotly::common::{Anchor, ColorBar, ColorScale, ColorScalePalette, Font, Side, ThicknessMode};
 use plotly::layout::{Axis, AxisType, ColorAxis};
 use serde_json::{Value, json};
 
-use super::VisualizeError;
-use super::error::check_cells;
 use super::figure::{Figure, significant};
-use super::still::{Panel, Still};
-use super::style::{INK, TOP, base, panel_title, small};
+use super::still::{Panel, Still, Text, TextAnchor};
+use super::style::{TOP, base, panel_title, small};
+use super::{RealAndSynthetic, VisualizeError};
 use crate::notebook::escape;
 use crate::text::count;
 
-/// Cells shown per class (ours): enough to see the spread, few enough for a notebook.
+/// Cells shown per class (our choice): enough to see the spread, few enough for a notebook.
 const CELLS_PER_CLASS: usize = 40;
 /// Values drawn at most, so that a notebook with many classes and genes stays small.
 const MOST_VALUES: usize = 60_000;
@@ -26,8 +25,8 @@ const SCALE_NAME: &str = "log1p of counts per 10,000";
 
 /// Draws expression of the given genes in real and synthetic cells, two panels with one colour scale.
 ///
-/// `real` and `synthetic` are dense `[cells, genes]`, log1p of counts per 10,000, columns named by `gene_names`
-/// and drawn in that order from the top; labels are indices into `classes`. Cells stand class by class; a class is
+/// Both are dense `[cells, genes]`, log1p of counts per 10,000, columns named by `gene_names` and drawn in that order from the
+/// top. Cells stand class by class; a class is
 /// equally wide in both panels, whatever its number of cells. Of a class with more than 40 cells, 40 at even steps
 /// are drawn, and fewer where genes and classes are so many that a panel would hold over 60,000 values. Classes without a cell
 /// in either panel are left out; a class that only one panel has stays white in the other.
@@ -41,23 +40,23 @@ const SCALE_NAME: &str = "log1p of counts per 10,000";
 /// let synthetic = array![[1.8, 0.0], [0.1, 2.7]];
 /// let genes = ["INS".to_string(), "GCG".to_string()];
 /// let classes = ["beta".to_string(), "alpha".to_string()];
-/// let figure = scdd::visualize::expression_heatmap(&real, &[0, 0, 1], &synthetic, &[0, 1], &genes, &classes)?;
+/// let cells = scdd::visualize::RealAndSynthetic {
+///     real: &real,
+///     real_labels: &[0, 0, 1],
+///     synthetic: &synthetic,
+///     synthetic_labels: &[0, 1],
+///     classes: &classes,
+/// };
+/// let figure = scdd::visualize::expression_heatmap(&cells, &genes)?;
 /// assert_eq!(
 ///     figure.summary(),
 ///     "Expression of 2 genes in 3 real cells beside 2 synthetic cells in 2 classes"
 /// );
 /// # Ok::<(), scdd::visualize::VisualizeError>(())
 /// ```
-pub fn expression_heatmap(
-    real: &Array2<f32>,
-    real_labels: &[u32],
-    synthetic: &Array2<f32>,
-    synthetic_labels: &[u32],
-    gene_names: &[String],
-    classes: &[String],
-) -> Result<Figure, VisualizeError> {
-    check_cells("real", real, real_labels, classes.len())?;
-    check_cells("synthetic", synthetic, synthetic_labels, classes.len())?;
+pub fn expression_heatmap(cells: &RealAndSynthetic<'_>, gene_names: &[String]) -> Result<Figure, VisualizeError> {
+    cells.check()?;
+    let RealAndSynthetic { real, real_labels, synthetic, synthetic_labels, classes } = *cells;
     for (kind, rows) in [("real", real), ("synthetic", synthetic)] {
         if rows.ncols() != gene_names.len() {
             return Err(VisualizeError::Length {
@@ -161,7 +160,7 @@ impl Panelled<'_> {
     }
 }
 
-/// Sizes and places, in pixels, worked out once for plotly and for the still picture.
+/// Sizes and positions in pixels, for plotly and for the still picture.
 struct Plan<'a> {
     genes: Vec<String>,
     names: &'a [&'a str],
@@ -198,14 +197,14 @@ impl<'a> Plan<'a> {
         Self { genes, names, top, size: (size.0.max(520), size.1), margin, panels, row, stacked }
     }
 
-    /// Shares of the plotting area, as plotly wants domains.
+    /// Fractions of the plotting area, plotly's domains.
     fn domains(&self, panel: usize) -> ([f64; 2], [f64; 2]) {
         let (left, top, width, height) = self.panels[panel];
         let wide = (self.size.0 - self.margin[0] - self.margin[1]) as f64;
         let high = (self.size.1 - TOP - self.margin[2]) as f64;
         let x = (left - self.margin[0] as f64) / wide;
         let y = 1.0 - (top - TOP as f64 + height) / high;
-        let within = |share: f64| share.clamp(0.0, 1.0);
+        let within = |fraction: f64| fraction.clamp(0.0, 1.0);
         ([x, within(x + width / wide)], [within(y), within(y + height / high)])
     }
 
@@ -273,7 +272,7 @@ impl<'a> Plan<'a> {
             let (left, top, width, height) = self.panels[panel];
             let place = Panel { left, top, width, height, x: (0.0, 1.0), y: (0.0, 1.0) };
             let rows = side.view();
-            let shares: Vec<f64> = (0..self.genes.len())
+            let colors: Vec<f64> = (0..self.genes.len())
                 .flat_map(|gene| (0..columns).map(move |column| (gene, column)))
                 .map(|(gene, column)| {
                     let cells = &side.cells[column / fine];
@@ -284,19 +283,27 @@ impl<'a> Plan<'a> {
                     }
                 })
                 .collect();
-            still.grid(&place, columns, &shares);
-            still.text(side.name, left, top - 6.0, "start", 14, INK, 0.0);
+            still.grid(&place, columns, &colors);
+            still.text(Text { size: 14, ..Text::new(side.name, (left, top - 6.0)) });
             let middle = |place: usize, of: usize, long: f64| (place as f64 + 0.5) * long / of as f64;
             if self.stacked || panel == 0 {
                 for (gene, name) in self.genes.iter().enumerate() {
                     let y = top + middle(gene, self.genes.len(), height) + 4.0;
-                    still.text(name, left - 6.0, y, "end", if self.row < 15.0 { 10 } else { 12 }, INK, 0.0);
+                    still.text(Text {
+                        anchor: TextAnchor::End,
+                        size: if self.row < 15.0 { 10 } else { 12 },
+                        ..Text::new(name, (left - 6.0, y))
+                    });
                 }
             }
             if !self.stacked || panel == 1 {
                 for (class, name) in self.names.iter().enumerate() {
                     let x = left + middle(class, self.names.len(), width) + 4.0;
-                    still.text(name, x, top + height + 8.0, "end", 12, INK, -90.0);
+                    still.text(Text {
+                        anchor: TextAnchor::End,
+                        upright: true,
+                        ..Text::new(name, (x, top + height + 8.0))
+                    });
                 }
             }
         }
@@ -319,8 +326,14 @@ mod tests {
         let real = Array2::from_shape_fn((130, 6), |(cell, gene)| if cell % 3 == gene / 2 { 3.0 } else { 0.2 });
         let labels: Vec<u32> = (0..130).map(|cell| (cell % 3) as u32).collect();
         let synthetic = Array2::from_shape_fn((3, 6), |(cell, gene)| if cell == gene / 2 { 2.5 } else { 0.0 });
-        let figure =
-            expression_heatmap(&real, &labels, &synthetic, &[0, 1, 2], &names("G", 6), &names("c", 4)).unwrap();
+        let cells = RealAndSynthetic {
+            real: &real,
+            real_labels: &labels,
+            synthetic: &synthetic,
+            synthetic_labels: &[0, 1, 2],
+            classes: &names("c", 4),
+        };
+        let figure = expression_heatmap(&cells, &names("G", 6)).unwrap();
         let plot: Value = serde_json::from_str(&figure.to_json()).unwrap();
         let traces = plot["data"].as_array().unwrap();
         assert_eq!(traces.len(), 6, "three classes in each panel; the fourth has no cells");
@@ -343,9 +356,14 @@ mod tests {
     #[test]
     fn genes_without_names_and_empty_input_are_errors() {
         let say = |real: &Array2<f32>, labels: &[u32], genes: usize| {
-            expression_heatmap(real, labels, &Array2::zeros((1, genes)), &[0], &names("G", genes), &names("c", 1))
-                .unwrap_err()
-                .to_string()
+            let cells = RealAndSynthetic {
+                real,
+                real_labels: labels,
+                synthetic: &Array2::zeros((1, genes)),
+                synthetic_labels: &[0],
+                classes: &names("c", 1),
+            };
+            expression_heatmap(&cells, &names("G", genes)).unwrap_err().to_string()
         };
         assert!(say(&Array2::zeros((2, 5)), &[0, 0], 6).contains("found 5, expected 6"));
         assert!(say(&Array2::zeros((0, 6)), &[], 6).contains("0 real cells of 6 genes"));

@@ -1,4 +1,4 @@
-//! How the classes resemble each other, real beside synthetic (Yu et al. 2025, Fig. 7).
+//! Correlation of the classes' mean profiles, of real and of synthetic cells (Yu et al. 2025, Fig. 7).
 
 use ndarray::{Array2, ArrayView1};
 use plotly::common::{Anchor, ColorBar, ColorScale, ColorScalePalette, Font, Side, ThicknessMode};
@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::VisualizeError;
 use super::figure::{Figure, significant};
-use super::still::{Panel, Still};
-use super::style::{INK, TOP, base, panel_title, small};
+use super::still::{Panel, Still, Text, TextAnchor};
+use super::style::{TOP, base, panel_title, small};
 use crate::cells::Expression;
 use crate::evaluate::pearson;
 use crate::notebook::escape;
@@ -69,7 +69,7 @@ pub fn class_correlations(profiles: &Array2<f32>) -> Array2<f32> {
     })
 }
 
-/// Draws class-by-class Pearson correlation of mean profiles, real beside synthetic, in one order and one scale.
+/// Draws class-by-class Pearson correlation of mean profiles of real and synthetic cells, in one order and on one scale.
 ///
 /// Both are mean profiles `[classes, genes]` as [`class_profiles`] makes them. The order is that of average-linkage
 /// clustering of the real classes. Classes that lack cells on either side are left out, and the subtitle says how
@@ -260,15 +260,20 @@ fn draw(matrices: &[Array2<f32>; 2], names: &[&str], agreement: Option<f64>, lef
     for (panel, r) in matrices.iter().enumerate() {
         let left = room as f64 + lefts[panel];
         let place = Panel { left, top: above, width: side, height: side, x: (0.0, 1.0), y: (0.0, 1.0) };
-        let shares: Vec<f64> = r.iter().map(|&x| (f64::from(x) - low) / (1.0 - low)).collect();
-        still.grid(&place, n, &shares);
-        still.text(titles[panel], left, above - 6.0, "start", 14, INK, 0.0);
+        let colors: Vec<f64> = r.iter().map(|&x| (f64::from(x) - low) / (1.0 - low)).collect();
+        still.grid(&place, n, &colors);
+        still.text(Text { size: 14, ..Text::new(titles[panel], (left, above - 6.0)) });
         for (i, name) in names.iter().enumerate() {
             let middle = (i as f64 + 0.5) * side / n as f64 + 4.0;
             if panel == 0 {
-                still.text(name, left - 6.0, above + middle, "end", 11, INK, 0.0);
+                still.text(Text { anchor: TextAnchor::End, size: 11, ..Text::new(name, (left - 6.0, above + middle)) });
             }
-            still.text(name, left + middle, above + side + 8.0, "end", 11, INK, -90.0);
+            still.text(Text {
+                anchor: TextAnchor::End,
+                size: 11,
+                upright: true,
+                ..Text::new(name, (left + middle, above + side + 8.0))
+            });
         }
     }
     still.scale(room as f64 + lefts[1] + side + 16.0, above, side.min(300.0), (low, 1.0), &scale);

@@ -1,18 +1,19 @@
 //! Figures and tables that show themselves in a notebook.
 //!
-//! Everything here takes plain numbers (`[cells, latent]` arrays, one label per cell, class and gene names), so
-//! that figures can be drawn of anything; results such as a distilled data set hand theirs over.
+//! Figures take plain numbers: `[cells, latent]` arrays, one label per cell, names of classes and genes. Results such as a
+//! distilled data set have methods that draw their own.
 //!
 //! | figure | shows |
 //! |---|---|
 //! | [`umap_figure`] | real cells as a cloud, synthetic cells as stars (Yu et al. 2025, Fig. 6) |
-//! | [`expression_heatmap`] | marker genes of real beside synthetic cells (Fig. 5) |
-//! | [`correlation_figure`] | how classes resemble each other, real beside synthetic (Fig. 7) |
+//! | [`expression_heatmap`] | marker genes of real and synthetic cells (Fig. 5) |
+//! | [`correlation_figure`] | how classes resemble each other, among real and synthetic cells (Fig. 7) |
 //! | [`curves`] | losses and scores over steps |
 //! | [`Table`] | numbers |
 
 mod benchmark;
 mod benchmark_curves;
+mod comparison;
 mod curves;
 mod error;
 mod figure;
@@ -31,6 +32,7 @@ mod style;
 mod table;
 mod umap;
 
+pub use comparison::RealAndSynthetic;
 pub use curves::curves;
 pub use error::VisualizeError;
 pub use figure::Figure;

@@ -1,4 +1,4 @@
-//! The table of what a distilled set gives away, under a sentence that says what it comes to.
+//! Table of a distilled set's privacy measures, under a sentence that sums them up.
 
 use polars::prelude::{Column, DataFrame};
 

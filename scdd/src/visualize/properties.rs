@@ -1,4 +1,4 @@
-//! Tables of what a distilled set is like, and of what a generator report found.
+//! Tables of the properties of distilled sets, and of a generator report.
 
 use polars::prelude::{Column, DataFrame};
 

@@ -1,4 +1,4 @@
-//! A benchmark as one HTML page that needs nothing else: what was run, tables with marks, figures.
+//! An HTML page of a benchmark: tables and figures in one file that loads nothing.
 
 use std::path::Path;
 
@@ -46,13 +46,13 @@ impl BenchmarkResults {
     /// Accuracy by method and recall by class, of each data set, label and budget that has scores; then
     /// [curves](Self::curve_figures).
     pub fn figures(&self) -> Vec<Figure> {
-        let mut places: Vec<(&str, &str, Option<usize>)> = Vec::new();
+        let mut groups: Vec<(&str, &str, Option<usize>)> = Vec::new();
         for row in self.rows().iter().filter(|row| row.ok()) {
-            let place = (row.file.as_str(), row.label.as_str(), row.per_class);
+            let group = (row.file.as_str(), row.label.as_str(), row.per_class);
             // All training cells stand in the figures of each budget; by themselves only where there is none.
             let alone = |label: &str| !self.rows().iter().any(|row| row.label == label && row.per_class.is_some());
-            if !places.contains(&place) && (row.per_class.is_some() || alone(&row.label)) {
-                places.push(place);
+            if !groups.contains(&group) && (row.per_class.is_some() || alone(&row.label)) {
+                groups.push(group);
             }
         }
         let both = |(file, label, per_class): (&str, &str, Option<usize>)| {
@@ -60,7 +60,7 @@ impl BenchmarkResults {
             [scores, self.recall_figure(file, label, per_class)]
         };
         let curves = self.curve_figures().into_iter().flatten();
-        places.into_iter().flat_map(both).flatten().chain(curves).collect()
+        groups.into_iter().flat_map(both).flatten().chain(curves).collect()
     }
 }
 
@@ -145,8 +145,8 @@ mod tests {
         let classes = results().recall_figure("cells <1>", "type", Some(1)).unwrap();
         let plot: serde_json::Value = serde_json::from_str(&classes.to_json()).unwrap();
         // DC under both models: (.51 + .52 + .81 + .82) / 4.
-        let place = plot["data"][0]["y"].as_array().unwrap().iter().position(|name| name == "DC").unwrap();
-        assert_eq!(plot["data"][0]["z"][place], serde_json::json!([0.665, 1.0]));
+        let position = plot["data"][0]["y"].as_array().unwrap().iter().position(|name| name == "DC").unwrap();
+        assert_eq!(plot["data"][0]["z"][position], serde_json::json!([0.665, 1.0]));
         assert!(results().methods_figure("cells", "type", Some(1), Measure::Accuracy).is_err());
     }
 }

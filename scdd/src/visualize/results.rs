@@ -1,10 +1,11 @@
-//! Figures and tables of results: each hands its numbers to the figures of this folder.
+//! Figures and tables of distilled sets, studies, generators and evaluations.
 
 use ndarray::{Array2, Axis};
 use polars::prelude::{Column, DataFrame};
 
 use super::{
-    Figure, Table, VisualizeError, class_profiles, correlation_figure, curves, expression_heatmap, umap_figure,
+    Figure, RealAndSynthetic, Table, VisualizeError, class_profiles, correlation_figure, curves, expression_heatmap,
+    umap_figure,
 };
 use crate::cells::Expression;
 use crate::distill::{Distillation, Distilled};
@@ -28,11 +29,17 @@ impl Distilled {
         let training = study.training_cells();
         let synthetic = study.foundation().embed(&Expression::from_array(self.expression())?)?;
         let real = study.embeddings_of(training.train());
-        let (labels, seed) = (training.train_labels(), study.config().seed);
-        Ok(umap_figure(&real, &labels, &synthetic, self.labels(), study.classes(), seed)?)
+        let cells = RealAndSynthetic {
+            real: &real,
+            real_labels: &training.train_labels(),
+            synthetic: &synthetic,
+            synthetic_labels: self.labels(),
+            classes: study.classes(),
+        };
+        Ok(umap_figure(&cells, study.config().seed)?)
     }
 
-    /// Heatmap of the top three highly variable genes of each class, training cells beside synthetic ones, in the same
+    /// Heatmap of the top three highly variable genes of each class, training and synthetic cells in the same
     /// order and on the same scale (Yu et al. 2025, Fig. 5).
     ///
     /// # Errors
@@ -52,10 +59,17 @@ impl Distilled {
                 expected: cells.len() * genes.len(),
             })?;
         let synthetic = self.expression().select(Axis(1), &genes);
-        Ok(expression_heatmap(&shown, &labels, &synthetic, self.labels(), &names, study.classes())?)
+        let cells = RealAndSynthetic {
+            real: &shown,
+            real_labels: &labels,
+            synthetic: &synthetic,
+            synthetic_labels: self.labels(),
+            classes: study.classes(),
+        };
+        Ok(expression_heatmap(&cells, &names)?)
     }
 
-    /// Correlation of every two classes' mean profiles, training cells beside synthetic ones, in the same order and on
+    /// Correlation of every two classes' mean profiles, training and synthetic cells in the same order and on
     /// the same scale (Yu et al. 2025, Fig. 7).
     ///
     /// # Errors

@@ -21,7 +21,14 @@ fn names() -> Vec<String> {
 fn the_same_seed_gives_the_same_figure_and_another_seed_another() {
     let (real, labels) = groups(300);
     let (synthetic, synthetic_labels) = groups(8);
-    let draw = |seed| umap_figure(&real, &labels, &synthetic, &synthetic_labels, &names(), seed).unwrap().to_json();
+    let cells = RealAndSynthetic {
+        real: &real,
+        real_labels: &labels,
+        synthetic: &synthetic,
+        synthetic_labels: &synthetic_labels,
+        classes: &names(),
+    };
+    let draw = |seed| umap_figure(&cells, seed).unwrap().to_json();
     assert_eq!(draw(7), draw(7));
     assert_ne!(draw(7), draw(8));
 }
@@ -29,12 +36,12 @@ fn the_same_seed_gives_the_same_figure_and_another_seed_another() {
 #[test]
 fn cells_of_one_group_lie_together() {
     let (points, labels) = groups(400);
-    let places = umap_embedding(&points, 7).unwrap();
+    let coordinates = umap_embedding(&points, 7).unwrap();
     // The nearest neighbour in the plane is of the same group.
-    let (indices, _) = nearest_itself_first(&places, 2);
+    let (indices, _) = nearest_itself_first(&coordinates, 2);
     let same = (0..400).filter(|&cell| labels[cell] == labels[indices[[cell, 1]] as usize]).count();
     assert!(same >= 398, "{same} of 400");
-    assert!(places.iter().all(|x| x.is_finite()));
+    assert!(coordinates.iter().all(|x| x.is_finite()));
 }
 
 #[test]
@@ -50,7 +57,14 @@ fn input_that_does_not_fit_is_an_error_with_its_numbers() {
     let (real, labels) = groups(40);
     let (synthetic, of_synthetic) = groups(4);
     let say = |labels: &[u32], synthetic: &Array2<f32>| {
-        umap_figure(&real, labels, synthetic, &of_synthetic, &names(), 7).unwrap_err().to_string()
+        let cells = RealAndSynthetic {
+            real: &real,
+            real_labels: labels,
+            synthetic,
+            synthetic_labels: &of_synthetic,
+            classes: &names(),
+        };
+        umap_figure(&cells, 7).unwrap_err().to_string()
     };
     assert!(say(&labels[..39], &synthetic).contains("found 39, expected 40"));
     assert!(say(&[4; 40], &synthetic).contains("label 4 of real cell 0 is no class: there are 4"));
