@@ -1,6 +1,6 @@
-//! A grid as the rows that it has, in their order, and the part of them that is a shard's.
+//! The rows of a grid in order, and the part of a shard.
 //!
-//! The order is file, label, seed, budget, method, model, so that the sets of one study stand together. A shard is a run of
+//! The order is file, label, seed, budget, method, model, so the sets of one study are adjacent. A shard is a run of
 //! sets: with at least as many studies as shards, a study is made by two of them at most.
 
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use super::{BenchmarkBuilder, BenchmarkError, Method};
 use crate::error::SettingError;
 use crate::evaluate::EvaluationModel;
 
-/// What runs, study by study.
+/// Rows to make, study by study.
 pub(super) struct Plan {
     pub(super) studies: Vec<StudyPlan>,
     /// Rows of the grid, of all shards.
     pub(super) of: usize,
 }
 
-/// The sets of one study that are wanted.
+/// Sets to make of one study.
 pub(super) struct StudyPlan {
     /// Position of the data set.
     pub(super) source: usize,
@@ -60,7 +60,7 @@ impl Plan {
         self.sets().map(|set| set.rows.len()).sum()
     }
 
-    /// Leaves out rows that are done, and sets and studies of which nothing is left.
+    /// Removes rows that are done, then empty sets and studies.
     pub(super) fn without(mut self, done: impl Fn(&Key) -> bool) -> Self {
         for study in &mut self.studies {
             for set in &mut study.sets {
