@@ -49,7 +49,8 @@ fn a_killed_run_goes_on_and_two_shards_are_one_process() {
     assert_eq!(without_cost(resumed.rows()), without_cost(whole.rows()));
     assert_eq!(lines(&path("killed.jsonl"))[..30], all[..30], "what was done is not made again");
     let plan = grid().out(path("killed.jsonl")).plan().unwrap();
-    assert!(plan.contains("88 rows of 2 label columns") && plan.contains("0 rows to make"), "{plan}");
+    assert!(plan.fact("grid").unwrap().starts_with("88 rows of 2 label columns, 6 methods, 2 models"), "{plan}");
+    assert_eq!(plan.fact("to make"), Some("0 rows: 0 sets of 0 studies"));
 
     // Two processes, joined in the wrong order.
     for shard in 1..=2 {

@@ -16,11 +16,11 @@ use crate::study::Study;
 use crate::text::{count, grouped};
 
 impl BenchmarkBuilder {
-    /// Counts the rows, sets and studies that would be made; runs nothing.
+    /// Counts the rows, sets and studies that would be made; runs nothing. Reads each file once, for its checksum.
     ///
     /// # Errors
     /// As [`run`](Self::run), before anything runs.
-    pub fn plan(&self) -> crate::Result<String> {
+    pub fn plan(&self) -> crate::Result<crate::Plan> {
         let plan = self.rows_planned()?;
         let (of, mine) = (plan.of, plan.rows());
         let done = match self.out.as_ref().filter(|path| path.exists()) {
@@ -28,25 +28,24 @@ impl BenchmarkBuilder {
             None => HashMap::new(),
         };
         let plan = plan.without(|key| done.contains_key(key));
-        let (number, shards) = self.shard;
-        let part = if shards > 1 {
-            format!(", {} of them in shard {number} of {shards}", grouped(mine))
-        } else {
-            String::new()
-        };
-        Ok(format!(
-            "{} of {}, {}, {}{part}; {} to make: {} of {}",
+        let grid = format!(
+            "{} of {}, {}, {}",
             count(of, "row"),
             count(self.sources.iter().map(|source| source.labels.len()).sum(), "label column"),
             count(self.methods.len(), "method"),
             count(self.models.len(), "model"),
-            count(plan.rows(), "row"),
-            count(plan.sets().count(), "set"),
-            match plan.studies.len() {
-                1 => "1 study".to_owned(),
-                studies => format!("{} studies", grouped(studies)),
-            },
-        ))
+        );
+        let mut facts = crate::Plan::new("benchmark").with("grid", grid);
+        let (number, shards) = self.shard;
+        if shards > 1 {
+            facts = facts.with("shard", format!("{number} of {shards}, {}", count(mine, "row")));
+        }
+        let studies = match plan.studies.len() {
+            1 => "1 study".to_owned(),
+            studies => format!("{} studies", grouped(studies)),
+        };
+        let sets = count(plan.sets().count(), "set");
+        Ok(facts.with("to make", format!("{}: {sets} of {studies}", count(plan.rows(), "row"))))
     }
 
     /// Makes the rows that the file lacks, and returns all rows of this grid (of this shard).
