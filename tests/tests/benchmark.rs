@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use scdd::benchmark::{Benchmark, BenchmarkRow, Method, merge};
+use scdd::benchmark::{BenchmarkBuilder, BenchmarkRow, Method, merge};
 use scdd::evaluate::{Candidates, Selected};
 use scdd::prelude::*;
 
@@ -17,9 +17,9 @@ fn cells_of_seed(seed: u64) -> Cells<LogNormalized> {
 }
 
 /// Two label columns, two seeds, three budgets of seven methods under two models, as short as it can be.
-fn grid() -> Benchmark {
+fn grid() -> BenchmarkBuilder {
     let methods = ["all training cells", "random cells", "DM", "FeatDistill+DM", "scDD+SCDG, DM", "class mean"];
-    let grid = benchmark().cells("simulated", &cells(), ["cell_type", "batch"]).per_class([1, 2]).seeds(2);
+    let grid = benchmark().cells("simulated", &cells(), ["cell_type", "batch"]).budgets([1, 2]).seeds(2);
     let grid = grid.methods_named(methods).unwrap().models_named(["linear head", "nearest neighbours"]).unwrap();
     grid.foundation_epochs(1).scdg_steps(10).steps(2)
 }
@@ -49,7 +49,8 @@ fn a_killed_run_goes_on_and_two_shards_are_one_process() {
     assert_eq!(without_cost(resumed.rows()), without_cost(whole.rows()));
     assert_eq!(lines(&path("killed.jsonl"))[..30], all[..30], "what was done is not made again");
     let plan = grid().out(path("killed.jsonl")).plan().unwrap();
-    assert!(plan.contains("88 rows of 2 label columns") && plan.contains("0 rows to make"), "{plan}");
+    assert!(plan.fact("grid").unwrap().starts_with("88 rows of 2 label columns, 6 methods, 2 models"), "{plan}");
+    assert_eq!(plan.fact("to make"), Some("0 rows: 0 sets of 0 studies"));
 
     // Two processes, joined in the wrong order.
     for shard in 1..=2 {
@@ -74,7 +75,7 @@ fn a_killed_run_goes_on_and_two_shards_are_one_process() {
 fn a_row_does_not_depend_on_which_others_run() {
     let whole = grid().seed_numbers([2]).run().unwrap();
     let one = |method: &str, model: &str, per_class: usize| {
-        let alone = grid().seed_numbers([2]).per_class([per_class]);
+        let alone = grid().seed_numbers([2]).budgets([per_class]);
         let alone = alone.methods_named([method]).unwrap().models_named([model]).unwrap().run().unwrap();
         for row in alone.rows() {
             let same = |other: &&BenchmarkRow| {
@@ -97,7 +98,7 @@ fn a_file_that_can_not_be_read_is_no_result() {
     let folder = tempfile::tempdir().unwrap();
     let (broken, path) = (folder.path().join("broken.h5ad"), folder.path().join("rows.jsonl"));
     std::fs::write(&broken, "no cells").unwrap();
-    let opened = grid().methods_named(["class mean"]).unwrap().seeds(1).per_class([1]).file(&broken, ["cell_type"]);
+    let opened = grid().methods_named(["class mean"]).unwrap().seeds(1).budgets([1]).file(&broken, ["cell_type"]);
     let message = opened.out(&path).run().unwrap_err().to_string();
     assert!(message.contains("broken.h5ad") && message.contains("not an HDF5 file"), "{message}");
     // What was made before stays.
@@ -132,7 +133,7 @@ impl Baseline for OneClass {
 #[test]
 fn what_can_not_be_is_a_row_that_says_why_and_what_lacks_is_counted() {
     let methods = [Method::baseline(TwoClasses), Method::baseline(OneClass), Method::named("class mean").unwrap()];
-    let opened = grid().seeds(1).methods(methods).per_class([1]);
+    let opened = grid().seeds(1).methods(methods).budgets([1]);
     let rows = opened.cells("other", &cells(), ["cell_type", "tissue"]).run().unwrap();
     let of = |file: &str, label: &str, method: &str| {
         let same = |row: &&BenchmarkRow| row.file == file && row.label == label && row.method == method;
@@ -159,7 +160,7 @@ fn what_can_not_be_is_a_row_that_says_why_and_what_lacks_is_counted() {
 fn a_file_of_other_settings_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.jsonl");
-    let small = || grid().methods_named(["class mean"]).unwrap().seeds(1).per_class([1]).out(&path);
+    let small = || grid().methods_named(["class mean"]).unwrap().seeds(1).budgets([1]).out(&path);
     small().run().unwrap();
     let before = std::fs::read(&path).unwrap();
     let message = small().foundation_epochs(2).run().unwrap_err().to_string();
@@ -175,7 +176,7 @@ fn a_file_of_other_settings_is_refused_and_left_alone() {
     assert!(message.contains("cells_sha256"), "{message}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
     // Another grid with the same settings adds its rows.
-    let more = grid().methods_named(["class mean", "random cells"]).unwrap().seeds(1).per_class([1]).out(&path);
+    let more = grid().methods_named(["class mean", "random cells"]).unwrap().seeds(1).budgets([1]).out(&path);
     assert_eq!(more.run().unwrap().rows().len(), 8);
     assert!(std::fs::read(&path).unwrap().starts_with(&before));
     // Four rows of before, the same with numbers of the larger grid, and four more; whole for those who join.

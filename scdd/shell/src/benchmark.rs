@@ -1,10 +1,10 @@
-//! `scdd benchmark`, `merge` and `report`.
+//! `scdd benchmark` runs a grid, `merge` joins its shards, `report` shows the results.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use scdd::Foundation;
-use scdd::benchmark::{Benchmark, BenchmarkResults, Measure, benchmark, merge};
+use scdd::benchmark::{BenchmarkBuilder, BenchmarkResults, Measure, benchmark, merge};
 
 use crate::Outcome;
 
@@ -13,7 +13,7 @@ pub struct Run {
     /// .h5ad files of counts. `FILE=COLUMN,COLUMN` gives a file label columns of its own.
     #[arg(required = true, value_name = "FILE[=COLUMN,..]")]
     files: Vec<String>,
-    /// Columns of obs that hold classes, each studied by itself, of files that name none.
+    /// Columns of obs that hold classes, each studied by itself, for files without columns of their own.
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     label: Vec<String>,
     /// A table of Yu et al. 2025, 2 to 7 (or II to VII): sets budgets, methods and models.
@@ -32,13 +32,13 @@ pub struct Run {
     /// Models that are trained on each set, by name, or "all", "unseen" (all but the linear head).
     #[arg(long, value_name = "MODELS", default_value = "all")]
     models: Vec<String>,
-    /// How many seeds, from 1 on; each is a split, foundation model, set and network of its own.
+    /// How many seeds, from 1; each has its own split, foundation model, set and network.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
     /// These seeds and no others.
     #[arg(long, value_delimiter = ',', value_name = "SEED", conflicts_with = "seeds")]
     only_seeds: Vec<u64>,
-    /// The file that gets a line of JSON for each row as it comes. A killed run goes on from there.
+    /// The file that gets each row as a line of JSON. A killed run continues from it.
     #[arg(long, visible_alias = "json", value_name = "FILE")]
     out: Option<PathBuf>,
     /// Part I of N, from 1/N to N/N; `scdd merge` joins their files.
@@ -65,10 +65,10 @@ pub struct Run {
     /// Genes that a cell must express to be kept.
     #[arg(long, value_name = "GENES", default_value_t = 200)]
     min_genes: usize,
-    /// Scores on validation cells; test cells stay closed.
+    /// Scores on validation cells; test cells stay unused.
     #[arg(long)]
     validation: bool,
-    /// Says what would run, and runs nothing.
+    /// Counts what would run, and runs nothing.
     #[arg(long)]
     plan: bool,
 }
@@ -89,7 +89,7 @@ impl Run {
         Ok(())
     }
 
-    fn grid(&self) -> Result<Benchmark, Box<dyn std::error::Error>> {
+    fn grid(&self) -> Result<BenchmarkBuilder, Box<dyn std::error::Error>> {
         let mut grid = benchmark().min_genes(self.min_genes).networks(self.networks);
         for file in &self.files {
             // A path may hold an equals sign itself.
@@ -108,7 +108,7 @@ impl Run {
             (Some(table), _) => grid.table(table).map_err(scdd::Error::from)?,
             (None, Some(figure)) => grid.figure(figure).map_err(scdd::Error::from)?,
             (None, None) => {
-                let grid = grid.per_class(self.per_class.iter().copied());
+                let grid = grid.budgets(self.per_class.iter().copied());
                 let grid = grid.methods_named(&self.methods).map_err(scdd::Error::from)?;
                 grid.models_named(&self.models).map_err(scdd::Error::from)?
             }
@@ -167,7 +167,7 @@ impl Merge {
 pub struct Report {
     /// A result file of `scdd benchmark` or `scdd merge`.
     file: PathBuf,
-    /// Writes a page of HTML with tables and figures that needs nothing else.
+    /// Writes a page of HTML with tables and figures that loads no other file.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// A copy of plotly.js for that page (package_data/plotly.min.js of the Python package plotly): figures can be zoomed.

@@ -112,7 +112,7 @@ impl Embed {
         });
         let words = || {
             let (file, key, count) = (self.out.display(), &self.key, cells.cells());
-            format!("{file}: obsm '{key}', {count} cells x {latent}, through {genes} genes that the model knows")
+            format!("{file}: obsm '{key}', {count} cells x {latent}, from {genes} genes of the model")
         };
         say(self.json, said, words);
         Ok(())

@@ -1,4 +1,4 @@
-//! `scdd evaluate`.
+//! `scdd evaluate` scores sets and baselines.
 
 use std::path::PathBuf;
 
@@ -14,10 +14,10 @@ use crate::study::Studied;
 pub struct Evaluate {
     #[command(flatten)]
     studied: Studied,
-    /// A distilled set that `scdd distill` wrote, of the same file, label and seed; several are evaluated beside each other.
+    /// A distilled set that `scdd distill` wrote, of the same file, label and seed; several may be given.
     #[arg(long = "set", value_name = "FILE")]
     sets: Vec<PathBuf>,
-    /// Budgets of the baselines beside those of the sets.
+    /// Budgets of the baselines in addition to those of the sets.
     #[arg(long, value_delimiter = ',')]
     per_class: Vec<usize>,
     /// Models by name, with commas between them, or "all"; the linear head on the frozen encoder.
@@ -29,7 +29,7 @@ pub struct Evaluate {
     /// Networks that scores are the mean of.
     #[arg(long, default_value_t = 5)]
     networks: usize,
-    /// Scores on validation cells; test cells stay closed.
+    /// Scores on validation cells; test cells stay unused.
     #[arg(long)]
     validation: bool,
     /// A line of JSON for each row.

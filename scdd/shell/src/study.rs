@@ -40,10 +40,10 @@ pub struct Studied {
     /// Column of obs that holds the classes.
     #[arg(long)]
     pub label: String,
-    /// Seed of the split and of everything that is drawn.
+    /// Seed of the split and of all randomness.
     #[arg(long, default_value_t = scdd::seed::DEFAULT_SEED)]
     pub seed: u64,
-    /// Most variable genes of the training cells that are kept; 2,000, or, with --foundation, all that the model knows.
+    /// Most variable genes of the training cells that are kept; 2,000, or, with --foundation, all genes of the model.
     #[arg(long, value_name = "GENES")]
     variable_genes: Option<usize>,
     /// A foundation model: a file of `scdd train`, or SCimilarity's folder; without it, one is pretrained on the training cells.

@@ -1,4 +1,4 @@
-//! `scdd train`.
+//! `scdd train` pretrains a foundation model.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::{Outcome, say};
 
 #[derive(Args)]
 #[command(
-    after_help = "SCDG is not written: it is of one split and one model; `scdd distill` trains it, in a minute or so."
+    after_help = "SCDG is not written, since it belongs to one split and one model; `scdd distill` trains it in a minute or so."
 )]
 pub struct Train {
     #[command(flatten)]
@@ -33,7 +33,7 @@ pub struct Train {
     /// The .safetensors file that is written.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// A folder of checkpoints: a killed training goes on from there.
+    /// A folder of checkpoints: a killed training continues from it.
     #[arg(long, value_name = "FOLDER")]
     checkpoints: Option<PathBuf>,
     /// One line of JSON on standard output.

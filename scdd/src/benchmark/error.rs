@@ -1,4 +1,4 @@
-//! What can be wrong with a benchmark and its result files.
+//! Errors of benchmarks and of their result files.
 
 use std::path::PathBuf;
 
@@ -11,19 +11,19 @@ pub enum BenchmarkError {
     /// A setting outside its range.
     #[error(transparent)]
     Setting(#[from] crate::error::SettingError),
-    /// A name of no method, model, measure or table.
+    /// An unknown method, model, measure or table.
     #[error("there is no {kind} '{name}'{}{}", suggested(.near), .known.join("; "))]
     Unknown {
         /// "method", "model", "measure" or "table".
         kind: &'static str,
-        /// What was not understood.
+        /// The unknown name.
         name: String,
-        /// Known names that are written nearly so.
+        /// Known names with similar spelling.
         near: Vec<String>,
         /// All known names.
         known: Vec<String>,
     },
-    /// Two files that results could not tell apart.
+    /// Two files with one name in the results.
     #[error(
         "two files are called '{0}', and rows are told apart by it; give one another name with .named(name, path, labels)"
     )]
@@ -33,12 +33,12 @@ pub enum BenchmarkError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and the mend.
+        /// The problem and a hint.
         problem: String,
     },
     /// A line that is no row of a benchmark.
     #[error(
-        "{}, line {line}: {problem}; every line is a row of a benchmark in JSON. Nothing was changed: mend or remove the line, \
+        "{}, line {line}: {problem}; every line is a row of a benchmark in JSON. Nothing was changed: correct or remove the line, \
          or choose another file", .path.display()
     )]
     Line {
@@ -46,7 +46,7 @@ pub enum BenchmarkError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// A row that was made with other settings.
@@ -61,26 +61,26 @@ pub enum BenchmarkError {
         line: usize,
         /// Which row.
         row: String,
-        /// In what they differ.
+        /// The difference.
         difference: String,
     },
     /// A file that another process writes.
     #[error("{}: another benchmark writes to it; wait for it, or choose another file", .0.display())]
     Locked(PathBuf),
-    /// Two files that say different things of one row.
+    /// Two files that differ in a row.
     #[error(
         "{row} is in two files and differs: {difference}. Results of different settings or versions can't be joined"
     )]
     Conflict {
         /// Which row.
         row: String,
-        /// What is different.
+        /// The difference.
         difference: String,
     },
     /// Rows of the grid that no file has.
     #[error(
         "{} of {} rows are missing, such as {}; run the shards that were not finished again with the same settings, which \
-         only makes what is missing", grouped(*.count), grouped(*.of), first_few(.missing)
+         only makes missing rows", grouped(*.count), grouped(*.of), first_few(.missing)
     )]
     Missing {
         /// The rows, or ranges of their numbers.
@@ -90,10 +90,10 @@ pub enum BenchmarkError {
         /// Rows of the grid.
         of: usize,
     },
-    /// What methods share could not be made.
+    /// SCDG or metacells could not be made.
     #[error("{0}")]
     Shared(String),
-    /// Nothing to show.
+    /// No rows.
     #[error("there are no rows; run a benchmark, or read a file of one")]
     Empty,
     /// The frame could not be made.

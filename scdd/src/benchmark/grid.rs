@@ -1,4 +1,4 @@
-//! The builder of a benchmark: which data sets, labels, budgets, methods, models and seeds.
+//! Builder of a benchmark: data sets, labels, budgets, methods, models and seeds.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,10 +30,10 @@ use crate::progress::Interrupt;
 /// println!("{}", results.markdown());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn benchmark() -> Benchmark {
-    Benchmark {
+pub fn benchmark() -> BenchmarkBuilder {
+    BenchmarkBuilder {
         sources: Vec::new(),
-        per_class: vec![1],
+        budgets: vec![1],
         methods: all_methods(),
         models: all_models(),
         seeds: vec![1],
@@ -48,9 +48,9 @@ pub fn benchmark() -> Benchmark {
 /// A grid that is being set up: `benchmark().file(...).seeds(5).out("rows.jsonl").run()`.
 #[derive(Clone)]
 #[must_use = "call .run()"]
-pub struct Benchmark {
+pub struct BenchmarkBuilder {
     pub(super) sources: Vec<Source>,
-    pub(super) per_class: Vec<usize>,
+    pub(super) budgets: Vec<usize>,
     pub(super) methods: Vec<Method>,
     pub(super) models: Vec<Arc<dyn EvaluationModel>>,
     pub(super) seeds: Vec<u64>,
@@ -61,7 +61,7 @@ pub struct Benchmark {
     pub(super) interrupt: Interrupt,
 }
 
-impl Benchmark {
+impl BenchmarkBuilder {
     /// One more .h5ad file of counts, and the columns of obs that are studied, each by itself. Rows call it by its name
     /// without folder and ending.
     pub fn file<S: Into<String>>(self, path: impl AsRef<Path>, labels: impl IntoIterator<Item = S>) -> Self {
@@ -93,9 +93,9 @@ impl Benchmark {
         self
     }
 
-    /// Budgets in cells per class; 1. A class with fewer training cells gives what it has.
-    pub fn per_class(mut self, budgets: impl IntoIterator<Item = usize>) -> Self {
-        self.per_class = budgets.into_iter().collect();
+    /// Budgets in cells per class; 1. A class with fewer training cells gives as many as it has.
+    pub fn budgets(mut self, budgets: impl IntoIterator<Item = usize>) -> Self {
+        self.budgets = budgets.into_iter().collect();
         self
     }
 
@@ -144,14 +144,14 @@ impl Benchmark {
         self
     }
 
-    /// A file that gets each row as a line of JSON when it is there. When it has rows already, the benchmark goes on:
-    /// rows that were made with the same settings are not made again. Without it rows are in memory only.
+    /// A file that gets each row as a line of JSON as soon as it is made. A benchmark continues the rows of the file: rows
+    /// with the same settings are not made again. Without a file, rows are in memory only.
     pub fn out(mut self, path: impl AsRef<Path>) -> Self {
         self.out = Some(path.as_ref().to_owned());
         self
     }
 
-    /// Only part `number`, from 1, of `of`: sets are dealt out in their order, so that few parts make one study. The same
+    /// Only part `number`, from 1, of `of`: each part is a run of sets, so that few parts make the same study. The same
     /// grid always gives the same parts; [`merge`](super::merge) joins them.
     pub fn shard(mut self, number: usize, of: usize) -> Self {
         self.shard = (number, of);
@@ -176,7 +176,7 @@ impl Benchmark {
         self
     }
 
-    /// A foundation model that exists already, in the place of one pretrained on the training cells of each split.
+    /// A trained foundation model; without it, one is pretrained on the training cells of each split.
     pub fn foundation(mut self, foundation: impl Into<Foundation>) -> Self {
         self.foundation = Some(foundation.into());
         self
@@ -200,31 +200,31 @@ impl Benchmark {
         self
     }
 
-    /// Networks that a row is the mean of; 1 (ours): each seed has a network of its own already.
+    /// Networks that a row is the mean of; 1 (our choice: each seed has its own network).
     pub fn networks(mut self, networks: usize) -> Self {
         self.settings.protocol.networks = networks;
         self
     }
 
-    /// How networks are trained; its seed is that of the row.
+    /// How networks are trained; the seed is the row's.
     pub fn protocol(mut self, protocol: Protocol) -> Self {
         self.settings.protocol = protocol;
         self
     }
 
-    /// What is done about classes with fewer training cells than are asked for; they give what they have.
+    /// How to treat classes with fewer training cells than asked for; they give all that they have.
     pub fn small_classes(mut self, small: SmallClasses) -> Self {
         self.settings.small_classes = small;
         self
     }
 
-    /// Scores on validation cells; test cells stay closed.
+    /// Scores on validation cells; test cells stay unused.
     pub fn on_validation(mut self) -> Self {
         self.settings.on_validation = true;
         self
     }
 
-    /// Lets another thread stop it before its next set. What is done is in the file.
+    /// Lets another thread stop the benchmark before its next set. Finished rows stay in the file.
     pub fn stop_on(mut self, interrupt: &Interrupt) -> Self {
         self.interrupt = interrupt.clone();
         self

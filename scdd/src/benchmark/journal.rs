@@ -1,7 +1,7 @@
-//! Result files: a row a line in JSON, appended and flushed as they come.
+//! Result files in JSON Lines: each row is appended and flushed as soon as it is made.
 //!
-//! A process that was killed may leave half a line at the end; that is cut when the file is opened again. Anything else that
-//! is no row is refused with its line number, and nothing is changed.
+//! A killed process may leave half a line at the end, which is cut when the file is opened again. Any other line that is no row
+//! is refused with its number, and the file stays unchanged.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -12,7 +12,7 @@ use super::row::Key;
 use super::{BenchmarkError, BenchmarkRow};
 use crate::atomic_file;
 
-/// What every row's line starts with.
+/// The beginning of every line.
 const START: &[u8] = b"{\"file\":";
 
 /// A result file that is open for more rows.
@@ -25,7 +25,7 @@ pub(super) struct Journal {
 pub(super) type Numbered = (usize, BenchmarkRow);
 
 impl Journal {
-    /// Opens or makes the file, and reads the rows that it has.
+    /// Opens or creates the file, and reads its rows.
     pub(super) fn open(path: &Path) -> Result<(Self, Vec<Numbered>), BenchmarkError> {
         let failed = |problem: std::io::Error| {
             BenchmarkError::file(path, format!("can't be opened ({problem}); the folder must exist and be writable"))
@@ -57,7 +57,7 @@ impl Journal {
     }
 }
 
-/// The rows of a file, which is left as it is; half a line at its end is passed over.
+/// The rows of a file, read only; half a line at its end is skipped.
 pub(super) fn read(path: &Path) -> Result<Vec<Numbered>, BenchmarkError> {
     let bytes = std::fs::read(path).map_err(|problem| match problem.kind() {
         std::io::ErrorKind::NotFound => BenchmarkError::file(path, "there is no such file; check the path"),
@@ -71,26 +71,26 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(Vec<Numbered>, usize), BenchmarkE
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let broken = |line, problem| BenchmarkError::Line { path: path.to_owned(), line, problem };
     let mut rows: Vec<Numbered> = Vec::new();
-    let mut seen: HashMap<Key, usize> = HashMap::new();
+    let mut known: HashMap<Key, usize> = HashMap::new();
     let lines = bytes[..whole].split_inclusive(|&byte| byte == b'\n');
-    for (number, line) in lines.enumerate().map(|(place, line)| (place + 1, line)) {
+    for (number, line) in lines.enumerate().map(|(index, line)| (index + 1, line)) {
         let row: BenchmarkRow = serde_json::from_slice(line).map_err(|problem| {
             // serde counts lines within this one.
             let problem = problem.to_string();
             let problem = problem.split(" at line").next().unwrap_or(&problem).to_owned();
             broken(number, format!("it is no row ({problem})"))
         })?;
-        match seen.get(&row.key()).copied() {
+        match known.get(&row.key()).copied() {
             None => {
-                seen.insert(row.key(), rows.len());
+                known.insert(row.key(), rows.len());
                 rows.push((number, row));
             }
             // A grid that has grown numbers its rows anew.
-            Some(place) if rows[place].1.of < row.of && rows[place].1.difference(&row).is_none() => {
-                rows[place] = (number, row);
+            Some(index) if rows[index].1.of < row.of && rows[index].1.difference(&row).is_none() => {
+                rows[index] = (number, row);
             }
-            Some(place) => {
-                let first = rows[place].0;
+            Some(index) => {
+                let first = rows[index].0;
                 return Err(broken(number, format!("{} stands in line {first} already", row.key())));
             }
         }
@@ -104,7 +104,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(Vec<Numbered>, usize), BenchmarkE
     Ok((rows, whole))
 }
 
-/// Writes rows as a file that is there as a whole or not at all.
+/// Writes all rows to a file, atomically.
 pub(super) fn write(path: &Path, rows: &[BenchmarkRow]) -> Result<(), BenchmarkError> {
     let failed = |problem: &dyn std::fmt::Display| {
         BenchmarkError::file(path, format!("can't be written ({problem}); the folder must exist and be writable"))
@@ -117,7 +117,7 @@ pub(super) fn write(path: &Path, rows: &[BenchmarkRow]) -> Result<(), BenchmarkE
     write_whole(path, &text).map_err(|problem| failed(&problem))
 }
 
-/// A text that is there whole or not at all.
+/// Writes a text to a file, atomically.
 pub(super) fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     atomic_file::write(path, ".part", |file| file.write_all(text.as_bytes()))
 }

@@ -1,12 +1,12 @@
-//! The most memory that this process held, on Linux.
+//! Peak memory of this process, on Linux.
 
-/// Starts counting anew; what the system doesn't allow is left alone.
+/// Resets the peak, where the system allows it.
 pub(super) fn restart() {
     // 5 resets the high-water mark of the resident set (proc_pid_clear_refs(5)).
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// The most since then, in MB.
+/// The peak since the reset, in MB.
 pub(super) fn peak_mb() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

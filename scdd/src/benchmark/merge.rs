@@ -1,4 +1,4 @@
-//! Results of several processes as one: rows that agree once, in the order of the grid.
+//! Merges the result files of several processes: each row once, in grid order.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -7,11 +7,11 @@ use std::path::Path;
 use super::row::Key;
 use super::{BenchmarkError, BenchmarkResults, BenchmarkRow, journal};
 
-/// Joins the result files of the shards of a grid. Half a line at the end of a file is passed over.
+/// Joins the result files of the shards of a grid. Half a line at the end of a file is skipped.
 ///
 /// # Errors
-/// When a file can't be read or has a line that is no row; when two files say different things of one row; when rows of the
-/// grid are in none of them, which are then named.
+/// When a file can't be read or has a line that is no row; when two files differ in a row; when no file has
+/// some rows of the grid, which the error names.
 ///
 /// ```no_run
 /// let results = scdd::benchmark::merge(["rows-1.jsonl", "rows-2.jsonl"])?;
@@ -55,7 +55,7 @@ fn join(rows: Vec<BenchmarkRow>) -> Result<Vec<BenchmarkRow>, BenchmarkError> {
     Ok(rows)
 }
 
-/// Refuses a grid with holes. Every row says how many its grid has; rows of several grids are told apart by that number.
+/// Refuses a grid with missing rows. Every row holds the size of its grid, which also distinguishes several grids.
 fn complete(rows: &[BenchmarkRow]) -> Result<(), BenchmarkError> {
     let mut grids: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for row in rows {
@@ -80,7 +80,7 @@ fn complete(rows: &[BenchmarkRow]) -> Result<(), BenchmarkError> {
     Ok(())
 }
 
-/// A range of rows, by what stands before it.
+/// Names a range of missing rows by the row before it.
 fn named(rows: &[BenchmarkRow], of: usize, first: usize, last: usize) -> String {
     let before = rows.iter().rev().find(|row| row.of == of && row.row < first);
     let after = before.map_or(String::new(), |row| format!(" after {}", row.key()));

@@ -6,13 +6,13 @@ use itertools::Itertools;
 use serde_json::{Value, json};
 
 use super::names;
-use super::recipe::{Matched, Matching, Objective, Recipe, paper_recipes};
+use super::recipe::{Objective, Path, Recipe, paper_recipes};
 use super::row::ALL_CELLS;
 use super::tables::{head_size_methods, training_curve_methods};
 use super::{BenchmarkError, Shared};
 use crate::evaluate::{Baseline, TrainingSet, all_baselines};
 
-/// A way to make a training set of a budget. Cheap to clone.
+/// A way to make a training set of so many cells per class. Cheap to clone.
 ///
 /// ```
 /// use scdd::benchmark::Method;
@@ -40,21 +40,21 @@ pub(super) enum Kind {
 type OwnRecipe = dyn Fn(&Shared, usize) -> crate::Result<TrainingSet> + Send + Sync;
 
 impl Method {
-    /// All training cells, the bound.
+    /// All training cells, the upper bound.
     pub fn all_training_cells() -> Self {
         Self { name: ALL_CELLS.to_owned(), kind: Kind::All }
     }
 
     /// A baseline: a selection of real cells, or cells made of them.
-    pub fn baseline(selection: impl Baseline + 'static) -> Self {
-        Self::of_selection(Arc::new(selection))
+    pub fn baseline(baseline: impl Baseline + 'static) -> Self {
+        Self::of_baseline(Arc::new(baseline))
     }
 
-    fn of_selection(selection: Arc<dyn Baseline>) -> Self {
-        Self { name: selection.name(), kind: Kind::Baseline(selection) }
+    fn of_baseline(baseline: Arc<dyn Baseline>) -> Self {
+        Self { name: baseline.name(), kind: Kind::Baseline(baseline) }
     }
 
-    /// A method of your own: given what methods share and the cells per class, it makes a set.
+    /// A method of your own: a function of the shared study and the cells per class that makes a set.
     ///
     /// ```
     /// use scdd::benchmark::Method;
@@ -72,8 +72,7 @@ impl Method {
         Self { name: name.into(), kind: Kind::Own(Arc::new(recipe)) }
     }
 
-    pub(super) fn of_recipe(recipe: impl Into<Recipe>) -> Self {
-        let recipe = recipe.into();
+    pub(super) fn of_recipe(recipe: Recipe) -> Self {
         Self { name: recipe.name(), kind: Kind::Recipe(recipe) }
     }
 
@@ -99,7 +98,7 @@ impl Method {
         }
     }
 
-    /// What tables call it.
+    /// Its name in tables.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -109,12 +108,12 @@ impl Method {
         matches!(self.kind, Kind::Recipe(_) | Kind::Own(_))
     }
 
-    /// What makes a row of it another row, beside its name.
+    /// Its settings, part of a row's `config`.
     pub(super) fn config(&self) -> Value {
         match &self.kind {
             Kind::All => json!("all"),
             Kind::Baseline(_) => json!("baseline"),
-            Kind::Recipe(recipe) => recipe.config(),
+            Kind::Recipe(recipe) => json!(recipe),
             Kind::Own(_) => json!("own"),
         }
     }
@@ -129,22 +128,22 @@ impl std::fmt::Debug for Method {
 /// The systems of the paper (Yu et al. 2025, tables II and III): cells of a budget picked at random, matched expression,
 /// generation without matching, FeatDistill, TextDistill, scDD with the decoder and with SCDG, and all training cells.
 pub fn paper_methods() -> Vec<Method> {
-    let random = Method::of_selection(Arc::new(crate::evaluate::RandomCells));
+    let random = Method::of_baseline(Arc::new(crate::evaluate::RandomCells));
     let recipes = paper_recipes().into_iter().map(Method::of_recipe);
     [Method::all_training_cells(), random].into_iter().chain(recipes).collect()
 }
 
-/// Every method that there is: [`paper_methods`], LD3M, mixtures of metacells, and all baselines.
+/// All methods: [`paper_methods`], LD3M, mixtures of metacells, and all baselines.
 pub fn all_methods() -> Vec<Method> {
     let more = [
-        Matching::new(Matched::DiffusionChain, Objective::gradient()),
-        Matching::new(Matched::DiffusionChain, Objective::Distribution),
-        Matching::new(Matched::Metacells, Objective::Ridge),
+        Recipe::new(Path::DiffusionChain, Objective::gradient()),
+        Recipe::new(Path::DiffusionChain, Objective::Distribution),
+        Recipe::new(Path::Metacells, Objective::Ridge),
     ];
     let mut methods: Vec<Method> = paper_methods().into_iter().chain(more.into_iter().map(Method::of_recipe)).collect();
-    for selection in all_baselines() {
-        if methods.iter().all(|method| method.name != selection.name()) {
-            methods.push(Method::of_selection(selection));
+    for baseline in all_baselines() {
+        if methods.iter().all(|method| method.name != baseline.name()) {
+            methods.push(Method::of_baseline(baseline));
         }
     }
     methods
@@ -175,7 +174,7 @@ pub fn methods_named<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Resul
 /// Every method that has a name of its own: [`all_methods`], and those of the paper's table VII and figure 4.
 fn named_methods() -> Vec<Method> {
     let curves = head_size_methods().into_iter().chain(training_curve_methods());
-    let unfrozen = Matching::new(Matched::Scdg, Objective::Gradient { hidden: Vec::new(), unfrozen: true });
+    let unfrozen = Recipe::new(Path::Scdg, Objective::Gradient { hidden: Vec::new(), unfrozen: true });
     let more = curves.chain([Method::of_recipe(unfrozen)]);
     all_methods().into_iter().chain(more).unique_by(|method| method.name.clone()).collect()
 }

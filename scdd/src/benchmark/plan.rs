@@ -1,6 +1,6 @@
-//! A grid as the rows that it has, in their order, and the part of them that is a shard's.
+//! The rows of a grid in order, and the part of a shard.
 //!
-//! The order is file, label, seed, budget, method, model, so that the sets of one study stand together. A shard is a run of
+//! The order is file, label, seed, budget, method, model, so the sets of one study are adjacent. A shard is a run of
 //! sets: with at least as many studies as shards, a study is made by two of them at most.
 
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use serde_json::{Value, json};
 
 use super::method::Kind;
 use super::row::Key;
-use super::{Benchmark, BenchmarkError, Method};
+use super::{BenchmarkBuilder, BenchmarkError, Method};
 use crate::error::SettingError;
 use crate::evaluate::EvaluationModel;
 
-/// What runs, study by study.
+/// Rows to make, study by study.
 pub(super) struct Plan {
     pub(super) studies: Vec<StudyPlan>,
     /// Rows of the grid, of all shards.
     pub(super) of: usize,
 }
 
-/// The sets of one study that are wanted.
+/// Sets to make of one study.
 pub(super) struct StudyPlan {
     /// Position of the data set.
     pub(super) source: usize,
@@ -60,7 +60,7 @@ impl Plan {
         self.sets().map(|set| set.rows.len()).sum()
     }
 
-    /// Leaves out rows that are done, and sets and studies of which nothing is left.
+    /// Removes rows that are done, then empty sets and studies.
     pub(super) fn without(mut self, done: impl Fn(&Key) -> bool) -> Self {
         for study in &mut self.studies {
             for set in &mut study.sets {
@@ -73,7 +73,7 @@ impl Plan {
     }
 }
 
-impl Benchmark {
+impl BenchmarkBuilder {
     /// The rows of this shard.
     pub(super) fn rows_planned(&self) -> crate::Result<Plan> {
         self.check()?;
@@ -115,7 +115,7 @@ impl Benchmark {
     fn sets(&self) -> impl Iterator<Item = (Option<usize>, &Method)> {
         let all = |method: &&Method| matches!(method.kind, Kind::All);
         let without = self.methods.iter().filter(all).map(|method| (None, method));
-        without.chain(self.per_class.iter().flat_map(move |&per_class| {
+        without.chain(self.budgets.iter().flat_map(move |&per_class| {
             self.methods.iter().filter(move |method| !all(method)).map(move |method| (Some(per_class), method))
         }))
     }
@@ -151,7 +151,7 @@ impl Benchmark {
             return fail("shard", format!("{number} of {of}"), "a number from 1 to the number of shards");
         }
         for (name, empty) in [
-            ("per_class", self.per_class.is_empty()),
+            ("budgets", self.budgets.is_empty()),
             ("methods", self.methods.is_empty()),
             ("models", self.models.is_empty()),
             ("seeds", self.seeds.is_empty()),
@@ -160,8 +160,8 @@ impl Benchmark {
                 return fail(name, "empty".to_owned(), "at least one");
             }
         }
-        if self.per_class.contains(&0) {
-            return fail("per_class", "0".to_owned(), "1 or more");
+        if self.budgets.contains(&0) {
+            return fail("budgets", "0".to_owned(), "1 or more");
         }
         if self.settings.protocol.networks == 0 {
             return fail("networks", "0".to_owned(), "1 or more");
@@ -173,7 +173,7 @@ impl Benchmark {
             (sorted.len() < all).then(|| names.join(", "))
         };
         for (name, found) in [
-            ("per_class", twice(self.per_class.iter().map(usize::to_string).collect())),
+            ("budgets", twice(self.budgets.iter().map(usize::to_string).collect())),
             ("methods", twice(self.methods.iter().map(|method| method.name().to_owned()).collect())),
             ("models", twice(self.models.iter().map(|model| model.name()).collect())),
             ("seeds", twice(self.seeds.iter().map(u64::to_string).collect())),
@@ -201,14 +201,14 @@ mod tests {
     use super::*;
     use crate::benchmark::benchmark;
 
-    fn grid() -> Benchmark {
+    fn grid() -> BenchmarkBuilder {
         let cells = crate::simulate().cells(60).genes(50).classes(2).run().unwrap();
         let cells = cells.preprocess().min_genes(1).run().unwrap();
         let grid = benchmark().cells("a", &cells, ["cell_type"]).cells("b", &cells, ["cell_type"]);
-        grid.per_class([1, 5]).seeds(3)
+        grid.budgets([1, 5]).seeds(3)
     }
 
-    fn numbers(grid: &Benchmark) -> Vec<usize> {
+    fn numbers(grid: &BenchmarkBuilder) -> Vec<usize> {
         grid.rows_planned().unwrap().sets().flat_map(|set| set.rows.iter().map(|row| row.number)).collect()
     }
 
@@ -242,10 +242,10 @@ mod tests {
 
     #[test]
     fn what_can_not_be_a_grid_is_refused_by_name() {
-        let message = |grid: Benchmark| grid.rows_planned().err().unwrap().to_string();
+        let message = |grid: BenchmarkBuilder| grid.rows_planned().err().unwrap().to_string();
         assert!(message(benchmark()).contains("label column"));
         assert!(message(grid().shard(3, 2)).contains("3 of 2"));
-        assert!(message(grid().per_class([0])).contains("per_class is 0"));
+        assert!(message(grid().budgets([0])).contains("budgets is 0"));
         assert!(message(grid().seed_numbers([])).contains("seeds is empty"));
         assert!(message(grid().seed_numbers([1, 1])).contains("each once"));
         assert!(message(grid().file("folder/a.h5ad", ["x"])).contains("two files are called 'a'"));
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn other_settings_are_another_config_and_another_seed_is_not() {
-        let config = |grid: Benchmark| grid.rows_planned().unwrap().studies[0].sets[3].config.clone();
+        let config = |grid: BenchmarkBuilder| grid.rows_planned().unwrap().studies[0].sets[3].config.clone();
         assert_eq!(config(grid()), config(grid().seed_numbers([9])));
         assert_ne!(config(grid()), config(grid().networks(2)));
         assert_ne!(config(grid()), config(grid().steps(2)));

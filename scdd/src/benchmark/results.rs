@@ -1,4 +1,4 @@
-//! The rows of a benchmark, as tables with marks, Markdown and HTML.
+//! Results of a benchmark: its rows, and their tables in Markdown and HTML.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,12 +23,12 @@ impl std::fmt::Debug for BenchmarkResults {
 }
 
 impl BenchmarkResults {
-    /// Results of rows that are at hand.
+    /// Results of the given rows.
     pub fn new(rows: Vec<BenchmarkRow>) -> Self {
         Self { rows: Arc::new(rows) }
     }
 
-    /// The rows of a result file; half a line at its end, of a process that was killed, is passed over.
+    /// The rows of a result file; half a line at its end, of a killed process, is skipped.
     ///
     /// # Errors
     /// When the file can't be read, or a line is no row; the error says which.
@@ -36,7 +36,7 @@ impl BenchmarkResults {
         Ok(Self::new(journal::read(path.as_ref())?.into_iter().map(|(_, row)| row).collect()))
     }
 
-    /// Writes the rows as lines of JSON; the file is there as a whole or not at all.
+    /// Writes the rows as lines of JSON, atomically.
     ///
     /// # Errors
     /// When it can't be written.

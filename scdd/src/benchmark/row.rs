@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What `status` says of a row that has scores.
+/// The `status` of a row with scores.
 pub(super) const OK: &str = "ok";
-/// The method that is no set of a budget.
+/// The method without a budget.
 pub(super) const ALL_CELLS: &str = "all training cells";
 
 /// One row of the results, and one line of a result file.
@@ -24,7 +24,7 @@ pub struct BenchmarkRow {
     pub per_class: Option<usize>,
     /// How the training set was made: "class mean", "scDD+SCDG, DC".
     pub method: String,
-    /// What was trained on it: "linear head", "CellTypist".
+    /// Evaluation model: "linear head", "CellTypist".
     pub model: String,
     /// Seed of split, foundation model, set and networks.
     pub seed: u64,
@@ -40,21 +40,21 @@ pub struct BenchmarkRow {
     pub rare_recall: Option<f64>,
     /// Recall of each class that has test cells.
     pub recall: BTreeMap<String, f64>,
-    /// Last value of the objective's loss; None where nothing was moved.
+    /// Last value of the objective's loss; None where nothing was optimised.
     pub loss: Option<f64>,
-    /// Seconds to make the set, with what its pipeline needs beside the foundation model.
+    /// Seconds to make the set, with its pipeline's other parts but the foundation model.
     pub seconds: Option<f64>,
     /// Seconds to train the model on it and to score it.
     pub model_seconds: Option<f64>,
-    /// The most memory that the process held while this set was made and evaluated, in MB; only on Linux.
+    /// Peak memory of the process while this set was made and evaluated, in MB; only on Linux.
     pub peak_mb: Option<u64>,
     /// Cells in the set.
     pub cells: Option<usize>,
-    /// Cells per 1,000 training cells.
+    /// Compression ratio: cells per 1,000 training cells.
     pub permille: Option<f64>,
-    /// Cells that scores were taken on.
+    /// Number of scored cells.
     pub scored: Option<usize>,
-    /// What a reader should know: classes that the split left out, models that had not converged.
+    /// Remarks: classes that the split left out, models that did not converge.
     pub note: String,
     /// Number of the row in its grid, from 0.
     pub row: usize,
@@ -64,7 +64,7 @@ pub struct BenchmarkRow {
     pub config: Value,
 }
 
-/// What tells rows apart.
+/// Fields that identify a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
     pub(crate) file: String,
@@ -100,17 +100,17 @@ impl BenchmarkRow {
         self.status == OK
     }
 
-    /// The row without what differs from run to run: seconds and memory.
+    /// The row without seconds and memory, which differ from run to run.
     #[must_use]
     pub fn without_cost(&self) -> Self {
         Self { seconds: None, model_seconds: None, peak_mb: None, ..self.clone() }
     }
 
-    /// In what it differs from another one of the same key, cost left out; None where it doesn't.
+    /// The first difference from another row of the same key, without costs.
     pub(super) fn difference(&self, other: &Self) -> Option<String> {
-        let place = |row: &Self| Self { row: 0, of: 0, ..row.without_cost() };
+        let bare = |row: &Self| Self { row: 0, of: 0, ..row.without_cost() };
         let (Ok(Value::Object(here)), Ok(Value::Object(there))) =
-            (serde_json::to_value(place(self)), serde_json::to_value(place(other)))
+            (serde_json::to_value(bare(self)), serde_json::to_value(bare(other)))
         else {
             return None;
         };
@@ -122,7 +122,7 @@ impl BenchmarkRow {
 /// A score of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Measure {
-    /// Share of test cells whose label is predicted.
+    /// Fraction of test cells whose label is predicted.
     #[default]
     Accuracy,
     /// Mean F1 over classes.
@@ -146,7 +146,7 @@ impl Measure {
         Ok(Self::ALL[super::names::find("measure", name, &known)?])
     }
 
-    /// What tables call it.
+    /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Accuracy => "accuracy",

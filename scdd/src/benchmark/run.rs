@@ -1,4 +1,4 @@
-//! A benchmark from its builder: what is done already, then study by study and set by set what is left.
+//! Runs a benchmark: finds finished rows in the file, then makes the others study by study and set by set.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use super::journal::Journal;
 use super::method::Kind;
 use super::plan::{Plan, RowPlan, SetPlan, StudyPlan};
 use super::row::{Key, OK, rounded, significant};
-use super::{Benchmark, BenchmarkError, BenchmarkResults, BenchmarkRow, Shared, memory};
+use super::{BenchmarkBuilder, BenchmarkError, BenchmarkResults, BenchmarkRow, Shared, memory};
 use crate::cells::{Cells, LogNormalized};
 use crate::checkpoints::differing;
 use crate::evaluate::{EvaluationRow, Protocol, ScoredOn, Scorer, Trial};
@@ -15,12 +15,12 @@ use crate::progress::{Progress, Quiet};
 use crate::study::Study;
 use crate::text::{count, grouped};
 
-impl Benchmark {
-    /// What would run.
+impl BenchmarkBuilder {
+    /// Counts the rows, sets and studies that would be made; runs nothing. Reads each file once, for its checksum.
     ///
     /// # Errors
     /// As [`run`](Self::run), before anything runs.
-    pub fn plan(&self) -> crate::Result<String> {
+    pub fn plan(&self) -> crate::Result<crate::Plan> {
         let plan = self.rows_planned()?;
         let (of, mine) = (plan.of, plan.rows());
         let done = match self.out.as_ref().filter(|path| path.exists()) {
@@ -28,32 +28,31 @@ impl Benchmark {
             None => HashMap::new(),
         };
         let plan = plan.without(|key| done.contains_key(key));
-        let (number, shards) = self.shard;
-        let part = if shards > 1 {
-            format!(", {} of them in shard {number} of {shards}", grouped(mine))
-        } else {
-            String::new()
-        };
-        Ok(format!(
-            "{} of {}, {}, {}{part}; {} to make: {} of {}",
+        let grid = format!(
+            "{} of {}, {}, {}",
             count(of, "row"),
             count(self.sources.iter().map(|source| source.labels.len()).sum(), "label column"),
             count(self.methods.len(), "method"),
             count(self.models.len(), "model"),
-            count(plan.rows(), "row"),
-            count(plan.sets().count(), "set"),
-            match plan.studies.len() {
-                1 => "1 study".to_owned(),
-                studies => format!("{} studies", grouped(studies)),
-            },
-        ))
+        );
+        let mut facts = crate::Plan::new("benchmark").with("grid", grid);
+        let (number, shards) = self.shard;
+        if shards > 1 {
+            facts = facts.with("shard", format!("{number} of {shards}, {}", count(mine, "row")));
+        }
+        let studies = match plan.studies.len() {
+            1 => "1 study".to_owned(),
+            studies => format!("{} studies", grouped(studies)),
+        };
+        let sets = count(plan.sets().count(), "set");
+        Ok(facts.with("to make", format!("{}: {sets} of {studies}", count(plan.rows(), "row"))))
     }
 
-    /// Runs what is not done yet, and gives the rows of this grid (of this shard).
+    /// Makes the rows that the file lacks, and returns all rows of this grid (of this shard).
     ///
     /// # Errors
-    /// When the grid is none, a file can't be read, or the result file is not of such a benchmark or can't be written. What
-    /// goes wrong in a row is no error: it stands in its [`status`](BenchmarkRow::status).
+    /// When a setting is out of range, a file can't be read, or the result file can't be written or has rows of other settings.
+    /// A failing row is no error: its [`status`](BenchmarkRow::status) has the reason.
     pub fn run(&self) -> crate::Result<BenchmarkResults> {
         let plan = self.rows_planned()?;
         let order: Vec<Key> = plan.rows_of_sets().map(|row| row.key.clone()).collect();
@@ -100,7 +99,7 @@ impl Benchmark {
         Ok(BenchmarkResults::new(order.iter().filter_map(|key| rows.remove(key)).collect()))
     }
 
-    /// The rows of a file that are of this plan, each made with the settings that it would be made with now.
+    /// The rows of a file that belong to this plan; refuses rows of other settings.
     fn done(
         &self,
         found: Vec<(usize, BenchmarkRow)>,
@@ -130,7 +129,7 @@ impl Benchmark {
         of: usize,
         take: &mut impl FnMut(BenchmarkRow) -> crate::Result<()>,
     ) -> crate::Result<()> {
-        // What was made after the stop is made halfway.
+        // A set that was interrupted is incomplete.
         let mut take = |row| if self.interrupt.requested() { Ok(()) } else { take(row) };
         let protocol = self.settings.protocol(planned.seed);
         let scored_on = if self.settings.on_validation { ScoredOn::Validation } else { ScoredOn::Test };
@@ -218,7 +217,7 @@ fn scored(
     let found: EvaluationRow = match scorer.row(trial, &*planned.model) {
         Ok(Some(row)) => row,
         Ok(None) => {
-            let problem = "the set is features, no cells, and this model sees expression".to_owned();
+            let problem = "the set has embeddings and no cells, and this model is trained on expression".to_owned();
             return refused(set, planned, of, problem);
         }
         Err(problem) => {

@@ -1,4 +1,4 @@
-//! The numbers that a benchmark runs with: part of every row's config.
+//! Settings of a benchmark, part of every row's config.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::distill::SmallClasses;
 use crate::evaluate::Protocol;
 use crate::preprocess::PreprocessConfig;
 
-/// How cells are read, seen, distilled and evaluated; None is the library's default.
+/// How cells are read, embedded, distilled and evaluated; None is the library's default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Settings {
     pub(super) preprocess: PreprocessConfig,
@@ -43,7 +43,7 @@ impl Settings {
         Protocol { seed, ..self.protocol.clone() }
     }
 
-    /// What a row was made with, beside its key: two rows of one key and one config are the same row.
+    /// The config of a row: two rows of one key and one config are the same row.
     pub(super) fn config(&self, cells: &str, foundation: &Value, method: &Method) -> Value {
         let mut settings = json!(self);
         // Its seed is the row's.

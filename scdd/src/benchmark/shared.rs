@@ -1,4 +1,4 @@
-//! What the methods of a benchmark share on one split: the study, and SCDG and metacells once they are asked for.
+//! The study, SCDG and metacells of one split, shared by all methods.
 
 use std::cell::OnceCell;
 
@@ -8,7 +8,7 @@ use crate::distill::{Metacells, SmallClasses};
 use crate::scdg::Scdg;
 use crate::study::Study;
 
-/// The parts of one study that methods share, each made when it is first asked for.
+/// A study with its SCDG and metacells, which are made at first use.
 pub struct Shared {
     study: Study,
     settings: Settings,
@@ -17,7 +17,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// What methods share on a study, with the settings of a benchmark that says nothing else.
+    /// The shared parts of a study, with the default settings of a benchmark.
     ///
     /// ```
     /// use scdd::benchmark::{Method, Shared};
@@ -51,7 +51,7 @@ impl Shared {
         Self { study, settings: settings.clone(), scdg: OnceCell::new(), metacells: OnceCell::new() }
     }
 
-    /// Split cells, seen through the foundation model.
+    /// Split cells, embedded by the foundation model.
     pub fn study(&self) -> &Study {
         &self.study
     }
@@ -59,7 +59,7 @@ impl Shared {
     /// SCDG, trained on this study.
     ///
     /// # Errors
-    /// When the foundation model has no decoder, or the training fails; each time that it is asked for.
+    /// When the foundation model has no decoder, or the training fails; every call gives the same error.
     pub fn scdg(&self) -> crate::Result<Scdg> {
         let train = || {
             let opened = self.study.train_scdg();
@@ -81,7 +81,7 @@ impl Shared {
         Ok(self.metacells.get_or_init(group).clone().map_err(BenchmarkError::Shared)?)
     }
 
-    /// What is done about classes with fewer training cells than are asked for.
+    /// How to treat classes with fewer training cells than asked for.
     pub fn small_classes(&self) -> SmallClasses {
         self.settings.small_classes
     }

@@ -17,7 +17,7 @@ pub(super) struct Source {
     pub(super) from: Origin,
 }
 
-/// Where cells are.
+/// A file, or cells in memory.
 #[derive(Clone)]
 pub(super) enum Origin {
     File(PathBuf),
@@ -61,7 +61,7 @@ impl Source {
             genes.iter().for_each(|gene| hash.update(gene.to_le_bytes()));
             values.iter().for_each(|value| hash.update(value.to_le_bytes()));
         }
-        // A column that can't be studied says so in its rows.
+        // The rows of a column that can't be studied have the reason.
         for (label, labels) in self.labels.iter().filter_map(|label| Some((label, cells.labels(label).ok()?))) {
             hash.update(format!("{label} {:?}", labels.classes));
             labels.of_cell.iter().for_each(|class| hash.update(class.to_le_bytes()));

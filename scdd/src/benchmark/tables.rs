@@ -1,9 +1,9 @@
-//! The paper's tables and its figure 4 as named grids. Which cells and labels they are of, the caller says.
+//! Grids of the paper's tables and of its figure 4, for any cells and labels.
 
 use super::method::{Method, all_methods};
 use super::names;
-use super::recipe::{Matched, Matching, Objective};
-use super::{Benchmark, BenchmarkError};
+use super::recipe::{Objective, Path, Recipe};
+use super::{BenchmarkBuilder, BenchmarkError};
 use crate::error::SettingError;
 use crate::evaluate::all_models;
 
@@ -11,10 +11,10 @@ use crate::evaluate::all_models;
 const TABLES: [usize; 6] = [2, 3, 4, 5, 6, 7];
 /// Steps after which table VII evaluates.
 const STEPS: [usize; 6] = [0, 10, 20, 30, 40, 50];
-/// Widths of the head's hidden layer in figure 4; none is the linear head (ours: the paper's numbers are not to be had).
+/// Widths of the head's hidden layer in figure 4; none is the linear head (our choice: the paper does not give its widths).
 const HEADS: [usize; 4] = [64, 128, 256, 512];
 
-impl Benchmark {
+impl BenchmarkBuilder {
     /// The grid of a table of Yu et al. 2025, by its number or name (`7`, "VII", "table VII"):
     ///
     /// | table | per class | methods | models |
@@ -32,13 +32,13 @@ impl Benchmark {
     pub fn table(self, table: impl std::fmt::Display) -> Result<Self, BenchmarkError> {
         let head = |grid: Self| grid.models_named(["linear head"]);
         match number("table", &table.to_string(), &TABLES)? {
-            2 => Ok(self.per_class([1]).methods(all_methods()).models(all_models())),
-            3 => Ok(self.per_class([1, 5]).methods(all_methods()).models(all_models())),
+            2 => Ok(self.budgets([1]).methods(all_methods()).models(all_models())),
+            3 => Ok(self.budgets([1, 5]).methods(all_methods()).models(all_models())),
             4 => {
                 let unseen = all_models().into_iter().filter(|model| !model.sees_latents());
-                Ok(self.per_class([1]).methods(all_methods()).models(unseen))
+                Ok(self.budgets([1]).methods(all_methods()).models(unseen))
             }
-            5 => head(self.per_class([1]).methods_named([
+            5 => head(self.budgets([1]).methods_named([
                 "scDD+Decoder, DC",
                 "scDD+Decoder, DM",
                 "scDD+SCDG, DC",
@@ -56,9 +56,9 @@ impl Benchmark {
                     "scDD+SCDG, DM",
                     "scDD+Metacells, ridge",
                 ];
-                Ok(self.per_class([1, 2, 5, 10]).methods_named(names)?.models(all_models()))
+                Ok(self.budgets([1, 2, 5, 10]).methods_named(names)?.models(all_models()))
             }
-            _ => head(self.per_class([1]).methods(training_curve_methods())),
+            _ => head(self.budgets([1]).methods(training_curve_methods())),
         }
     }
 
@@ -74,25 +74,20 @@ impl Benchmark {
             let expected = "4; figures 5 to 7 are those of a distilled set: heatmap(), umap(), correlation()";
             return Err(BenchmarkError::Setting(SettingError::new("figure", figure, expected)));
         }
-        self.per_class([1]).methods(head_size_methods()).models_named(["linear head"])
+        self.budgets([1]).methods(head_size_methods()).models_named(["linear head"])
     }
 }
 
 /// The methods of table VII: SCDG after 0 to 50 steps, its encoder frozen or not.
 pub(super) fn training_curve_methods() -> Vec<Method> {
     let points = [false, true].into_iter().flat_map(|unfrozen| STEPS.into_iter().map(move |steps| (unfrozen, steps)));
-    let method = |(unfrozen, steps)| {
-        let objective = Objective::Gradient { hidden: Vec::new(), unfrozen };
-        Method::of_recipe(Matching::new(Matched::Scdg, objective).steps(steps))
-    };
-    points.map(method).collect()
+    points.map(|(unfrozen, steps)| Method::of_recipe(Recipe::after_steps(unfrozen, steps))).collect()
 }
 
 /// The methods of figure 4: SCDG with a linear head, then with one hidden layer of each width.
 pub(super) fn head_size_methods() -> Vec<Method> {
     let hidden = [Vec::new()].into_iter().chain(HEADS.map(|width| vec![width]));
-    let method =
-        |hidden| Method::of_recipe(Matching::new(Matched::Scdg, Objective::Gradient { hidden, unfrozen: false }));
+    let method = |hidden| Method::of_recipe(Recipe::new(Path::Scdg, Objective::Gradient { hidden, unfrozen: false }));
     hidden.map(method).collect()
 }
 
@@ -129,13 +124,13 @@ mod tests {
 
     #[test]
     fn tables_and_the_figure_are_found_under_their_names() {
-        let names = |grid: Result<Benchmark, BenchmarkError>| -> Vec<String> {
+        let names = |grid: Result<BenchmarkBuilder, BenchmarkError>| -> Vec<String> {
             grid.unwrap().methods.iter().map(|method| method.name().to_owned()).collect()
         };
         for (table, roman) in TABLES.into_iter().zip(["II", "III", "IV", "V", "VI", "VII"]) {
             for name in [table.to_string(), roman.to_owned(), format!("table {table}"), format!("Table {roman}")] {
                 let (named, numbered) = (benchmark().table(&name).unwrap(), benchmark().table(table).unwrap());
-                assert_eq!(named.per_class, numbered.per_class, "{name}");
+                assert_eq!(named.budgets, numbered.budgets, "{name}");
                 assert_eq!(names(Ok(named)), names(Ok(numbered)), "{name}");
             }
         }

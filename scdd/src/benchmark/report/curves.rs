@@ -175,7 +175,7 @@ mod tests {
     use crate::benchmark::journal::tests::row;
 
     /// Rows of two seeds of a grid's methods; accuracy and loss grow with the method's position.
-    fn results(grid: &crate::benchmark::Benchmark) -> BenchmarkResults {
+    fn results(grid: &crate::benchmark::BenchmarkBuilder) -> BenchmarkResults {
         let rows = grid.methods.iter().enumerate().flat_map(|(position, method)| {
             [1, 2].into_iter().map(move |seed| BenchmarkRow {
                 loss: (!method.name().contains(" 0 steps")).then_some(position as f64 + seed as f64),
