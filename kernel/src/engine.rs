@@ -107,6 +107,8 @@ pub trait Engine: Send {
     fn execute(&mut self, code: &str, out: &mut dyn FnMut(Output)) -> Result<Outcome>;
     /// A handle for the stop button.
     fn interrupter(&self) -> Arc<dyn Interrupter>;
+    /// The kernel serves clients from now on: what may be done in the background can begin.
+    fn serving(&mut self) {}
     /// Whether the code is a whole cell.
     fn completeness(&self, code: &str) -> Completeness;
     /// What could stand at `cursor`, an offset in characters.

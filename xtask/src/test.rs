@@ -38,6 +38,8 @@ pub fn test(place: &Place) -> Result<()> {
         }
         Ok(count)
     });
+    // Else the first kernel makes them, in the background.
+    steps.step("names for Tab", || one(place.command(place.built().join("scdd-kernel")).arg("index")));
     steps.step("tests: kernel", || counted(&mut python_tests(place, "tests/kernel")));
     steps.step("notebooks", || notebooks(place, fetched));
     steps.step("quick start on evcxr", || quick_start_on_evcxr(place));

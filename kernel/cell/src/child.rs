@@ -157,7 +157,7 @@ fn run(path: &str, symbol: &str, unnameable: &[usize]) -> Ran {
     entry();
     let run = started.elapsed();
     let end = control_flow::end();
-    let Left { gone, kept } = store::settle(unnameable, !matches!(end, Some(End::Done)));
+    let Left { gone, kept } = store::settle(unnameable, !matches!(end, Some(End::Done)), control_flow::in_future);
     control_flow::sweep();
     RUNNING.store(false, Ordering::Relaxed);
     let _ = std::io::stdout().flush();

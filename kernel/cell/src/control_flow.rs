@@ -102,12 +102,13 @@ pub fn run<F: Future<Output = Flow>>(cell: F) {
     at.expose_provenance();
     // SAFETY: `at` is from a Box, nobody else has it yet, and the future stays where it is until `sweep` frees it.
     drive(unsafe { Pin::new_unchecked(&mut *at) });
-    ENDED.with_borrow_mut(|ended| ended.push(Ended { at: at.cast(), free: free::<F> }));
+    ENDED.with_borrow_mut(|ended| ended.push(Ended { at: at.cast(), size: size_of::<F>(), free: free::<F> }));
 }
 
 /// The future of a cell that has ended.
 struct Ended {
     at: *mut (),
+    size: usize,
     /// Frees it; `at` must be from a Box of the type that this was made for.
     free: unsafe fn(*mut ()),
 }
@@ -125,9 +126,18 @@ unsafe fn free<F>(at: *mut ()) {
     drop(unsafe { Box::from_raw(at.cast::<ManuallyDrop<F>>()) });
 }
 
+/// The same address in an ended cell's future, by the pointer that owns the future: a pointer that the cell itself took is no
+/// longer good (by Stacked Borrows) where the cell has borrowed the variable mutably afterwards.
+pub(crate) fn in_future(at: *mut u8) -> *mut u8 {
+    ENDED.with_borrow(|ended| {
+        let owner = ended.iter().find(|future| at.addr().wrapping_sub(future.at.addr()) < future.size);
+        owner.map_or(at, |future| future.at.cast::<u8>().with_addr(at.addr()))
+    })
+}
+
 /// Frees the memory of ended cells, after what they held was taken.
 pub(crate) fn sweep() {
-    for Ended { at, free } in ENDED.take() {
+    for Ended { at, free, .. } in ENDED.take() {
         // SAFETY: `run` made both of one type, and `take` leaves no second copy of the pointer.
         unsafe { free(at) };
     }

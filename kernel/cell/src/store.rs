@@ -211,11 +211,13 @@ pub(crate) fn leave() {
 
 /// Puts what the ended cell still has into the store, and drops what isn't kept; `unnameable` are the ids of variables
 /// whose type no later cell could write. Of a cell that has `failed` only the variables of earlier cells are kept.
-pub(crate) fn settle(unnameable: &[usize], failed: bool) -> Left {
+/// `in_future` gives the pointer by which an address in the cell's future may be read.
+pub(crate) fn settle(unnameable: &[usize], failed: bool, in_future: fn(*mut u8) -> *mut u8) -> Left {
     let mut placed = with(|store| std::mem::take(&mut store.placed));
     // What lay in a guard that has ended went with it.
     let depth = DEPTH.replace(0);
     placed.retain(|_, variable| variable.depth <= depth);
+    placed.values_mut().for_each(|variable| variable.at = in_future(variable.at));
     if failed {
         placed.values_mut().for_each(|variable| variable.kept &= variable.taken);
     }

@@ -9,9 +9,10 @@ use anyhow::{Result, anyhow};
 use super::codegen::{self, Choices, GeneratedCrate};
 use super::diagnostics::{self, Report};
 use super::items::Items;
-use super::parse::{self, Cell};
+use super::parse::{self, Cell, Kind};
 use super::session::Session;
 use super::times::Times;
+use super::types;
 use super::unkeepable::Reason;
 use super::variables::Variables;
 use crate::engine::Output;
@@ -30,6 +31,57 @@ pub(super) struct Ready {
     pub(super) local: BTreeMap<usize, Reason>,
     /// What was left out so that it compiles.
     pub(super) dropped: Vec<String>,
+}
+
+impl Ready {
+    /// Tells `variables` the types of the cell's own; gives the ids of those that can't be kept. `crates` are those that paths
+    /// may begin with.
+    pub(super) fn type_variables(
+        &self,
+        cell: &Cell,
+        crates: &[String],
+        variables: &mut Variables,
+        out: &mut dyn FnMut(Output),
+    ) -> Vec<usize> {
+        let (mut unnameable, mut types) = (Vec::new(), BTreeMap::new());
+        let shown: BTreeMap<&str, Reason> = cell
+            .pieces
+            .iter()
+            .filter_map(|piece| match &piece.kind {
+                Kind::Statement(bindings) => Some(bindings),
+                _ => None,
+            })
+            .flatten()
+            .filter_map(|binding| Some((binding.name.as_str(), binding.local?)))
+            .collect();
+        let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+        for (id, variable) in self.source.variables.iter().enumerate() {
+            last.insert(&variable.name, id);
+        }
+        for (id, printed) in &self.report.types {
+            let name = self.source.variables[*id].name.clone();
+            let why = match types::nameable(printed, crates, &|name| self.items.has_type(name)) {
+                Err(why) => Some(why),
+                Ok(type_name) => {
+                    types.insert(*id, type_name);
+                    None
+                }
+            };
+            let why = self.local.get(id).or(shown.get(name.as_str())).copied().or(why);
+            if let Some(why) = why {
+                unnameable.push(*id);
+                types.remove(id);
+                if last.get(name.as_str()) == Some(id) && !name.starts_with('_') {
+                    let of = if printed.starts_with('{') { String::new() } else { diagnostics::short(printed) };
+                    let of = if of.len() > 80 { String::new() } else { of };
+                    out(Output::Stderr(format!("{}\n", why.message(&name, &of))));
+                    variables.explain(&name, why.message(&name, &of));
+                }
+            }
+        }
+        types.into_iter().for_each(|(id, type_name)| variables.expect(id, type_name));
+        unnameable
+    }
 }
 
 /// What a cell is compiled in.

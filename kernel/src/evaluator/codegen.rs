@@ -226,6 +226,17 @@ pub fn write(
     source
 }
 
+/// The text of cell `number`, without its commands, as the body of a function: what rustc says of its syntax.
+pub fn in_function(text: &str, code: &Arc<str>, number: usize) -> GeneratedCrate {
+    let mut source = GeneratedCrate::default();
+    source.made("fn main() {");
+    for (index, line) in text.split('\n').enumerate() {
+        source.line(line, Line::Cell { cell: number, line: index + 1, code: code.clone(), item: None });
+    }
+    source.made("}");
+    source
+}
+
 impl GeneratedCrate {
     fn made(&mut self, text: &str) {
         for line in text.lines() {

@@ -51,18 +51,16 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::complete::{self, Known};
+use crate::complete::{self, Indexer, Known};
 use crate::engine::{Completeness, Completions, Engine, Interrupter, Outcome, Output, Variable};
-use attempts::Ready;
 use child::Dead;
-use codegen::{GeneratedCrate, Line};
+use codegen::GeneratedCrate;
 use items::Items;
 use outcome::{ended, failed};
-use parse::{Cell, Kind};
+use parse::Cell;
 use protocol::{CellEnd, Ran, Reply, Request};
 use session::Session;
 pub use times::Times;
-use unkeepable::Reason;
 use variables::Variables;
 
 /// Runs cells.
@@ -76,6 +74,8 @@ pub struct Evaluator {
     epoch: usize,
     times: Times,
     show_times: bool,
+    /// Makes the names for completion.
+    indexer: Option<Indexer>,
 }
 
 impl Evaluator {
@@ -101,6 +101,7 @@ impl Evaluator {
             epoch: 0,
             times: Times::default(),
             show_times: false,
+            indexer: None,
         })
     }
 
@@ -205,7 +206,9 @@ impl Evaluator {
                 "\x1b[1;31minterrupted\x1b[0m: stopped before it ran".to_owned(),
             ));
         }
-        let unnameable = self.take_over(&ready, cell, out);
+        self.items = ready.items.clone();
+        self.items.settle();
+        let unnameable = ready.type_variables(cell, &self.session.crates(), &mut self.variables, out);
         let library = ready.library.to_string_lossy().into_owned();
         let request = Request::Run { library, symbol: codegen::symbol(self.cell), unnameable };
         let reply = self.session.ask(&request, out);
@@ -262,51 +265,6 @@ impl Evaluator {
         Ok(ended("error", &found, format!("\x1b[1;31merror\x1b[0m: {found}")))
     }
 
-    /// Makes the cell's items and types the session's; gives the ids of variables that no cell could name.
-    fn take_over(&mut self, ready: &Ready, cell: &Cell, out: &mut dyn FnMut(Output)) -> Vec<usize> {
-        self.items = ready.items.clone();
-        self.items.settle();
-        let crates = self.session.crates();
-        let (mut unnameable, mut types) = (Vec::new(), BTreeMap::new());
-        let shown: BTreeMap<&str, Reason> = cell
-            .pieces
-            .iter()
-            .filter_map(|piece| match &piece.kind {
-                Kind::Statement(bindings) => Some(bindings),
-                _ => None,
-            })
-            .flatten()
-            .filter_map(|binding| Some((binding.name.as_str(), binding.local?)))
-            .collect();
-        let mut last: BTreeMap<&str, usize> = BTreeMap::new();
-        for (id, variable) in ready.source.variables.iter().enumerate() {
-            last.insert(&variable.name, id);
-        }
-        for (id, printed) in &ready.report.types {
-            let name = ready.source.variables[*id].name.clone();
-            let why = match types::nameable(printed, &crates, &|name| self.items.has_type(name)) {
-                Err(why) => Some(why),
-                Ok(type_name) => {
-                    types.insert(*id, type_name);
-                    None
-                }
-            };
-            let why = ready.local.get(id).or(shown.get(name.as_str())).copied().or(why);
-            if let Some(why) = why {
-                unnameable.push(*id);
-                types.remove(id);
-                if last.get(name.as_str()) == Some(id) && !name.starts_with('_') {
-                    let of = if printed.starts_with('{') { String::new() } else { diagnostics::short(printed) };
-                    let of = if of.len() > 80 { String::new() } else { of };
-                    out(Output::Stderr(format!("{}\n", why.message(&name, &of))));
-                    self.variables.explain(&name, why.message(&name, &of));
-                }
-            }
-        }
-        types.into_iter().for_each(|(id, type_name)| self.variables.expect(id, type_name));
-        unnameable
-    }
-
     /// rustc words syntax errors better than the parser here.
     fn syntax_error(
         &mut self,
@@ -316,14 +274,7 @@ impl Evaluator {
     ) -> Result<Outcome> {
         self.session.make_ready(out)?;
         let (_, text) = parse::commands(code);
-        let mut source =
-            GeneratedCrate { text: "fn main() {\n".to_owned(), lines: vec![Line::Made], ..GeneratedCrate::default() };
-        for (index, line) in text.split('\n').enumerate() {
-            source.text.push_str(line);
-            source.text.push('\n');
-            source.lines.push(Line::Cell { cell: self.cell, line: index + 1, code: code.clone(), item: None });
-        }
-        source.text.push_str("}\n");
+        let source = codegen::in_function(&text, code, self.cell);
         let compiled = self.session.compile(&source.text, self.cell, self.epoch);
         let compiled = match compiled {
             Ok(compiled) => compiled,
@@ -347,18 +298,22 @@ impl Engine for Evaluator {
         self.session.interrupt.clone()
     }
 
+    fn serving(&mut self) {
+        self.indexer = Indexer::start();
+    }
+
     fn completeness(&self, code: &str) -> Completeness {
         completeness::completeness(code)
     }
 
     fn complete(&mut self, code: &str, cursor: usize) -> Result<Completions> {
         let (variables, items) = self.suggested();
-        Ok(complete::complete(Known { table: complete::table(), variables: &variables, items: &items }, code, cursor))
+        Ok(complete::complete(Known { table: &complete::table(), variables: &variables, items: &items }, code, cursor))
     }
 
     fn inspect(&mut self, code: &str, cursor: usize) -> Result<Option<BTreeMap<String, Value>>> {
         let (variables, items) = self.suggested();
-        Ok(complete::inspect(Known { table: complete::table(), variables: &variables, items: &items }, code, cursor))
+        Ok(complete::inspect(Known { table: &complete::table(), variables: &variables, items: &items }, code, cursor))
     }
 
     fn variables(&self) -> Vec<Variable> {

@@ -14,8 +14,7 @@ use tokio::sync::Notify;
 
 use super::answers;
 use super::publisher::Publisher;
-use super::request::{Reader, Request};
-use super::sockets::{Event, pause};
+use super::request::{Event, Reader, Request, pause};
 use crate::engine::Interrupter;
 
 /// How often we look whether whoever started us still lives.
