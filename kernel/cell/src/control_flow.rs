@@ -97,9 +97,8 @@ impl Wake for Unpark {
 
 /// Runs a cell to its end. Its future is then freed but not dropped: [`crate::store::settle`] has what it held.
 pub fn run<F: Future<Output = Flow>>(cell: F) {
+    // A raw pointer from the first poll on: the store reads the cell's locals through pointers that are derived from it.
     let at = Box::into_raw(Box::new(cell));
-    // The store finds the cell's locals by their addresses, and uses this pointer's rights to them.
-    at.expose_provenance();
     // SAFETY: `at` is from a Box, nobody else has it yet, and the future stays where it is until `sweep` frees it.
     drive(unsafe { Pin::new_unchecked(&mut *at) });
     ENDED.with_borrow_mut(|ended| ended.push(Ended { at: at.cast(), size: size_of::<F>(), free: free::<F> }));

@@ -154,7 +154,7 @@ pub unsafe fn place_local<T>(id: usize, at: *const T) {
 fn note<T>(id: usize, name: &str, at: *const T, kept: bool, taken: bool) {
     let placed = Placed {
         name: name.to_owned(),
-        at: writable(at),
+        at: at.cast_mut().cast(),
         of: Type::of::<T>(),
         moved: false,
         kept,
@@ -164,17 +164,11 @@ fn note<T>(id: usize, name: &str, at: *const T, kept: bool, taken: bool) {
     with(|store| store.placed.insert(id, placed));
 }
 
-/// A pointer that may also drop what lies there. Cells write `&raw const`, since not every binding is `mut`, and such a
-/// pointer may only read: its address is used with the rights that `control_flow::run` has exposed.
-fn writable<T>(at: *const T) -> *mut u8 {
-    std::ptr::with_exposed_provenance_mut(at.addr())
-}
-
 /// Tells where a variable lies as seen from the rest of the cell.
 pub fn inside<T>(id: usize, at: *const T) {
     with(|store| {
         if let Some(placed) = store.placed.get_mut(&id) {
-            placed.moved = placed.at.addr() != at.addr();
+            placed.moved = placed.at != at.cast_mut().cast();
         }
     });
 }
@@ -186,7 +180,7 @@ pub fn inside<T>(id: usize, at: *const T) {
 pub unsafe fn again<T>(id: usize, at: *const T) {
     with(|store| {
         if let Some(placed) = store.placed.get_mut(&id) {
-            (placed.at, placed.moved) = (writable(at), false);
+            (placed.at, placed.moved) = (at.cast_mut().cast(), false);
         }
     });
 }

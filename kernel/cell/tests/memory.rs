@@ -34,7 +34,7 @@ use store::{Left, again, inside, place, place_local, take, taken};
 fn run(cell: impl Future<Output = Flow>, unnameable: &[usize]) -> (bool, Left) {
     control_flow::run(cell);
     let done = matches!(control_flow::end(), Some(End::Done));
-    let left = store::settle(unnameable, !done);
+    let left = store::settle(unnameable, !done, control_flow::in_future);
     control_flow::sweep();
     (done, left)
 }
