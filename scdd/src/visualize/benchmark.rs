@@ -151,8 +151,8 @@ impl BenchmarkResults {
         let colors: Vec<f64> = values.iter().rev().flatten().map(|value| value.unwrap_or(f64::NAN)).collect();
         still.grid(&panel, classes.len(), &colors);
         plan.write_names(&mut still);
-        for (place, class) in classes.iter().enumerate() {
-            let x = panel.left + (place as f64 + 0.5) * panel.width / classes.len() as f64 + 4.0;
+        for (column, class) in classes.iter().enumerate() {
+            let x = panel.left + (column as f64 + 0.5) * panel.width / classes.len() as f64 + 4.0;
             still.text(Text {
                 anchor: TextAnchor::End,
                 upright: true,
@@ -224,8 +224,8 @@ impl<'a> Lines<'a> {
 
     fn write_names(&self, still: &mut Still) {
         let panel = self.panel((0.0, 1.0));
-        for (place, name) in self.names.iter().enumerate() {
-            let (_, y) = panel.place(0.0, place as f64 + 0.5);
+        for (line, name) in self.names.iter().enumerate() {
+            let (_, y) = panel.place(0.0, line as f64 + 0.5);
             still.text(Text { anchor: TextAnchor::End, ..Text::new(name, (panel.left - 8.0, y + 4.0)) });
         }
     }

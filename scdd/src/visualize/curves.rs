@@ -107,8 +107,8 @@ fn check(series: &[(&str, Vec<(f64, f64)>)], log_y: bool) -> Result<(), Visualiz
             return Err(empty(format!("{name:?} has 0 points")));
         }
         for (i, &(x, y)) in points.iter().enumerate() {
-            let bad = |value, mend| {
-                Err(VisualizeError::Value { what: format!("curve {name:?}"), value, at: format!("point {i}"), mend })
+            let bad = |value, hint| {
+                Err(VisualizeError::Value { what: format!("curve {name:?}"), value, at: format!("point {i}"), hint })
             };
             if !x.is_finite() {
                 return bad(x, "every value must be finite");
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_drawn_is_an_error_with_its_place() {
+    fn what_cannot_be_drawn_is_an_error_with_its_position() {
         let say = |series: &[(&str, Vec<(f64, f64)>)], log| curves("t", "x", "y", series, log).unwrap_err().to_string();
         assert!(say(&[], false).contains("0 curves"));
         assert!(say(&[("a", vec![])], false).contains("\"a\" has 0 points"));

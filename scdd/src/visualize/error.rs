@@ -37,7 +37,7 @@ pub enum VisualizeError {
         classes: usize,
     },
     /// A value that cannot be drawn.
-    #[error("{what} holds {value} at {at}; {mend}")]
+    #[error("{what} holds {value} at {at}; {hint}")]
     Value {
         /// The input.
         what: String,
@@ -46,7 +46,7 @@ pub enum VisualizeError {
         /// Where it stands.
         at: String,
         /// What to do.
-        mend: &'static str,
+        hint: &'static str,
     },
     /// A table column that is not there, or holds no numbers.
     #[error("no numeric column {column:?} in this table; numeric columns: {present:?}")]
@@ -96,7 +96,7 @@ pub(super) fn check_cells(
             what: format!("{kind} cells"),
             value: f64::from(*value),
             at: format!("row {row}, column {column}"),
-            mend: "every value must be finite",
+            hint: "every value must be finite",
         });
     }
     Ok(())

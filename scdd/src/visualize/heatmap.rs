@@ -135,7 +135,7 @@ impl Panelled<'_> {
             .iter()
             .enumerate()
             .filter(|(_, cells)| !cells.is_empty())
-            .map(|(place, cells)| {
+            .map(|(position, cells)| {
                 let values: Vec<Vec<f64>> = (0..plan.genes.len())
                     .map(|gene| {
                         cells.iter().map(|&cell| (f64::from(self.rows[[cell, gene]]) * 100.0).round() / 100.0).collect()
@@ -143,11 +143,11 @@ impl Panelled<'_> {
                     .collect();
                 let width = (1.0 - GAP) / cells.len() as f64;
                 let edges: Vec<f64> =
-                    (0..=cells.len()).map(|i| significant(place as f64 + GAP / 2.0 + i as f64 * width)).collect();
+                    (0..=cells.len()).map(|i| significant(position as f64 + GAP / 2.0 + i as f64 * width)).collect();
                 json!({
                     "type": "heatmap", "x": edges, "y": plan.genes, "z": values,
                     "xaxis": format!("x{suffix}"), "yaxis": format!("y{suffix}"), "coloraxis": "coloraxis",
-                    "name": escape(plan.names[place]),
+                    "name": escape(plan.names[position]),
                     "hovertemplate":
                         format!("<b>%{{y}}</b><br>%{{fullData.name}}, {kind}<br>%{{z:.2f}}<extra></extra>"),
                 })
@@ -209,7 +209,7 @@ impl<'a> Plan<'a> {
     }
 
     fn layout(&self, title: &str, subtitle: &str) -> plotly::Layout {
-        let ticks: Vec<f64> = (0..self.names.len()).map(|place| place as f64 + 0.5).collect();
+        let ticks: Vec<f64> = (0..self.names.len()).map(|position| position as f64 + 0.5).collect();
         let names: Vec<String> = self.names.iter().map(|name| escape(name)).collect();
         let plain = || Axis::new().show_grid(false).zero_line(false).show_line(false).tick_length(0);
         let x = |panel: usize| {
@@ -270,7 +270,7 @@ impl<'a> Plan<'a> {
         let mut still = Still::new(title, subtitle, self.size);
         for (panel, side) in sides.iter().enumerate() {
             let (left, top, width, height) = self.panels[panel];
-            let place = Panel { left, top, width, height, x: (0.0, 1.0), y: (0.0, 1.0) };
+            let area = Panel { left, top, width, height, x: (0.0, 1.0), y: (0.0, 1.0) };
             let rows = side.view();
             let colors: Vec<f64> = (0..self.genes.len())
                 .flat_map(|gene| (0..columns).map(move |column| (gene, column)))
@@ -283,9 +283,9 @@ impl<'a> Plan<'a> {
                     }
                 })
                 .collect();
-            still.grid(&place, columns, &colors);
+            still.grid(&area, columns, &colors);
             still.text(Text { size: 14, ..Text::new(side.name, (left, top - 6.0)) });
-            let middle = |place: usize, of: usize, long: f64| (place as f64 + 0.5) * long / of as f64;
+            let middle = |position: usize, of: usize, long: f64| (position as f64 + 0.5) * long / of as f64;
             if self.stacked || panel == 0 {
                 for (gene, name) in self.genes.iter().enumerate() {
                     let y = top + middle(gene, self.genes.len(), height) + 4.0;

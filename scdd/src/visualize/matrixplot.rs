@@ -117,7 +117,7 @@ pub fn correlation_figure(
     let order = linkage_order(&of_real);
     let reorder = |r: &Array2<f32>| Array2::from_shape_fn(r.dim(), |(a, b)| r[[order[a], order[b]]]);
     let matrices = [reorder(&of_real), reorder(&of_synthetic)];
-    let names: Vec<&str> = order.iter().map(|&place| classes[both[place]].as_str()).collect();
+    let names: Vec<&str> = order.iter().map(|&row| classes[both[row]].as_str()).collect();
     let agreement = agreement(&matrices[0], &matrices[1]);
     Ok(draw(&matrices, &names, agreement, classes.len() - both.len()))
 }
@@ -259,9 +259,9 @@ fn draw(matrices: &[Array2<f32>; 2], names: &[&str], agreement: Option<f64>, lef
     let mut still = Still::new(title, &subtitle, size);
     for (panel, r) in matrices.iter().enumerate() {
         let left = room as f64 + lefts[panel];
-        let place = Panel { left, top: above, width: side, height: side, x: (0.0, 1.0), y: (0.0, 1.0) };
+        let area = Panel { left, top: above, width: side, height: side, x: (0.0, 1.0), y: (0.0, 1.0) };
         let colors: Vec<f64> = r.iter().map(|&x| (f64::from(x) - low) / (1.0 - low)).collect();
-        still.grid(&place, n, &colors);
+        still.grid(&area, n, &colors);
         still.text(Text { size: 14, ..Text::new(titles[panel], (left, above - 6.0)) });
         for (i, name) in names.iter().enumerate() {
             let middle = (i as f64 + 0.5) * side / n as f64 + 4.0;
@@ -293,9 +293,9 @@ mod tests {
     fn alike_classes_stand_together_in_both_panels() {
         let real = array![[9.0, 1.0, 0.0, 0.1], [0.0, 0.2, 8.0, 2.0], [9.1, 1.2, 0.1, 0.0], [0.1, 0.0, 8.2, 1.9]];
         let order = linkage_order(&class_correlations(&real));
-        let place = |class| order.iter().position(|&c| c == class).unwrap();
-        assert_eq!(place(0).abs_diff(place(2)), 1);
-        assert_eq!(place(1).abs_diff(place(3)), 1);
+        let position = |class| order.iter().position(|&c| c == class).unwrap();
+        assert_eq!(position(0).abs_diff(position(2)), 1);
+        assert_eq!(position(1).abs_diff(position(3)), 1);
 
         let plot: serde_json::Value =
             serde_json::from_str(&correlation_figure(&real, &real, &names(4)).unwrap().to_json()).unwrap();

@@ -1,5 +1,5 @@
 //! Colours of classes: six of Okabe and Ito's, then colours chosen one by one to lie farthest from all before
-//! them in OKLab, as seen with normal vision, protanopia and deuteranopia (ours, after Glasbey et al. 2007).
+//! them in OKLab, as seen with normal vision, protanopia and deuteranopia (our choice, after Glasbey et al. 2007).
 
 const CLASSES: [&str; 60] = [
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#5A3C00", "#0000FF", "#690F78", "#00E1A5",
