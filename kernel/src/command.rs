@@ -15,7 +15,7 @@ Jupyter starts this kernel; you install it once:
     install    [--user | --prefix FOLDER | --sys-prefix] [--name NAME]
     uninstall  [--user | --prefix FOLDER | --sys-prefix] [--name NAME]
     prepare    compile what cells are linked to (set-up does it, else the first start)
-    index      describe the library for Tab and Shift-Tab (set-up does it)
+    index      describe the library for Tab and Shift-Tab (else done while the first notebook is open)
     -f FILE    serve the connection file FILE
 
 --user        for you, in every Jupyter of yours (this is the default)

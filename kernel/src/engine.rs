@@ -1,4 +1,4 @@
-//! What runs cells, seen from the protocol's side: the kernel's own evaluator, or evcxr.
+//! The interface between Jupyter's protocol and what runs cells: the kernel's own evaluator, or evcxr.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -107,6 +107,8 @@ pub trait Engine: Send {
     fn execute(&mut self, code: &str, out: &mut dyn FnMut(Output)) -> Result<Outcome>;
     /// A handle for the stop button.
     fn interrupter(&self) -> Arc<dyn Interrupter>;
+    /// The kernel serves clients from now on: what may be done in the background can begin.
+    fn serving(&mut self) {}
     /// Whether the code is a whole cell.
     fn completeness(&self, code: &str) -> Completeness;
     /// What could stand at `cursor`, an offset in characters.

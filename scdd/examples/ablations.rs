@@ -1,12 +1,12 @@
-//! Ablations of the distillation, scored on validation cells:
+//! Ablations: a distillation with one setting changed at a time, scored on validation cells; test cells stay closed:
 //!
 //!     cargo run --example ablations -- ROWS.jsonl SEED,.. FILE.h5ad=LABEL,.. [FILE.h5ad=LABEL,..]
 //!
-//! One cell per class. Rows are written one by one, and a killed run continues. Prints a page of results
-//! in Markdown: a line for each choice, mean and deviation over seeds, and the default minus each. Each seed has its own split,
-//! foundation model and generator. docs/ablations.md has the output.
+//! One cell per class. Rows go to the file one by one, and a run that was killed goes on from there. Prints a page of results
+//! in Markdown: a line for each choice, mean and deviation over seeds, and the default minus each choice. Each seed is a split,
+//! a foundation model and a generator of its own. docs/ablations.md holds its output.
 
-use scdd::distill::{DistillBuilder, ValidationModels};
+use scdd::distill::{DistillBuilder, ScdgPath, ValidationModels};
 use scdd::prelude::*;
 use scdd::study::DecoderBuilder;
 
@@ -16,6 +16,7 @@ const NETWORKS: usize = 2;
 const DEFAULT: &str = "scDD+Metacells, ridge: the default";
 
 type Opened = DistillBuilder<Distilled>;
+type OnScdg = DistillBuilder<Distilled, ScdgPath>;
 type Shared = scdd::benchmark::Shared;
 
 fn choice(name: &str, open: impl Fn(&Shared) -> Result<Opened> + Send + Sync + 'static) -> Method {
@@ -25,7 +26,7 @@ fn choice(name: &str, open: impl Fn(&Shared) -> Result<Opened> + Send + Sync + '
     })
 }
 
-/// Mixtures of metacells, optimised with ridge surrogates, with one thing changed.
+/// Mixtures of metacells, optimised by ridge surrogates, with one thing changed.
 fn mixture(name: &str, change: impl Fn(Opened) -> Opened + Send + Sync + 'static) -> Method {
     choice(name, move |shared| Ok(change(shared.metacells()?.distill(RidgeSurrogates::default()))))
 }
@@ -33,7 +34,7 @@ fn mixture(name: &str, change: impl Fn(Opened) -> Opened + Send + Sync + 'static
 /// The same with other metacells.
 fn metacells(per_class: usize) -> Method {
     choice(&format!("metacells: {per_class} per class"), move |shared| {
-        Ok(shared.study().metacells().per_class(per_class).run()?.distill(RidgeSurrogates::default()))
+        Ok(shared.study().metacells().max_per_class(per_class).run()?.distill(RidgeSurrogates::default()))
     })
 }
 
@@ -43,8 +44,8 @@ fn objective<Objective: MatchingObjective + Clone>(name: &str, objective: Object
 }
 
 /// The paper's pipeline, gradient matching through SCDG, with one thing changed.
-fn paper(name: &str, change: impl Fn(Opened) -> Opened + Send + Sync + 'static) -> Method {
-    choice(name, move |shared| Ok(change(shared.scdg()?.distill(GradientMatching::default()))))
+fn paper(name: &str, change: impl Fn(OnScdg) -> OnScdg + Send + Sync + 'static) -> Method {
+    choice(name, move |shared| Ok(change(shared.scdg()?.distill(GradientMatching::default())).into()))
 }
 
 /// A newly trained decoder, with one thing changed.
@@ -97,8 +98,8 @@ fn choices() -> Result<Vec<Method>> {
         mixture("chosen by the linear head, all genes", |opened| {
             opened.validation_models(ValidationModels::LinearHead).marker_fractions(&[1.0])
         }),
-        objective("classes alike", ridge().weights(ClassWeights::Equal)),
-        objective("classes by their cells", ridge().weights(ClassWeights::Frequency)),
+        objective("classes alike", ridge().class_weights(ClassWeights::Equal)),
+        objective("classes by their cells", ridge().class_weights(ClassWeights::Frequency)),
         objective("objective: DM", DistributionMatching::default()),
         objective("objective: DC", GradientMatching::default()),
         objective("objective: MMD", KernelMatching::default()),
@@ -125,7 +126,7 @@ fn choices() -> Result<Vec<Method>> {
             Ok(chosen(shared.study().distill_expression(ridge())).learning_rate(0.02))
         }),
         choice("ridge through the decoder", move |shared| Ok(chosen(shared.study().distill_decoder(ridge())))),
-        choice("ridge through SCDG and the decoder", move |shared| Ok(chosen(shared.scdg()?.distill(ridge())))),
+        choice("ridge through SCDG and the decoder", move |shared| Ok(chosen(shared.scdg()?.distill(ridge()).into()))),
         choice("DC through the decoder", |shared| Ok(shared.study().distill_decoder(GradientMatching::default()))),
         choice("the same, initialisation: class mean", |shared| {
             Ok(shared.study().distill_decoder(GradientMatching::default()).init(Init::ClassMean))
@@ -146,7 +147,7 @@ fn choices() -> Result<Vec<Method>> {
         paper("SCDG: noise step 250", |opened| opened.noise(Noise::Fixed, 250)),
         choice("SCDG: guidance 1, conditions dropped in a tenth of its training", |shared| {
             let scdg = shared.study().train_scdg().condition_dropout(0.1).run()?;
-            Ok(scdg.distill(GradientMatching::default()).guidance(1.0))
+            Ok(scdg.distill(GradientMatching::default()).guidance(1.0).into())
         }),
         paper("SCDG: initialisation: class mean", |opened| opened.init(Init::ClassMean)),
         paper("SCDG: initialisation: k-means", |opened| opened.init(Init::KMeans)),

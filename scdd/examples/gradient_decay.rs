@@ -1,6 +1,6 @@
 //! Measures the gradient of codes through a chain of denoising steps: `gradient_decay [FILE.h5ad LABEL]`.
 //!
-//! Prints JSON lines: norm of dL/dZ at the same codes, noise and batch, for chains of 1 to 20 calls from two noise steps,
+//! Prints JSON lines: L2 norm of dL/dZ at the same codes, noise and batch, for chains of 1 to 20 calls from two noise steps,
 //! with LD3M's skips and without (Moser et al., arXiv 2403.03881). Without arguments it takes the demo's data set.
 
 use scdd::distill::Chain;
@@ -20,9 +20,10 @@ fn main() -> Result<()> {
             for skips in [true, false] {
                 // The gradients of the first step, at random cells of each class.
                 let chain = Chain { steps, skips };
-                let noise = |builder: scdd::distill::DistillBuilder| builder.noise(Noise::Fixed, noise_step).steps(1);
-                let dm = noise(scdg.distill_chain(DistributionMatching::default()).chain(chain)).run()?;
-                let dc = noise(scdg.distill_chain(GradientMatching::default()).chain(chain)).run()?;
+                let dm = scdg.distill_chain(DistributionMatching::default()).chain(chain);
+                let dc = scdg.distill_chain(GradientMatching::default()).chain(chain);
+                let dm = dm.noise(Noise::Fixed, noise_step).steps(1).run()?;
+                let dc = dc.noise(Noise::Fixed, noise_step).steps(1).run()?;
                 let found = serde_json::json!({
                     "noise_step": noise_step, "steps": steps, "skips": skips,
                     "dm": dm.history().gradient[0], "dc": dc.history().gradient[0],

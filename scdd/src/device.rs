@@ -6,11 +6,11 @@ use burn::tensor::Device;
 #[derive(Debug, thiserror::Error)]
 #[error("device '{asked}' is not available: {reason}; this build has {}. {hint}", available.join(", "))]
 pub struct DeviceError {
-    /// The name that was asked for.
+    /// The requested name.
     pub asked: String,
     /// Why it is not available.
     pub reason: String,
-    /// The devices that there are.
+    /// The available devices.
     pub available: Vec<String>,
     /// What to do.
     pub hint: &'static str,
@@ -69,7 +69,7 @@ pub fn default_device() -> crate::Result<Device> {
     device(std::env::var("BURN_DEVICE").as_deref().unwrap_or("cpu"))
 }
 
-/// The device that was asked for, else [`default_device`].
+/// The requested device, else [`default_device`].
 pub(crate) fn or_default(asked: Option<&Device>) -> crate::Result<Device> {
     asked.map_or_else(default_device, |device| Ok(device.clone()))
 }

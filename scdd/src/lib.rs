@@ -14,10 +14,11 @@
 //! |---|---|---|
 //! | [`Cells<Counts>`](Cells) | sparse counts with polars frames of annotations, from .h5ad or simulated | [`cells`] |
 //! | [`Cells<LogNormalized>`](Cells) | log1p of counts per 10,000 of each cell | [`preprocess`] |
-//! | [`Study`] | cells with labels, split, and seen through a foundation model pretrained on the training cells | [`study`], [`foundation`] |
+//! | [`Study`] | labelled cells, split and embedded by a foundation model, by default one pretrained on the training cells | [`study`], [`foundation`] |
 //! | [`Scdg`] | the single-step conditional diffusion generator | [`scdg`] |
 //! | [`Distilled`] | synthetic cells of each class | [`distill`] |
 //! | [`Evaluation`](evaluate::Evaluation) | scores on test cells, beside baselines | [`evaluate`] |
+//! | [`Annotation`](annotate::Annotation) | labels of other cells, by a trained classifier or by nearest neighbours | [`mod@annotate`] |
 //! | [`BenchmarkResults`](benchmark::BenchmarkResults) | grids of methods, models, data sets and seeds: the paper's tables | [`mod@benchmark`] |
 //! | [`Figure`](visualize::Figure) | UMAP, heatmap, matrixplot, curves | [`visualize`] |
 //!
@@ -44,6 +45,7 @@
 #![warn(missing_docs)]
 #![recursion_limit = "256"]
 
+pub mod annotate;
 mod atomic_file;
 pub mod benchmark;
 pub mod cells;
@@ -54,11 +56,12 @@ pub mod error;
 pub mod evaluate;
 pub mod foundation;
 mod notebook;
+mod optimizer;
+pub mod plan;
 pub mod prelude;
 pub mod preprocess;
 pub mod progress;
 pub mod scdg;
-pub mod seed;
 pub mod study;
 mod tensors;
 mod text;
@@ -73,6 +76,8 @@ pub use distill::{
 };
 pub use error::{Error, Result, SettingError};
 pub use foundation::Foundation;
+pub use plan::Plan;
+pub use scdd_learn::seed;
 pub use scdg::{Noise, Sampler, Scdg};
 pub use study::Study;
 

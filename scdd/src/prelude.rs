@@ -1,5 +1,6 @@
 //! What a notebook needs: `use scdd::prelude::*;`.
 
+pub use crate::annotate::{Annotation, Annotator, Hits, Reference};
 pub use crate::benchmark::{BenchmarkResults, Measure, Method, all_methods, benchmark, paper_methods};
 pub use crate::distill::{
     ClassWeights, CovarianceMatching, Distilled, DistilledEmbeddings, DistributionMatching, GradientMatching, Init,
@@ -7,15 +8,14 @@ pub use crate::distill::{
     Surrogate, Surrogates, TrajectoryMatching,
 };
 pub use crate::evaluate::{
-    Annotated, Annotator, Baseline, Candidates, CellTypist, ClassMean, ClassMeanLatent, DecodedCells, Evaluation,
-    EvaluationModel, EvaluationRow, GeneSets, GeneratorReport, GeometricSketch, Herding, KCentre, KMeansPseudobulks,
-    LinearProbe, Medoid, MergedMetacells, Mlp, ModelInput, NearestNeighbours, Privacy, Properties, Protocol,
-    RandomCells, RandomForest, ScDeepInsight, ScValue, Scores, Stratified, Tosica, TrainedModel, all_baselines,
-    all_models, main_baselines,
+    Baseline, Candidates, CellTypist, ClassMean, ClassMeanLatent, DecodedCells, Evaluation, EvaluationModel,
+    EvaluationRow, GeneSets, GeneratorReport, GeometricSketch, Herding, KCentre, KMeansPseudobulks, LinearProbe,
+    Medoid, MergedMetacells, Mlp, ModelInput, NearestNeighbours, Privacy, Properties, Protocol, RandomCells,
+    RandomForest, ScDeepInsight, ScValue, Scores, Stratified, Tosica, TrainedModel, all_baselines, all_models,
+    main_baselines,
 };
 pub use crate::foundation::{
-    Annotation, Corpus, Foundation, FoundationModel, Hits, Likelihood, NetworkConfig, Pca, Pretraining,
-    PretrainingConfig, Reference,
+    Corpus, Foundation, FoundationModel, Likelihood, NetworkConfig, Pca, PretrainBuilder, PretrainingConfig,
 };
 pub use crate::scdg::{LossWeights, Noise, Sampler, Scdg, Schedule};
 pub use crate::study::Study;

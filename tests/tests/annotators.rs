@@ -5,9 +5,7 @@ use std::path::Path;
 use scdd::prelude::*;
 
 fn cells() -> Cells<LogNormalized> {
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(500).genes(300).classes(4).smallest_class(40).seed(3).run().unwrap();
-    cells.preprocess().min_genes(10).run().unwrap()
+    scdd_tests::log_normalized(simulate().cells(500).genes(300).classes(4).smallest_class(40).seed(3), 10)
 }
 
 fn study(cells: &Cells<LogNormalized>) -> Study {
@@ -26,7 +24,7 @@ fn every_model_is_written_read_and_annotates_as_before() {
     fn check(annotator: &Annotator, read: &Annotator, cells: &Cells<LogNormalized>) {
         let before = annotator.annotate(cells).run().unwrap();
         let after = read.annotate(cells).run().unwrap();
-        assert_eq!((before.labels(), before.probability()), (after.labels(), after.probability()));
+        assert_eq!((before.labels(), before.confidence()), (after.labels(), after.confidence()));
         assert!(after.accuracy("cell_type").unwrap() > 0.8, "{after:?}");
         assert_eq!(format!("{annotator:?}"), format!("{read:?}"));
     }
@@ -112,13 +110,13 @@ fn cells_below_the_threshold_are_unassigned_and_obs_says_so() {
     let all = annotator.annotate(&cells).run().unwrap();
     assert_eq!(all.unassigned(), 0);
     let sure = annotator.annotate(&cells).threshold(0.9).run().unwrap();
-    let unsure = all.probability().iter().filter(|probability| **probability < 0.9).count();
+    let unsure = all.confidence().iter().filter(|confidence| **confidence < 0.9).count();
     assert!(unsure > 0 && sure.unassigned() == unsure);
     let obs = sure.cells().unwrap();
     let counts = obs.labels("annotation").unwrap();
     let place = counts.classes.iter().position(|class| class == "unassigned").unwrap();
     assert_eq!(counts.count_per_class()[place], unsure);
-    assert!(obs.obs().column("annotation_probability").is_ok());
+    assert!(obs.obs().column("annotation_confidence").is_ok());
     // Scores over all cells: what is unassigned is wrong.
     assert!(sure.scores("cell_type").unwrap().accuracy < all.scores("cell_type").unwrap().accuracy);
     assert!(annotator.annotate(&cells).threshold(-0.1).run().is_err());
@@ -154,6 +152,7 @@ fn what_a_model_attends_to_is_a_frame_and_one_without_attention_has_none() {
     // Six sets, and the token of all genes.
     assert_eq!(frame.height(), cells.cells() * 7);
     let values: Vec<f32> = frame.column("attention").unwrap().f32().unwrap().iter().flatten().collect();
+    assert_eq!(values.len(), frame.height());
     for of_cell in values.chunks(7) {
         let sum: f32 = of_cell.iter().sum();
         assert!(of_cell.iter().all(|value| *value > 0.0) && sum < 1.0, "{of_cell:?}");

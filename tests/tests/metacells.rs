@@ -1,22 +1,22 @@
-//! Mixtures of metacells: what they may be, and when a step is delivered.
+//! Mixtures of metacells: their span, marker genes, and which step is delivered.
 
 use scdd::distill::ValidationModels;
 use scdd::prelude::*;
 
 fn study() -> Study {
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(500).genes(300).classes(4).smallest_class(30).seed(11).run().unwrap();
-    let cells = cells.preprocess().min_genes(10).run().unwrap();
+    let simulation = simulate().cells(500).genes(300).classes(4).smallest_class(30).seed(11);
+    let cells = scdd_tests::log_normalized(simulation, 10);
     cells.study("cell_type").foundation_epochs(3).validation_fraction(0.2).run().unwrap()
 }
 
 #[test]
 fn mixtures_stay_within_what_cells_of_their_class_span() {
     let study = study();
-    let metacells = study.metacells().per_class(10).run().unwrap();
+    let metacells = study.metacells().max_per_class(10).run().unwrap();
     let opened = metacells.distill(RidgeSurrogates::default()).per_class(3).steps(40);
     let distilled = opened.run().unwrap();
     let genes = study.cells().genes();
+    assert_eq!((distilled.expression().dim(), distilled.labels().len()), ((12, genes), 12));
     for (row, &class) in distilled.expression().rows().into_iter().zip(distilled.labels()) {
         let training = study.training_cells();
         let of_class = training.train().iter().zip(training.train_labels()).filter(|(_, label)| *label == class);
@@ -33,10 +33,10 @@ fn mixtures_stay_within_what_cells_of_their_class_span() {
 #[test]
 fn models_on_expression_see_markers_alone_and_foundation_models_see_all_genes() {
     let study = study();
-    let metacells = study.metacells().per_class(10).run().unwrap();
-    let distil = |shares: &[f64]| {
+    let metacells = study.metacells().max_per_class(10).run().unwrap();
+    let distil = |fractions: &[f64]| {
         let opened = metacells.distill(RidgeSurrogates::default()).per_class(2).n_init(1).steps(0);
-        opened.marker_fractions(shares).run().unwrap()
+        opened.marker_fractions(fractions).run().unwrap()
     };
     let (all, quarter) = (distil(&[1.0]), distil(&[0.25]));
     assert_eq!((all.history().marker_fraction, quarter.history().marker_fraction), (None, Some(0.25)));
@@ -50,53 +50,51 @@ fn models_on_expression_see_markers_alone_and_foundation_models_see_all_genes() 
     assert_eq!(inputs[0].latents().unwrap(), inputs[1].latents().unwrap());
     let rows: Vec<usize> = (0..all.labels().len()).collect();
     let [whole, shown] = inputs.map(|input| input.expression().unwrap().dense_rows(&rows));
+    assert_eq!((whole.len(), shown.len()), (8 * genes, 8 * genes));
     for ((place, whole), shown) in whole.iter().enumerate().zip(&shown) {
         assert_eq!(*shown, if markers[place % genes] { *whole } else { 0.0 });
     }
     // Handed on with nothing else, and through a file.
     let only = quarter.only_markers();
-    assert!(only.expression().iter().zip(&shown).all(|(a, b)| a == b));
+    assert!(only.expression().iter().eq(&shown));
     // It stays there for the check that Python reads its markers.
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache");
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("markers.h5ad");
+    let path = scdd_tests::for_python("markers.h5ad");
     quarter.write_h5ad(&path).unwrap();
     let back = Distilled::read_h5ad(&path, &study).unwrap();
     assert_eq!((back.markers(), back.expression()), (quarter.markers(), quarter.expression()));
 }
 
 #[test]
-fn of_several_shares_of_marker_genes_the_best_on_validation_cells_is_delivered() {
+fn of_several_fractions_of_marker_genes_the_best_on_validation_cells_is_delivered() {
     let study = study();
-    let metacells = study.metacells().per_class(10).run().unwrap();
-    let distil =
-        |shares: &[f64]| metacells.distill(RidgeSurrogates::default()).steps(0).marker_fractions(shares).run().unwrap();
-    let shares = [1.0, 0.5, 0.02];
+    let metacells = study.metacells().max_per_class(10).run().unwrap();
+    let distil = |fractions: &[f64]| {
+        metacells.distill(RidgeSurrogates::default()).steps(0).marker_fractions(fractions).run().unwrap()
+    };
+    let fractions = [1.0, 0.5, 0.02];
     let score = |set: &Distilled| set.history().validation[0].value();
-    let alone = shares.map(|share| distil(&[share]));
-    let chosen = distil(&shares);
+    let alone = fractions.map(|fraction| distil(&[fraction]));
+    let chosen = distil(&fractions);
     assert_eq!(score(&chosen), alone.iter().map(score).fold(f64::MIN, f64::max));
-    let share = chosen.history().marker_fraction.unwrap();
-    let of_share = &alone[shares.iter().position(|other| *other == share).unwrap()];
-    assert_eq!(chosen.markers(), of_share.markers());
+    let fraction = chosen.history().marker_fraction.unwrap();
+    let of_fraction = &alone[fractions.iter().position(|other| *other == fraction).unwrap()];
+    assert_eq!(chosen.markers(), of_fraction.markers());
     // Linear heads see all genes, and can't say which of them are enough.
     let heads = metacells.distill(RidgeSurrogates::default()).validation_models(ValidationModels::LinearHead);
-    let problem = heads.marker_fractions(&shares).run().unwrap_err().to_string();
-    assert!(problem.contains("3 shares") && problem.contains("Surrogates"), "{problem}");
+    let problem = heads.marker_fractions(&fractions).run().unwrap_err().to_string();
+    assert!(problem.contains("3 fractions") && problem.contains("Surrogates"), "{problem}");
     for (wrong, found) in [(&[][..], "an empty list"), (&[0.5, 1.5], "1.5"), (&[-0.5], "-0.5")] {
         let problem =
             metacells.distill(RidgeSurrogates::default()).marker_fractions(wrong).run().unwrap_err().to_string();
         assert!(problem.contains("marker_fractions") && problem.contains(found), "{problem}");
     }
-    let features = study.distill_embeddings(DistributionMatching::default()).marker_fractions(&[0.5]).run();
-    assert!(features.unwrap_err().to_string().contains("makes no expression"));
 }
 
 #[test]
 fn one_seed_gives_one_set_and_another_seed_another() {
     let study = study();
     let distil = |seed| {
-        let metacells = study.metacells().per_class(10).seed(seed).run().unwrap();
+        let metacells = study.metacells().max_per_class(10).seed(seed).run().unwrap();
         metacells
             .distill(RidgeSurrogates::default())
             .per_class(2)
@@ -111,12 +109,12 @@ fn one_seed_gives_one_set_and_another_seed_another() {
 }
 
 #[test]
-fn the_start_is_delivered_unless_a_step_beats_it_by_the_margin() {
+fn the_initial_set_is_delivered_unless_a_step_improves_it_enough() {
     let study = study();
     let metacells = study.metacells().run().unwrap();
-    let distil = |margin| {
+    let distil = |min_improvement| {
         let opened = metacells.distill(RidgeSurrogates::default()).init(Init::RandomReal).steps(40);
-        opened.marker_fractions(&[1.0]).min_improvement(margin).run().unwrap()
+        opened.marker_fractions(&[1.0]).min_improvement(min_improvement).run().unwrap()
     };
     // From random cells there is much to win, but not ten standard errors of .05.
     let (won, held) = (distil(0.0), distil(40.0));
@@ -128,32 +126,32 @@ fn the_start_is_delivered_unless_a_step_beats_it_by_the_margin() {
 }
 
 #[test]
-fn margins_that_are_no_numbers_are_refused() {
-    let metacells = study().metacells().per_class(4).run().unwrap();
-    for margin in [-1.0, f64::NAN] {
+fn improvements_that_are_no_numbers_are_refused() {
+    let metacells = study().metacells().max_per_class(4).run().unwrap();
+    for improvement in [-1.0, f64::NAN] {
         let message =
-            metacells.distill(RidgeSurrogates::default()).min_improvement(margin).run().unwrap_err().to_string();
+            metacells.distill(RidgeSurrogates::default()).min_improvement(improvement).run().unwrap_err().to_string();
         assert!(message.contains("min_improvement"), "{message}");
     }
 }
 
 #[test]
-fn of_several_starts_the_best_on_validation_cells_is_taken() {
+fn of_several_initialisations_the_best_on_validation_cells_is_taken() {
     let study = study();
-    let distil = |start, starts| {
-        let opened = study.distill_expression(RidgeSurrogates::default()).per_class(2).init(start).steps(0);
-        opened.n_init(starts).validation_models(ValidationModels::Surrogates).run().unwrap()
+    let distil = |init, n_init| {
+        let opened = study.distill_expression(RidgeSurrogates::default()).per_class(2).init(init).steps(0);
+        opened.n_init(n_init).validation_models(ValidationModels::Surrogates).run().unwrap()
     };
     let (one, many) = (distil(Init::RandomReal, 1), distil(Init::RandomReal, 6));
-    let scores: Vec<f64> = many.history().starts.iter().map(|score| score.value()).collect();
-    assert_eq!((one.history().starts.len(), scores.len()), (0, 6));
+    let scores: Vec<f64> = many.history().initialisations.iter().map(|score| score.value()).collect();
+    assert_eq!((one.history().initialisations.len(), scores.len()), (0, 6));
     // The draws differ, and a seed draws them again.
     assert!(scores.iter().any(|score| *score != scores[0]), "{scores:?}");
     assert_eq!(distil(Init::RandomReal, 6).expression(), many.expression());
     let best = scores.iter().copied().fold(f64::MIN, f64::max);
     assert_eq!(one.expression() == many.expression(), best == scores[0]);
     // Class means don't depend on chance: there is nothing to choose among.
-    assert_eq!(distil(Init::ClassMean, 6).history().starts.len(), 0);
+    assert_eq!(distil(Init::ClassMean, 6).history().initialisations.len(), 0);
 }
 
 #[test]

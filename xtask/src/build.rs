@@ -55,10 +55,5 @@ pub fn library_and_kernel(place: &Place, engine: Engine) -> Result<()> {
 /// Writes the kernel spec into the clone's Python environment, where its JupyterLab looks first.
 pub fn install_kernel(place: &Place, engine: Engine) -> Result<()> {
     let mut kernel = place.command(place.built().join(engine.program()));
-    run(kernel.args(["install", "--prefix"]).arg(place.venv()))?;
-    // evcxr asks its own analyser.
-    if engine == Engine::Own {
-        run(place.command(place.built().join(engine.program())).arg("index"))?;
-    }
-    Ok(())
+    run(kernel.args(["install", "--prefix"]).arg(place.venv()))
 }

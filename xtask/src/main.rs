@@ -11,6 +11,7 @@ mod needs;
 mod notebook;
 mod place;
 mod python;
+mod skips;
 mod steps;
 mod test;
 

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold, in the order in which it fails fastest.
 //!
-//! No command names packages of both worlds (library: scdd, scdd-facade, scdd-tests, scdd-shell; tools: scdd-kernel; xtask), see
+//! No command names packages of both worlds (library: scdd-compute, scdd-learn, scdd, scdd-facade,
+//! scdd-tests, scdd-shell; tools: scdd-kernel; xtask), see
 //! build.rs. Clippy on the library runs once, with the `cuda` feature, so that it type-checks that as well.
 
 use crate::build::Engine;
@@ -22,13 +23,23 @@ pub fn test(place: &Place) -> Result<()> {
     let mut steps = Steps::default();
     steps.step("format", || one(place.command("cargo").args(["fmt", "--all", "--check"])));
     steps.step("clippy: tools", || clippy_on_built(place, &["scdd-kernel", "xtask"]));
-    steps
-        .step("tests: tools", || counted(place.command("cargo").args(["test", "--quiet", "--package", "scdd-kernel"])));
-    steps.step("tests: xtask", || counted(place.command("cargo").args(["test", "--quiet", "--package", "xtask"])));
+    steps.step("tests: tools", || counted(&mut cargo_test(place, &["--quiet", "--package", "scdd-kernel"])));
+    steps.step("tests: xtask", || counted(&mut cargo_test(place, &["--quiet", "--package", "xtask"])));
     steps.step("tests: library, stories, docs", || {
-        counted(place.command("cargo").args(["test", "--package", "scdd", "--package", "scdd-tests", "--no-fail-fast"]))
+        let packages = ["scdd-compute", "scdd-learn", "scdd", "scdd-tests", "scdd-shell"];
+        let asked = packages.iter().flat_map(|package| ["--package", package]).chain(["--no-fail-fast"]);
+        counted(&mut cargo_test(place, &asked.collect::<Vec<_>>()))
     });
-    steps.step("tests: shell", || counted(place.command("cargo").args(["test", "--package", "scdd-shell"])));
+    steps.step("tests: narrower instruction sets", || {
+        let mut count = Count::default();
+        for isa in ["avx2", "portable"] {
+            let mut command = cargo_test(place, &["--quiet", "--package", "scdd-compute", "--lib"]);
+            count.passed += counted(command.env("SCDD_ISA", isa))?.passed;
+        }
+        Ok(count)
+    });
+    // Else the first kernel makes them, in the background.
+    steps.step("names for Tab", || one(place.command(place.built().join("scdd-kernel")).arg("index")));
     steps.step("tests: kernel", || counted(&mut python_tests(place, "tests/kernel")));
     steps.step("notebooks", || notebooks(place, fetched));
     steps.step("quick start on evcxr", || quick_start_on_evcxr(place));
@@ -38,8 +49,15 @@ pub fn test(place: &Place) -> Result<()> {
     steps.close()
 }
 
+/// Outputs of tests that passed are shown, since a test that was skipped says so there.
+fn cargo_test(place: &Place, arguments: &[&str]) -> Command {
+    let mut command = place.command("cargo");
+    command.arg("test").args(arguments).args(["--", "--show-output"]);
+    command
+}
+
 fn one(command: &mut Command) -> Result<Count> {
-    run(command).map(|()| Count::ONE)
+    run(command).map(|()| Count::one())
 }
 
 /// Clippy with what was built: it is rustc with lints, and put in rustc's place for our packages it needs no second,
@@ -51,7 +69,9 @@ fn clippy_on_built(place: &Place, packages: &[&str]) -> Result<Count> {
         command.args(["build", "--all-targets", "--package", package]);
         run(command.env("RUSTC_WORKSPACE_WRAPPER", &driver).env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings"))?;
     }
-    Ok(Count::ONE)
+    // Cells are linked to a crate that isn't in the workspace.
+    run(place.command(place.built().join("scdd-kernel-cells")).arg("clippy").arg(&driver))?;
+    Ok(Count::one())
 }
 
 /// Where this toolchain keeps its clippy-driver.
@@ -67,8 +87,9 @@ fn clippy_driver() -> Result<std::path::PathBuf> {
 /// DOCS_RS keeps burn-cuda's build script from downloading LLVM; nothing is linked.
 fn clippy_with_cuda(place: &Place) -> Result<Count> {
     let mut command = place.command("cargo");
-    command.args(["clippy", "--package", "scdd", "--package", "scdd-facade", "--package", "scdd-tests"]);
-    command.args(["--package", "scdd-shell", "--all-targets", "--features", "scdd/cuda", "--", "-D", "warnings"]);
+    command.args(["clippy", "--package", "scdd-compute", "--package", "scdd-learn", "--package", "scdd"]);
+    command.args(["--package", "scdd-facade", "--package", "scdd-tests", "--package", "scdd-shell"]);
+    command.args(["--all-targets", "--features", "scdd/cuda", "--", "-D", "warnings"]);
     one(command.env("DOCS_RS", "1"))
 }
 
@@ -84,7 +105,7 @@ fn quick_start_on_evcxr(place: &Place) -> Result<Count> {
     set_up_engine(place, Engine::Evcxr)?;
     let out = place.target.join("quick_start.evcxr.ipynb");
     notebook::execute(place, Engine::Evcxr, notebook::QUICK_START.as_ref(), &out, None)?;
-    Ok(Count::ONE)
+    Ok(Count::one())
 }
 
 /// Executed into the target folder, so that a test leaves the clone's notebooks as they were.

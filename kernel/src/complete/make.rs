@@ -37,6 +37,10 @@ const STD: [&str; 3] = ["alloc", "core", "std"];
 /// Compiled crates of the toolchain that std's source doesn't use.
 const ABOVE_STD: [&str; 5] = ["std", "test", "proc_macro", "sysroot", "getopts"];
 
+/// Held by the process that makes the table.
+const LOCK: &str = "lock";
+/// Written when the table is whole.
+const MADE: &str = "made";
 /// Counts up when what is written changes.
 const FORMAT: u32 = 3;
 
@@ -57,8 +61,11 @@ pub fn folder() -> Result<PathBuf> {
 /// When the library isn't built or Cargo can't tell how.
 pub fn make(folder: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    // Another kernel may be at it.
+    let lock = std::fs::File::create(folder.join(LOCK)).with_context(|| format!("making {}", folder.display()))?;
+    lock.lock().with_context(|| format!("locking {}", folder.display()))?;
     let built = Built::ask()?;
-    let mut kept = HashSet::new();
+    let mut kept = HashSet::from([LOCK.to_owned(), MADE.to_owned()]);
     for name in CRATES {
         let Some(package) = built.package(name) else { continue };
         let file = format!("{name}-{}.{FORMAT}.json", package["version"].as_str().unwrap_or_default());
@@ -88,7 +95,12 @@ pub fn make(folder: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
             std::fs::remove_file(entry.path())?;
         }
     }
-    Ok(())
+    std::fs::write(folder.join(MADE), "").with_context(|| format!("writing in {}", folder.display()))
+}
+
+/// When the table was made last; none before it is whole.
+pub fn made(folder: &Path) -> Option<SystemTime> {
+    std::fs::metadata(folder.join(MADE)).and_then(|found| found.modified()).ok()
 }
 
 /// What Cargo knows of the compiled library.

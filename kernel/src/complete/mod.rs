@@ -5,6 +5,7 @@
 //! The type of `study.train_scdg().steps(5).` is found by following the calls from a variable whose type is known
 //! ([`resolve`]); nothing is inferred beyond that, so a closure's argument may go without suggestions.
 
+mod background;
 mod expression;
 pub mod make;
 mod render;
@@ -13,12 +14,16 @@ mod rustdoc;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod type_text;
 mod user;
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use serde_json::Value;
+
+pub use background::Indexer;
 
 use crate::engine::{Candidate, Completions, Variable};
 use resolve::Scope;
@@ -35,15 +40,24 @@ pub struct Known<'a> {
     pub items: &'a [String],
 }
 
-/// The table beside this program, read when it is first asked for (0.2 s) and kept; empty before `scdd-kernel index` ran.
-pub fn table() -> &'static Table {
-    static TABLE: OnceLock<Table> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        make::folder().and_then(|folder| Table::load(&folder)).unwrap_or_else(|error| {
-            eprintln!("suggestions lack the library's names: {error:#}");
-            Table::default()
-        })
-    })
+/// The table beside this program, read when it is first asked for (0.2 s) and again once it was made anew; until it is made
+/// for the first time it has the crates that are described already.
+pub fn table() -> Arc<Table> {
+    static TABLE: Mutex<Option<(Option<SystemTime>, Arc<Table>)>> = Mutex::new(None);
+    let folder = make::folder();
+    let made = folder.as_ref().ok().and_then(|folder| make::made(folder));
+    let mut known = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((at, table)) = &*known
+        && *at == made
+    {
+        return table.clone();
+    }
+    let table = Arc::new(folder.and_then(|folder| Table::load(&folder)).unwrap_or_else(|error| {
+        eprintln!("suggestions lack the library's names: {error:#}");
+        Table::default()
+    }));
+    *known = Some((made, table.clone()));
+    table
 }
 
 const KEYWORDS: [&str; 30] = [

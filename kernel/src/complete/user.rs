@@ -83,7 +83,7 @@ fn add(item: &syn::Item, found: &mut HashMap<String, Item>) {
             }));
         }
         syn::Item::Impl(item) => {
-            let (name, _) = super::resolve::parts(&text(&item.self_ty));
+            let (name, _) = super::type_text::parts(&text(&item.self_ty));
             let entry = found.entry(name).or_default();
             if entry.kind.is_empty() {
                 entry.kind = "struct".to_owned();

@@ -1,4 +1,4 @@
-//! `:dep`: any crate, built by Cargo beside the library, outside of the path of cells.
+//! `:dep` lines: Cargo builds the crates that they ask for beside the library, before any cell is compiled.
 //!
 //! The crates go into one shared object, `scdd_deps`, whose workspace has our lock file, our profile and the library as a
 //! member, so that what both use is one crate and nothing is compiled twice. The folder is kept: the same `:dep` lines are
@@ -15,16 +15,16 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use super::compile::Extern;
-use super::place::{self, Built, CLONE, library_name};
-use super::{Evaluator, prepare};
+use super::paths::{self, Built, CLONE, Compiler, library_name};
+use super::prepare;
 use crate::engine::Output;
-use crate::links;
+use crate::hard_links;
 
 /// What the `:dep` lines of a session asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Deps {
     /// Name in cells to Cargo's words: `"0.10"` or `{ path = "..." }`.
-    pub wanted: BTreeMap<String, String>,
+    wanted: BTreeMap<String, String>,
     /// Their shared object.
     library: Option<PathBuf>,
 }
@@ -33,6 +33,57 @@ impl Deps {
     /// What a cell's entry does first: with tokio among the crates, `.await` at the top of a cell runs in a runtime of it.
     pub fn entry(&self) -> &'static str {
         if self.wanted.contains_key("tokio") { "let _tokio = ::scdd_deps::__enter();" } else { "" }
+    }
+
+    pub(super) fn library(&self) -> Option<&Path> {
+        self.library.as_deref()
+    }
+
+    pub(super) fn set(&mut self, wanted: BTreeMap<String, String>, library: PathBuf) {
+        *self = Deps { wanted, library: Some(library) };
+    }
+
+    /// Builds new crates together with the earlier ones; none when there is nothing new.
+    ///
+    /// # Errors
+    /// What Cargo says.
+    pub(super) fn build(
+        &self,
+        new: Vec<(String, String)>,
+        built: &Built,
+        compiler: &Compiler,
+        out: &mut dyn FnMut(Output),
+    ) -> Result<Option<Added>> {
+        let mut wanted = self.wanted.clone();
+        wanted.extend(new);
+        if wanted == self.wanted {
+            return Ok(None);
+        }
+        let started = Instant::now();
+        let all = built.target.join("scdd-kernel");
+        let mut hasher = DefaultHasher::new();
+        (&wanted, &compiler.version).hash(&mut hasher);
+        let folder = all.join(format!("deps-{:016x}", hasher.finish()));
+        let gate = paths::hold(&all.join(format!("deps-{:016x}.lock", hasher.finish())))?;
+        let list = wanted
+            .iter()
+            .map(|(name, value)| format!("{name} {}", value.trim_matches('"')))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let first = !folder.join("externs").exists();
+        let time =
+            if first { "seconds for a small crate, minutes for a large one" } else { "a few seconds: built before" };
+        out(Output::Stdout(format!("Building {list} ({time}) ...\n")));
+        let made = write_workspace(&folder, &wanted, built).and_then(|()| build(&folder, built, out));
+        if made.is_err() && first {
+            let _ = fs::remove_dir_all(&folder);
+        }
+        let compiled = made?;
+        drop(gate);
+        let target = Built { target: folder.join("target"), ..built.clone() };
+        let externs = read_externs(&folder.join("externs"))?;
+        let library = target.folder().join(library_name("scdd_deps"));
+        Ok(Some(Added { wanted, target, externs, library, compiled, started }))
     }
 }
 
@@ -63,102 +114,19 @@ fn absolute(value: &str) -> String {
     format!("{before}path{quote}{:?}{rest}", path.to_string_lossy())
 }
 
-impl Evaluator {
-    /// Adds crates; the words tell how it went.
-    ///
-    /// # Errors
-    /// What Cargo says.
-    pub(super) fn add_deps(&mut self, new: Vec<(String, String)>, out: &mut dyn FnMut(Output)) -> Result<()> {
-        self.make_ready(out)?;
-        let mut wanted = self.deps.wanted.clone();
-        wanted.extend(new);
-        if wanted == self.deps.wanted {
-            return Ok(());
-        }
-        let started = Instant::now();
-        let all = self.built.target.join("scdd-kernel");
-        let mut hasher = DefaultHasher::new();
-        (&wanted, &self.build.compiler.version).hash(&mut hasher);
-        let folder = all.join(format!("deps-{:016x}", hasher.finish()));
-        let gate = place::hold(&all.join(format!("deps-{:016x}.lock", hasher.finish())))?;
-        let list = wanted
-            .iter()
-            .map(|(name, value)| format!("{name} {}", value.trim_matches('"')))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let first = !folder.join("externs").exists();
-        let time =
-            if first { "seconds for a small crate, minutes for a large one" } else { "a few seconds: built before" };
-        out(Output::Stdout(format!("Building {list} ({time}) ...\n")));
-        let made = write_workspace(&folder, &wanted, &self.built).and_then(|()| build(&folder, &self.built, out));
-        if made.is_err() && first {
-            let _ = fs::remove_dir_all(&folder);
-        }
-        let compiled = made?;
-        drop(gate);
-
-        let target = Built { target: folder.join("target"), ..self.built.clone() };
-        let externs = read_externs(&folder.join("externs"))?;
-        // A crate with more features than before makes another library.
-        let session = fs::metadata(self.session.deps().join(library_name("scdd_facade")))?;
-        let now = fs::metadata(target.facade())?;
-        let same = (session.len(), session.modified()?) == (now.len(), now.modified()?);
-        self.session.link(&target)?;
-        if !same {
-            let went: Vec<String> = self.variables.keys().cloned().collect();
-            self.child = None;
-            self.variables.clear();
-            let deps = self.session.deps();
-            let library = prepare::cell_library(&target, &self.build.compiler, &deps)?;
-            if let Some(start) = &mut self.start {
-                start.library.clone_from(&library);
-            }
-            self.build
-                .externs
-                .iter_mut()
-                .filter(|found| found.name == "scdd_cell")
-                .for_each(|found| found.path.clone_from(&library));
-            if !went.is_empty() {
-                out(Output::Stderr(format!(
-                    "The crate changes how the library is built, so the process that holds variables was started again. These went with it: {}.\n",
-                    went.join(", ")
-                )));
-            }
-            for name in went {
-                self.lost
-                    .insert(name.clone(), format!("`{name}` went when a `:dep` line changed the library's build."));
-            }
-        }
-        self.build.search =
-            vec![self.session.deps(), target.folder().join("deps"), target.target.join(&target.profile).join("deps")];
-        self.build.externs.retain(|found| ["scdd", "scdd_facade", "scdd_cell"].contains(&found.name.as_str()));
-        self.build.externs.extend(externs);
-        let library = target.folder().join(library_name("scdd_deps"));
-        self.build.externs.push(Extern { name: "scdd_deps".to_owned(), path: library.clone() });
-        self.deps = Deps { wanted, library: Some(library) };
-        if same && self.child.is_some() {
-            self.load_deps(out)?;
-        } else {
-            self.make_ready(out)?;
-        }
-        out(Output::Stdout(format!(
-            "Ready in {:.1} s, {compiled} crates compiled.\n",
-            started.elapsed().as_secs_f64()
-        )));
-        Ok(())
-    }
-
-    /// Loads the crates' shared object into the child.
-    pub(super) fn load_deps(&mut self, out: &mut dyn FnMut(Output)) -> Result<()> {
-        let (Some(library), Some(child)) = (&self.deps.library, &mut self.child) else { return Ok(()) };
-        match child.ask(&["load", &library.to_string_lossy()], out) {
-            Ok(answer) if answer.first().is_some_and(|state| state == "loaded") => Ok(()),
-            Ok(answer) => {
-                bail!("the crates can't be loaded: {}", answer.get(1).map_or("no reason given", String::as_str))
-            }
-            Err(dead) => bail!("the crates can't be loaded: {}", dead.0),
-        }
-    }
+/// Crates that were built.
+pub(super) struct Added {
+    /// Names in cells with Cargo's words, those of earlier lines included.
+    pub(super) wanted: BTreeMap<String, String>,
+    /// The target folder in which they are built.
+    pub(super) target: Built,
+    /// The crates as rustc finds them.
+    pub(super) externs: Vec<Extern>,
+    /// Their shared object.
+    pub(super) library: PathBuf,
+    /// How many crates Cargo compiled.
+    pub(super) compiled: usize,
+    pub(super) started: Instant,
 }
 
 /// The workspace: the clone's, with the crate `deps` in it.
@@ -169,7 +137,7 @@ fn write_workspace(folder: &Path, wanted: &BTreeMap<String, String>, built: &Bui
         for part in ["scdd", "kernel/facade"] {
             let to = folder.join(part);
             fs::create_dir_all(&to)?;
-            links::copy_tree(&clone.join(part), &to)?;
+            hard_links::copy_tree(&clone.join(part), &to)?;
         }
         for entry in fs::read_dir(&clone)? {
             // What `include_str!` and the like reach for.
@@ -187,7 +155,7 @@ fn write_workspace(folder: &Path, wanted: &BTreeMap<String, String>, built: &Bui
                 .context("copying the profile")?;
         }
         for part in [PathBuf::from(&built.profile), Path::new(&built.triple).join(&built.profile)] {
-            links::link_build(&built.target.join(&part), &folder.join("target").join(&part))?;
+            hard_links::link_build(&built.target.join(&part), &folder.join("target").join(&part))?;
         }
         fs::copy(clone.join("Cargo.lock"), folder.join("Cargo.lock")).context("copying Cargo.lock")?;
     }

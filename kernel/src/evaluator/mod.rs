@@ -2,103 +2,80 @@
 //!
 //! | step | where |
 //! |---|---|
-//! | the cell is taken apart | [`split`], [`local`] |
-//! | its items join those of earlier cells | [`items`], [`entry`], [`statics`] |
-//! | the crate is written | [`source`] |
-//! | rustc and the linker | [`compile`] |
-//! | what rustc said, as if about the cell; the types of variables | [`diagnostics`], [`hints`], [`types`] |
-//! | a full disk, another toolchain | [`obstacle`] |
-//! | it runs, and how it ended | [`child`], [`stop`], and in the child `kernel/cell` |
+//! | parsing the cell | [`parse`], [`unkeepable`] |
+//! | adding its items to those of earlier cells | [`items`], [`item`], [`statics`] |
+//! | code generation | [`codegen`] |
+//! | rustc and the linker | [`attempts`], [`compile`] |
+//! | translating diagnostics; types of variables | [`diagnostics`], [`hints`], [`types`] |
+//! | a full disk, another toolchain | [`environment`] |
+//! | running it, and its outcome | [`session`], [`child`], [`output`], [`interrupt`], [`outcome`]; in the child `kernel/cell` |
+//! | requests and replies between kernel and child | `protocol` (shared with `kernel/cell`) |
+//! | the kept variables | [`variables`]; their values are in the child |
 //! | `:commands` | [`commands`], [`deps`] |
-//! | folders, the built library | [`place`], [`prepare`] |
+//! | paths, building the library | [`paths`], [`prepare`] |
 
+mod attempts;
 pub mod bench;
 pub mod child;
-pub mod commands;
-pub mod compile;
-pub mod completeness;
-pub mod deps;
-pub mod diagnostics;
-pub mod entry;
-pub mod hints;
-pub mod items;
-pub mod local;
-pub mod obstacle;
+mod codegen;
+mod commands;
+mod compile;
+mod completeness;
+mod deps;
+mod diagnostics;
+mod environment;
+mod hints;
+mod interrupt;
+mod item;
+mod items;
 mod outcome;
-mod pipes;
-pub mod place;
+mod output;
+mod parse;
+pub mod paths;
 pub mod prepare;
-mod run;
-pub mod source;
-pub mod split;
-pub mod statics;
-pub mod stop;
-pub mod types;
+#[path = "../../cell/src/protocol.rs"]
+mod protocol;
+mod session;
+mod statics;
+mod times;
+mod types;
+mod unkeepable;
+mod variables;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::complete::{self, Known};
+use crate::complete::{self, Indexer, Known};
 use crate::engine::{Completeness, Completions, Engine, Interrupter, Outcome, Output, Variable};
-use child::{Child, Start};
-use compile::{Build, Extern};
+use child::Dead;
+use codegen::GeneratedCrate;
 use items::Items;
-use place::{Built, Compiler, Session};
-use stop::Stop;
-
-/// A kept variable, as the kernel sees it.
-#[derive(Clone, Debug)]
-struct Kept {
-    /// Its type as a cell writes it.
-    of: String,
-    shape: String,
-}
-
-/// How long the parts of a cell took.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Times {
-    /// Taking it apart and writing the crate.
-    pub split: Duration,
-    /// rustc, all calls.
-    pub rustc: Duration,
-    /// The linker.
-    pub link: Duration,
-    /// Loading it in the child.
-    pub load: Duration,
-    /// Its own work.
-    pub run: Duration,
-    /// From the request to the outcome.
-    pub total: Duration,
-    /// How often rustc was called.
-    pub compilations: usize,
-}
+use outcome::{ended, failed};
+use parse::Cell;
+use protocol::{CellEnd, Ran, Reply, Request};
+use session::Session;
+pub use times::Times;
+use variables::Variables;
 
 /// Runs cells.
 pub struct Evaluator {
-    built: Built,
-    program: PathBuf,
-    build: Build,
-    items: Items,
-    variables: BTreeMap<String, Kept>,
-    /// Types of the running cell's variables by id.
-    pending: BTreeMap<usize, String>,
-    /// Why names aren't there any more.
-    lost: BTreeMap<String, String>,
-    cell: usize,
-    epoch: usize,
-    deps: deps::Deps,
-    show_times: bool,
-    times: Times,
-    stop: Arc<Stop>,
-    /// Before the child and the session: it uses both.
-    child: Option<Child>,
-    start: Option<Start>,
     session: Session,
+    variables: Variables,
+    items: Items,
+    /// The number of the last cell.
+    cell: usize,
+    /// Types of one epoch are the same types in all cells.
+    epoch: usize,
+    times: Times,
+    show_times: bool,
+    /// Makes the names for completion.
+    indexer: Option<Indexer>,
 }
 
 impl Evaluator {
@@ -116,77 +93,16 @@ impl Evaluator {
     /// # Errors
     /// When there is no compiler, or the target folder can't be written.
     pub fn beside(program: &Path) -> Result<Evaluator> {
-        let built = Built::beside(program)?;
-        let compiler = Compiler::find()?;
-        let session = Session::open(&built)?;
-        let build = Build {
-            compiler,
-            triple: built.triple.clone(),
-            search: vec![session.deps()],
-            externs: Vec::new(),
-            optimise: "0".to_owned(),
-        };
-        let mut evaluator = Evaluator {
-            built,
-            program: program.to_owned(),
-            build,
+        Ok(Evaluator {
+            session: Session::open(program)?,
+            variables: Variables::default(),
             items: Items::default(),
-            variables: BTreeMap::new(),
-            pending: BTreeMap::new(),
-            lost: BTreeMap::new(),
             cell: 0,
             epoch: 0,
-            deps: deps::Deps::default(),
-            show_times: false,
             times: Times::default(),
-            stop: Arc::default(),
-            child: None,
-            start: None,
-            session,
-        };
-        // What takes minutes waits for the first cell, which can say so.
-        if prepare::unfit(&evaluator.built, &evaluator.build.compiler).is_none() {
-            evaluator.ready()?;
-        }
-        Ok(evaluator)
-    }
-
-    /// Links the library, compiles what cells are linked to, starts a child.
-    fn ready(&mut self) -> Result<()> {
-        self.session.link(&self.built)?;
-        let deps = self.session.deps();
-        let library = prepare::cell_library(&self.built, &self.build.compiler, &deps)?;
-        let facade = deps.join(place::library_name("scdd_facade"));
-        let named = |name: &str, path: &Path| Extern { name: name.to_owned(), path: path.to_owned() };
-        self.build.externs = vec![named("scdd", &facade), named("scdd_facade", &facade), named("scdd_cell", &library)];
-        let folders = vec![deps, child::std_folder(&self.build.compiler.sysroot, &self.built.triple)];
-        let start = Start { program: self.program.clone(), library, folders };
-        self.child = Some(Child::start(&start, &self.stop)?);
-        self.start = Some(start);
-        Ok(())
-    }
-
-    /// Makes sure that there is a child; builds the library first where that is needed, and says so.
-    fn make_ready(&mut self, out: &mut dyn FnMut(Output)) -> Result<()> {
-        if !self.session.folder.exists() {
-            anyhow::bail!(
-                "the session's folder {} is gone, with what cells are compiled against. Run `cargo xtask setup`, then \
-                 restart the kernel.",
-                self.session.folder.display()
-            );
-        }
-        if self.child.is_some() {
-            return Ok(());
-        }
-        if let Some(start) = &self.start {
-            self.child = Some(Child::start(start, &self.stop)?);
-            return self.load_deps(out);
-        }
-        if let Some(why) = prepare::unfit(&self.built, &self.build.compiler) {
-            out(Output::Stderr(format!("Building the library, which takes 5 to 15 minutes: {why}.\n")));
-            prepare::build_library(&self.built, &mut |text| out(Output::Stderr(text.to_owned())))?;
-        }
-        self.ready()
+            show_times: false,
+            indexer: None,
+        })
     }
 
     /// How long the last cell took.
@@ -196,12 +112,12 @@ impl Evaluator {
 
     /// The session's folder.
     pub fn folder(&self) -> &Path {
-        &self.session.folder
+        &self.session.folder.path
     }
 
     /// Bytes of memory that the child has.
     pub fn child_memory(&self) -> Option<u64> {
-        self.child.as_ref()?.memory()
+        self.session.child_memory()
     }
 
     /// Names of the user's items: "struct Foo", "fn f".
@@ -211,24 +127,165 @@ impl Evaluator {
 
     /// What suggestions are made of: variables with the whole paths of their types, and the text of each item.
     fn suggested(&self) -> (Vec<Variable>, Vec<String>) {
-        let whole = |(name, kept): (&String, &Kept)| Variable {
-            name: name.clone(),
-            type_name: kept.of.clone(),
-            shape: kept.shape.clone(),
+        (self.variables.list(false), self.items.in_order().map(|item| item.chunk.text.clone()).collect())
+    }
+
+    /// Forgets all that cells made, with a new child.
+    fn clear(&mut self) {
+        self.session.end_child();
+        self.variables = Variables::default();
+        self.items = Items::default();
+        self.epoch += 1;
+    }
+
+    /// Drops a variable, in the child too.
+    fn forget(&mut self, name: &str, why: String) {
+        self.variables.forget(name, why);
+        self.session.forget(name);
+    }
+
+    fn run_cell(&mut self, code: &str, out: &mut dyn FnMut(Output)) -> Result<Outcome> {
+        let started = Instant::now();
+        self.session.interrupt.reset();
+        self.times = Times::default();
+        self.cell += 1;
+        let code: Arc<str> = code.into();
+        let (lines, rest) = parse::commands(&code);
+        let mut result = None;
+        // One build for all of a cell's `:dep` lines.
+        let (deps, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(|command| command.is_dep());
+        if !deps.is_empty()
+            && let failed @ Outcome::Failed { .. } = commands::dep_lines(self, &deps, out)
+        {
+            return Ok(failed);
+        }
+        for command in lines {
+            match commands::run(self, &command)? {
+                Outcome::Done { result: shown } => result = shown.or(result),
+                failed => return Ok(failed),
+            }
+        }
+        let outcome = match parse::parse(&code, &|name| self.items.makes_items(name)) {
+            _ if rest.trim().is_empty() => Outcome::Done { result },
+            Err(error) => self.syntax_error(&code, &error, out)?,
+            Ok(cell) if cell.pieces.is_empty() && cell.attributes.is_empty() => Outcome::Done { result },
+            Ok(cell) => self.rust(&cell, &code, started, out)?,
         };
-        let variables = self.variables.iter().map(whole).collect();
-        (variables, self.item_sources())
+        self.times.total = started.elapsed();
+        if self.show_times {
+            out(Output::Stdout(self.times.in_words()));
+        }
+        Ok(outcome)
     }
 
-    /// The source of every item that cells have defined, for completion.
-    pub fn item_sources(&self) -> Vec<String> {
-        self.items.in_order().map(|entry| entry.chunk.text.clone()).collect()
+    fn rust(&mut self, cell: &Cell, code: &Arc<str>, started: Instant, out: &mut dyn FnMut(Output)) -> Result<Outcome> {
+        self.session.make_ready(out)?;
+        self.times.split = started.elapsed();
+        let context = attempts::Context {
+            session: &mut self.session,
+            variables: &mut self.variables,
+            items: &self.items,
+            number: self.cell,
+            epoch: self.epoch,
+            times: &mut self.times,
+        };
+        let ready = match attempts::compile(cell, code, context, out) {
+            Ok(Ok(ready)) => ready,
+            Ok(Err(report)) => return Ok(failed(&report)),
+            Err(error) => return self.environment_error(error),
+        };
+        self.epoch = ready.epoch;
+        for message in &ready.dropped {
+            out(Output::Stderr(format!("{message}\n")));
+        }
+        if self.session.interrupt.pressed() > 0 {
+            let _ = fs::remove_file(&ready.library);
+            return Ok(ended(
+                "interrupted",
+                "stopped before it ran",
+                "\x1b[1;31minterrupted\x1b[0m: stopped before it ran".to_owned(),
+            ));
+        }
+        self.items = ready.items.clone();
+        self.items.settle();
+        let unnameable = ready.type_variables(cell, &self.session.crates(), &mut self.variables, out);
+        let library = ready.library.to_string_lossy().into_owned();
+        let request = Request::Run { library, symbol: codegen::symbol(self.cell), unnameable };
+        let reply = self.session.ask(&request, out);
+        let _ = fs::remove_file(&ready.library);
+        match reply? {
+            Ok(Reply::Ran { cell }) => Ok(self.ended(cell, &ready.source, out)),
+            Ok(other) => bail!("found the reply {other:?} to a cell, expected how it ended"),
+            Err(dead) => Ok(self.lost_child(&dead)),
+        }
     }
 
-    /// Crates that paths in cells may begin with.
-    fn crates(&self) -> Vec<String> {
-        let std = ["std", "core", "alloc", "crate", "self"].map(str::to_owned);
-        std.into_iter().chain(self.build.externs.iter().map(|found| found.name.clone())).collect()
+    /// A cell has ended: the variables are the cell's from now on.
+    fn ended(&mut self, cell: Ran, source: &GeneratedCrate, out: &mut dyn FnMut(Output)) -> Outcome {
+        (self.times.load, self.times.run) = (cell.load, cell.run);
+        let done = cell.end == CellEnd::Done {};
+        for name in &cell.gone {
+            let was_there = self.variables.contains(name);
+            self.forget(
+                name,
+                format!(
+                    "`{name}` was moved in an earlier cell and is gone. Make it again, and `.clone()` it where it is used up."
+                ),
+            );
+            if !done && was_there {
+                out(Output::Stderr(format!("`{name}` went with this cell, which moves it.\n")));
+            }
+        }
+        let kept = self.variables.keep(cell.kept, &source.variables, done);
+        if done {
+            // A name that was bound anew but isn't kept hides the earlier one.
+            for codegen::Variable { name, .. } in &source.variables {
+                if !kept.contains(name) && self.variables.contains(name) {
+                    let why = self.variables.why_gone(name).cloned();
+                    self.forget(name, why.unwrap_or_else(|| format!("`{name}` isn't kept.")));
+                }
+            }
+        }
+        outcome::of_cell(cell.end, cell.shown, source, self.cell)
+    }
+
+    /// The child is dead, and all variables with it; the next cell starts another.
+    fn lost_child(&mut self, dead: &Dead) -> Outcome {
+        let interrupted = self.session.interrupt.pressed() > 1;
+        self.session.end_child();
+        let names = self.variables.lose_all(&|name| format!("`{name}` went when the process that held it ended."));
+        // A new child has no statics either: they begin anew.
+        self.items.renew_statics();
+        outcome::of_dead_child(&dead.0, interrupted, &names)
+    }
+
+    /// What keeps every cell from being compiled, as an outcome; any other error stays one.
+    fn environment_error(&self, error: anyhow::Error) -> Result<Outcome> {
+        let found = self.session.environment_error(error)?.to_string();
+        Ok(ended("error", &found, format!("\x1b[1;31merror\x1b[0m: {found}")))
+    }
+
+    /// rustc words syntax errors better than the parser here.
+    fn syntax_error(
+        &mut self,
+        code: &Arc<str>,
+        error: &parse::SyntaxError,
+        out: &mut dyn FnMut(Output),
+    ) -> Result<Outcome> {
+        self.session.make_ready(out)?;
+        let (_, text) = parse::commands(code);
+        let source = codegen::in_function(&text, code, self.cell);
+        let compiled = self.session.compile(&source.text, self.cell, self.epoch);
+        let compiled = match compiled {
+            Ok(compiled) => compiled,
+            Err(error) => return self.environment_error(error),
+        };
+        self.times.rustc = compiled.rustc;
+        let report = diagnostics::read(&compiled.said, &source, self.cell, &|_| None);
+        if report.problems.iter().any(|problem| problem.code.is_empty()) {
+            return Ok(failed(&report));
+        }
+        Ok(ended("compile error", &error.message, diagnostics::syntax(code, error.range.clone(), &error.message)))
     }
 }
 
@@ -238,7 +295,11 @@ impl Engine for Evaluator {
     }
 
     fn interrupter(&self) -> Arc<dyn Interrupter> {
-        self.stop.clone()
+        self.session.interrupt.clone()
+    }
+
+    fn serving(&mut self) {
+        self.indexer = Indexer::start();
     }
 
     fn completeness(&self, code: &str) -> Completeness {
@@ -247,23 +308,16 @@ impl Engine for Evaluator {
 
     fn complete(&mut self, code: &str, cursor: usize) -> Result<Completions> {
         let (variables, items) = self.suggested();
-        Ok(complete::complete(Known { table: complete::table(), variables: &variables, items: &items }, code, cursor))
+        Ok(complete::complete(Known { table: &complete::table(), variables: &variables, items: &items }, code, cursor))
     }
 
     fn inspect(&mut self, code: &str, cursor: usize) -> Result<Option<BTreeMap<String, Value>>> {
         let (variables, items) = self.suggested();
-        Ok(complete::inspect(Known { table: complete::table(), variables: &variables, items: &items }, code, cursor))
+        Ok(complete::inspect(Known { table: &complete::table(), variables: &variables, items: &items }, code, cursor))
     }
 
     fn variables(&self) -> Vec<Variable> {
-        self.variables
-            .iter()
-            .map(|(name, kept)| Variable {
-                name: name.clone(),
-                type_name: diagnostics::short(&kept.of),
-                shape: kept.shape.clone(),
-            })
-            .collect()
+        self.variables.list(true)
     }
 
     fn parts(&self) -> BTreeMap<&'static str, f64> {

@@ -1,113 +1,52 @@
-//! How a cell ended: what the child answered, what rustc said, which variables are there.
+//! Turns the end of a cell, a dead child or rustc's report into an outcome.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
 use serde_json::Value;
 
-use super::child::Dead;
+use super::codegen::{GeneratedCrate, Line};
 use super::diagnostics::Report;
-use super::run::Ready;
-use super::source::{Line, Source};
-use super::{Evaluator, Kept, Times};
-use crate::engine::{Outcome, Output};
+use super::protocol::CellEnd;
+use crate::engine::Outcome;
 
-impl Evaluator {
-    /// What a child answered after a cell, as its outcome; the variables are the cell's from now on.
-    pub(super) fn outcome(&mut self, answer: &[String], ready: &Ready, out: &mut dyn FnMut(Output)) -> Result<Outcome> {
-        let pairs: Vec<(&str, &str)> =
-            answer.chunks_exact(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
-        let get = |key: &str| pairs.iter().find(|(found, _)| *found == key).map_or("", |(_, value)| *value);
-        let time = |key: &str| Duration::from_micros(get(key).parse().unwrap_or(0));
-        (self.times.load, self.times.run) = (time("load"), time("run"));
-        let done = get("state") == "done";
-        let ids: BTreeMap<&str, usize> =
-            ready.source.variables.iter().enumerate().map(|(id, variable)| (variable.name.as_str(), id)).collect();
-        let mut names = BTreeSet::new();
-        let (mut mime, mut result, mut name) = ("", BTreeMap::new(), "");
-        for (key, value) in &pairs {
-            match *key {
-                "mime" => mime = value,
-                "content" => drop(result.insert(mime.to_owned(), Value::from(*value))),
-                "gone" => {
-                    let why = format!(
-                        "`{value}` was moved in an earlier cell and is gone. Make it again, and `.clone()` it where it is used up."
-                    );
-                    let was_there = self.variables.contains_key(*value);
-                    self.forget(value, &why)?;
-                    if !done && was_there {
-                        out(Output::Stderr(format!("`{value}` went with this cell, which moves it.\n")));
-                    }
-                }
-                "kept" => name = value,
-                "shape" => {
-                    let id = ids.get(name).copied();
-                    let variable = id.and_then(|id| ready.source.variables.get(id));
-                    let of = match id.and_then(|id| self.pending.get(&id)) {
-                        Some(of) if done => Some(of.clone()),
-                        _ => variable
-                            .and_then(|variable| variable.taken.clone())
-                            .or_else(|| self.variables.get(name).map(|kept| kept.of.clone())),
-                    };
-                    if let Some(of) = of {
-                        self.lost.remove(name);
-                        self.variables.insert(name.to_owned(), Kept { of, shape: (*value).to_owned() });
-                        names.insert(name.to_owned());
-                    }
-                }
-                _ => {}
-            }
+/// The outcome of cell `number`, which has ended and shows `shown`.
+pub(super) fn of_cell(end: CellEnd, shown: Vec<(String, String)>, source: &GeneratedCrate, number: usize) -> Outcome {
+    match end {
+        CellEnd::Done {} => {
+            let result: BTreeMap<String, Value> =
+                shown.into_iter().map(|(mime, content)| (mime, Value::from(content))).collect();
+            Outcome::Done { result: (!result.is_empty()).then_some(result) }
         }
-        if done {
-            // A name that was bound anew but isn't kept hides the earlier one.
-            for variable in &ready.source.variables {
-                if !names.contains(&variable.name) && self.variables.contains_key(&variable.name) {
-                    let known = self.lost.get(&variable.name).cloned();
-                    self.forget(&variable.name, &known.unwrap_or_else(|| format!("`{}` isn't kept.", variable.name)))?;
-                }
-            }
+        CellEnd::Failed { message } => ended("error", &message, format!("\x1b[1;31merror\x1b[0m: {message}")),
+        CellEnd::Panicked { message, location } => {
+            ended("panic", &message, panic_text(&message, &location, source, number))
         }
-        self.pending.clear();
-        let text = get("text");
-        Ok(match get("state") {
-            "done" => Outcome::Done { result: (!result.is_empty()).then_some(result) },
-            "failed" => ended("error", text, format!("\x1b[1;31merror\x1b[0m: {text}")),
-            "panicked" => ended("panic", text, panic_text(text, get("at"), &ready.source, self.cell)),
-            "not loaded" => ended(
-                "link error",
-                text,
-                format!("\x1b[1;31merror\x1b[0m: the cell compiles but can't be loaded: {text}"),
-            ),
-            other => bail!("the child answered {other:?}"),
-        })
+        CellEnd::NotLoaded { reason } => ended(
+            "link error",
+            &reason,
+            format!("\x1b[1;31merror\x1b[0m: the cell compiles but can't be loaded: {reason}"),
+        ),
+        CellEnd::Unknown {} => {
+            let value = "the cell returned without saying how it ended";
+            ended("error", value, format!("\x1b[1;31merror\x1b[0m: {value}"))
+        }
     }
+}
 
-    /// The child is dead: which variables went with it, and a new one.
-    pub(super) fn lost_child(&mut self, dead: &Dead) -> Outcome {
-        let names: Vec<String> = self.variables.keys().cloned().collect();
-        let interrupted = self.stop.pressed() > 1;
-        self.child = None;
-        self.variables.clear();
-        self.pending.clear();
-        // A new child has no statics either: they begin anew.
-        self.items.renew_statics();
-        let went = match names.as_slice() {
-            [] => "No variable was lost.".to_owned(),
-            names => format!("These variables went with it: {}.", names.join(", ")),
-        };
-        for name in names {
-            self.lost.insert(name.clone(), format!("`{name}` went when the process that held it ended."));
-        }
-        let (name, value) = match interrupted {
-            true => ("interrupted", "the cell was stopped at once".to_owned()),
-            false => ("lost child", format!("the process that runs cells ended: {}", dead.0)),
-        };
-        let text = format!(
-            "\x1b[1;31m{name}\x1b[0m: {value}. {went} What cells defined (functions, types, imports) is still there."
-        );
-        ended(name, &format!("{value}. {went}"), text)
-    }
+/// The outcome of a cell whose child has died, with the names of the variables that went with it.
+pub(super) fn of_dead_child(why: &str, interrupted: bool, names: &[String]) -> Outcome {
+    let went = match names {
+        [] => "No variable was lost.".to_owned(),
+        names => format!("These variables went with it: {}.", names.join(", ")),
+    };
+    let (name, value) = match interrupted {
+        true => ("interrupted", "the cell was stopped at once".to_owned()),
+        false => ("lost child", format!("the process that runs cells ended: {why}")),
+    };
+    let text = format!(
+        "\x1b[1;31m{name}\x1b[0m: {value}. {went} What cells defined (functions, types, imports) is still there."
+    );
+    ended(name, &format!("{value}. {went}"), text)
 }
 
 /// A failure in one line and at length.
@@ -130,7 +69,7 @@ pub(super) fn failed(report: &Report) -> Outcome {
 }
 
 /// A panic in words, with the line of the cell if it happened there.
-fn panic_text(text: &str, at: &str, source: &Source, cell: usize) -> String {
+fn panic_text(text: &str, at: &str, source: &GeneratedCrate, cell: usize) -> String {
     let mut parts = at.rsplitn(3, ':');
     let (column, line, file) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
     let here = file.ends_with(&format!("cell_{cell}.rs"));
@@ -152,21 +91,5 @@ fn panic_text(text: &str, at: &str, source: &Source, cell: usize) -> String {
             format!("{head}\x1b[1;34m   -->\x1b[0m in what an earlier cell ({from}) made")
         }
         _ => format!("{head}\x1b[1;34m   -->\x1b[0m {at}"),
-    }
-}
-
-impl Times {
-    /// One line.
-    pub fn in_words(&self) -> String {
-        let ms = |time: Duration| time.as_secs_f64() * 1e3;
-        format!(
-            "{:.0} ms: split {:.0}, rustc {:.0}, link {:.0}, load {:.0}, run {:.0}\n",
-            ms(self.total),
-            ms(self.split),
-            ms(self.rustc),
-            ms(self.link),
-            ms(self.load),
-            ms(self.run)
-        )
     }
 }

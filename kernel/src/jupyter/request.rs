@@ -1,6 +1,7 @@
-//! A request as it came: its signature is right, and nobody sent it before.
+//! A request from a client, after its signature was checked and a repeated one was dropped.
 
 use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use jupyter_protocol::messaging::{
@@ -13,6 +14,17 @@ use tokio::sync::mpsc::UnboundedSender;
 
 /// How many messages back a repeated one is known.
 const REMEMBERED: usize = 65_536;
+
+/// After a socket's error, so that one that stays doesn't take a processor.
+const AFTER_ERROR: Duration = Duration::from_millis(20);
+
+/// What the worker is told.
+pub enum Event {
+    /// A request on the shell socket.
+    Request(Box<Request>),
+    /// The kernel ends.
+    End,
+}
 
 /// A request and the way back to who asked.
 #[derive(Clone)]
@@ -102,4 +114,10 @@ impl<S: zeromq::SocketRecv> Reader<S> {
         self.order.push_back(id.to_owned());
         self.seen.insert(id.to_owned())
     }
+}
+
+/// Says what was not served, and why.
+pub async fn pause(socket: &str, error: &anyhow::Error) {
+    eprintln!("ignored on the {socket} socket: {error:#}");
+    tokio::time::sleep(AFTER_ERROR).await;
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
 
 use anyhow::Result;
 use jupyter_protocol::ConnectionInfo;
@@ -17,18 +16,7 @@ use zeromq::{SocketRecv, SocketSend};
 
 use super::control::{self, Shared};
 use super::publisher::Publisher;
-use super::request::{Reader, Request};
-
-/// After a socket's error, so that one that stays doesn't take a processor.
-const AFTER_ERROR: Duration = Duration::from_millis(20);
-
-/// What the worker is told.
-pub enum Event {
-    /// A request on the shell socket.
-    Request(Box<Request>),
-    /// The kernel ends.
-    End,
-}
+use super::request::{Event, Reader, pause};
 
 /// The bound sockets.
 pub struct Sockets {
@@ -122,10 +110,4 @@ pub fn read(sources: Sources, shared: &Arc<Shared>, publisher: &Publisher) {
             }
         }
     });
-}
-
-/// Says what was not served, and why.
-pub async fn pause(socket: &str, error: &anyhow::Error) {
-    eprintln!("ignored on the {socket} socket: {error:#}");
-    tokio::time::sleep(AFTER_ERROR).await;
 }

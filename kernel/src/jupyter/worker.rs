@@ -12,8 +12,7 @@ use super::cell::{Cells, aborted, kernel_error};
 use super::control::{Shared, shut_down};
 use super::history::History;
 use super::publisher::Publisher;
-use super::request::Request;
-use super::sockets::Event;
+use super::request::{Event, Request};
 use super::{MakeEngine, answers};
 use crate::engine::{Completeness, Completions, Engine, Interrupter, Outcome, Output, Variable};
 
@@ -28,10 +27,11 @@ pub fn start(
     let runtime = tokio::runtime::Handle::current();
     std::thread::spawn(move || {
         publisher.starting();
-        let engine = make_engine().unwrap_or_else(|error| {
+        let mut engine = make_engine().unwrap_or_else(|error| {
             eprintln!("the engine couldn't be started: {error:#}");
             Box::new(Broken { why: format!("{error:#}") })
         });
+        engine.serving();
         let _ = shared.interrupter.set(engine.interrupter());
         let cells = Cells { publisher, count: 0, history: History::default(), runtime };
         Worker { engine, cells, shared, queue, waiting: VecDeque::new() }.work();

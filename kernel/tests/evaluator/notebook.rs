@@ -4,7 +4,7 @@ use std::path::Path;
 
 use scdd_kernel::engine::{Engine, Outcome, Output};
 use scdd_kernel::evaluator::Evaluator;
-use scdd_kernel::evaluator::place::Built;
+use scdd_kernel::evaluator::paths::Built;
 
 /// Cells one after the other.
 pub struct Notebook {
@@ -30,7 +30,7 @@ impl Notebook {
         let program = Path::new(env!("CARGO_BIN_EXE_scdd-kernel-cells"));
         let built = Built::beside(program).unwrap();
         if !built.facade().exists() {
-            eprintln!("skipped: {} isn't built (cargo build -p scdd-facade)", built.facade().display());
+            println!("skipped: {} isn't built (cargo build -p scdd-facade)", built.facade().display());
             return None;
         }
         Some(Notebook { evaluator: Evaluator::beside(program).unwrap() })

@@ -52,10 +52,11 @@ pub(crate) fn prefetch<Value>(value: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::cases;
 
     #[test]
     fn aligned_values_begin_at_a_line() {
-        for length in [0, 1, 15, 16, 100_003] {
+        for length in cases([0, 1, 15, 16, 100_003], 4) {
             let mut aligned = Aligned::zeros(length);
             aligned.values_mut().fill(1.0);
             assert_eq!((aligned.as_ptr().align_offset(LINE), aligned.to_vec()), (0, vec![1.0; length]));

@@ -37,6 +37,11 @@ impl Isa {
         levels.into_iter().filter(|level| *level <= Self::detect().0).map(Self)
     }
 
+    /// This one or a narrower one: for a loop that wider registers do not make faster.
+    pub fn at_most(self, level: Level) -> Self {
+        Self(self.0.min(level))
+    }
+
     /// Which one it is.
     pub fn level(self) -> Level {
         self.0

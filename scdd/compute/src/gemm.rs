@@ -121,12 +121,12 @@ mod tests {
     use rand::RngExt;
 
     use super::*;
-    use crate::testing::rng;
+    use crate::testing::{cases, rng};
 
     #[test]
     fn all_three_products_equal_plain_sums_and_add_where_asked() {
         let mut rng = rng(3);
-        for (rows, inner, columns) in [(1, 1, 1), (3, 7, 5), (64, 100, 33), (2, 0, 3)] {
+        for (rows, inner, columns) in cases([(1, 1, 1), (2, 0, 3), (3, 7, 5), (64, 100, 33)], 2) {
             let mut draw = |count: usize| (0..count).map(|_| rng.random_range(-1.0..1.0_f32)).collect::<Vec<_>>();
             let (a, b, old) = (draw(rows * inner), draw(inner * columns), draw(rows * columns));
             let turned = |values: &[f32], width: usize| -> Vec<f32> {

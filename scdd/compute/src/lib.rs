@@ -12,6 +12,7 @@ pub mod layer;
 mod mask;
 mod near_zero;
 mod norm_silu;
+pub mod optim;
 mod packed;
 mod packed_gemm;
 mod relu_junction;

@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_exponential_is_exact_to_a_few_last_bits_and_stays_finite_beyond() {
-        for place in -87_000..88_000 {
+        for place in (-87_000..88_000).step_by(if cfg!(miri) { 997 } else { 1 }) {
             let x = place as f32 / 1_000.0;
             let (found, expected) = (f64::from(exp(x)), f64::from(x).exp());
             assert!((found / expected - 1.0).abs() < 3e-7, "{x}: {found} and {expected}");

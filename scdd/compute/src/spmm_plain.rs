@@ -118,12 +118,12 @@ mod tests {
 
     use super::*;
     use crate::csr::Csr;
-    use crate::testing::{draw, plain_sum, random_rows, rng};
+    use crate::testing::{cases, draw, plain_sum, random_rows, rng};
 
     #[test]
     fn products_equal_a_plain_loop_at_any_shape_and_with_every_instruction_set() {
         let mut rng = rng(3);
-        for trial in 0..120 {
+        for trial in cases(1..121, 4) {
             let (rows, inner) = (rng.random_range(0..9), rng.random_range(1..90));
             // Now and then so wide that a block holds but a few rows.
             let width = if trial % 20 == 0 { rng.random_range(30_000..70_000) } else { rng.random_range(0..70) };
@@ -151,6 +151,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes")]
     fn a_row_alone_gets_the_same_bits_as_among_others() {
         let (rows, inner, width) = (70, 400, 1100); // more weight rows than a block holds, more rows than a task
         let dense: Vec<f32> =

@@ -5,6 +5,11 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::csr::{Csr, CsrView};
 
+/// All cases, or the first few under Miri, which is some thousand times slower.
+pub(crate) fn cases<Case>(all: impl IntoIterator<Item = Case>, few: usize) -> impl Iterator<Item = Case> {
+    all.into_iter().take(if cfg!(miri) { few } else { usize::MAX })
+}
+
 pub(crate) fn rng(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
 }

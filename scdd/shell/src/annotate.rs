@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use scdd::Foundation;
-use scdd::evaluate::Annotator;
+use scdd::annotate::Annotator;
 use serde_json::json;
 
 use crate::study::Input;
@@ -21,7 +21,7 @@ pub struct Annotate {
     /// The .safetensors file of a trained model.
     #[arg(long, value_name = "MODEL")]
     annotator: PathBuf,
-    /// The foundation model of the annotator, if it is trained on latents, as a linear head is.
+    /// The foundation model that the annotator was trained on, if that is one on latents, such as a linear head.
     #[arg(long, value_name = "MODEL")]
     foundation: Option<PathBuf>,
     /// Cells whose most probable class is less probable are "unassigned".
@@ -30,7 +30,7 @@ pub struct Annotate {
     /// A column of obs to compare with: prints how many cells have that label.
     #[arg(long, value_name = "COLUMN")]
     compare: Option<String>,
-    /// The .h5ad file that is written: log-normalised cells with `annotation` and `annotation_probability` in obs.
+    /// The .h5ad file that is written: log-normalised cells with `annotation` and `annotation_confidence` in obs.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// One line of JSON on standard output.
@@ -58,7 +58,7 @@ impl Annotate {
         });
         say(self.json, said, || {
             let agree = match (&self.compare, accuracy) {
-                (Some(column), Some(fraction)) => format!("\n{:.1} % are as in '{column}'", fraction * 100.0),
+                (Some(column), Some(accuracy)) => format!("\n{:.1} % are as in '{column}'", accuracy * 100.0),
                 _ => String::new(),
             };
             format!("{}: {annotated:?}{agree}", self.out.display())

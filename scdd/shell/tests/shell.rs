@@ -111,17 +111,17 @@ fn cells_are_shown_prepared_embedded_distilled_and_evaluated() {
     let (code, said) = place.fails(&format!("{annotate} --threshold 2"));
     assert!(code == 1 && said.contains("threshold") && said.contains("0 to 1"), "{code} {said}");
 
-    // A set to hand on that has nothing but markers, as many as validation cells ask for.
+    // A set to hand on that has nothing but markers, as many as are best on validation cells.
     let mixtures =
         "--method scdd+metacells-ridge --foundation model.safetensors --steps 2 --only-markers --out only.h5ad";
     let recipe = json(&place.done(&format!("distill cells.h5ad {STUDY} {mixtures} --json")));
-    let share = recipe["marker_fraction"].as_f64().unwrap();
+    let fraction = recipe["marker_fraction"].as_f64().unwrap();
     let only = scdd::H5ad::open(place.path("only.h5ad")).log_normalized().read().unwrap();
     let expressed: std::collections::HashSet<u32> = only.expression().indices().iter().copied().collect();
-    let markers = (share * only.genes() as f64).ceil() as usize;
+    let markers = (fraction * only.genes() as f64).ceil() as usize;
     assert!(expressed.len() <= markers && markers < only.genes(), "{} of {}", expressed.len(), only.genes());
 
-    // Of another seed, the set and the model may have seen what is tested.
+    // Under another seed, the set and the model may be made of its test cells.
     let (code, said) = place.fails(&format!("{evaluate} --seed 8"));
     assert!(code == 1 && said.contains("was pretrained on"), "{code} {said}");
     let (code, said) =
@@ -173,7 +173,7 @@ fn a_benchmark_is_split_joined_compared_and_shown() {
 }
 
 #[test]
-fn what_goes_wrong_is_one_line_with_its_mend_and_a_code() {
+fn an_error_is_one_line_with_its_fix_and_a_code() {
     let place = Place::new();
     let one_line = |line: &str, code: i32, expected: &str| {
         let (found, said) = place.fails(line);

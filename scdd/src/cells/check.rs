@@ -76,7 +76,7 @@ impl Cells<LogNormalized> {
     }
 }
 
-/// What cells are made of, before it is checked.
+/// The parts of cells before they are checked.
 pub(super) struct UncheckedCells {
     pub(super) expression: Expression,
     pub(super) cell_names: Vec<String>,

@@ -78,7 +78,7 @@ pub enum CellsError {
         /// The smallest.
         smallest: f32,
     },
-    /// Log-normalised values in the place of counts.
+    /// Log-normalised values instead of counts.
     #[error(
         "the values are already log-normalised: row sums of expm1 run {}; counts are expected: read the counts with \
          {COUNTS}, or keep them as they are with H5ad::open(path).log_normalized()",
@@ -88,7 +88,7 @@ pub enum CellsError {
         /// Smallest and largest row sum of expm1 of the values.
         sums: (f64, f64),
     },
-    /// Normalised values, without the logarithm, in the place of counts.
+    /// Normalised values, without the logarithm, instead of counts.
     #[error(
         "the values are already normalised, without the logarithm: row sums run {}; counts are expected: read the counts \
          with {COUNTS}",
@@ -114,10 +114,10 @@ pub enum CellsError {
         /// The same of expm1 of the values.
         expm1_sums: (f64, f64),
     },
-    /// Nothing but zeros in the place of log-normalised expression.
+    /// Nothing but zeros instead of log-normalised expression.
     #[error("every value is zero; log-normalised expression is expected")]
     AllZero,
-    /// Negative values in the place of log-normalised expression.
+    /// Negative values instead of log-normalised expression.
     #[error(
         "values run from {smallest} to {largest}; log-normalised expression is not negative: scaled values cannot be \
          turned back, read H5ad::open(path).raw().log_normalized()"
@@ -128,7 +128,7 @@ pub enum CellsError {
         /// The largest.
         largest: f32,
     },
-    /// Counts in the place of log-normalised expression.
+    /// Counts instead of log-normalised expression.
     #[error(
         "all {} stored values are integers, row sums run {}: these are counts; read them without .log_normalized() and \
          call .preprocess()",
@@ -154,15 +154,15 @@ pub enum CellsError {
         /// Smallest and largest row sum of expm1 of the values.
         expm1_sums: (f64, f64),
     },
-    /// A column of obs that is not there.
+    /// A column that obs does not have.
     #[error("obs has no column '{column}'; its columns are {}", quoted(columns))]
     NoColumn {
-        /// What was asked for.
+        /// The requested name.
         column: String,
-        /// The columns that there are.
+        /// All columns of obs.
         columns: Vec<String>,
     },
-    /// A column of obs that is there already.
+    /// A column that obs has already.
     #[error(
         "obs has a column '{column}' already; choose another name, or rename that one first: \
          cells.rename_obs(\"{column}\", \"other name\")"
@@ -204,7 +204,7 @@ pub enum CellsError {
         class: String,
         /// Cells.
         cells: usize,
-        /// The columns that there are.
+        /// All columns of obs.
         columns: Vec<String>,
     },
     /// A label column of measurements.
@@ -220,7 +220,7 @@ pub enum CellsError {
         values: usize,
         /// Cells.
         cells: usize,
-        /// The columns that there are.
+        /// All columns of obs.
         columns: Vec<String>,
     },
     /// Cells without a label.
@@ -251,7 +251,7 @@ pub enum CellsError {
         column: String,
         /// Cells.
         cells: usize,
-        /// The columns that there are.
+        /// All columns of obs.
         columns: Vec<String>,
     },
     /// A value that no cell has.
@@ -259,9 +259,9 @@ pub enum CellsError {
     NoValue {
         /// The column.
         column: String,
-        /// What was asked for.
+        /// The requested name.
         value: String,
-        /// The values that there are.
+        /// All values of the column.
         values: Vec<String>,
     },
     /// No cell is left of a choice by value.
@@ -274,7 +274,7 @@ pub enum CellsError {
         /// Cells.
         cells: usize,
     },
-    /// A key of obsm that is not there.
+    /// A key that obsm does not have.
     #[error(
         "{}; the arrays that there are, with their dimensions: {}. Name one of them, or add one with \
          cells.with_obsm(\"{key}\", array)",
@@ -282,11 +282,11 @@ pub enum CellsError {
         dimensions(arrays)
     )]
     NoObsm {
-        /// What was asked for.
+        /// The requested name.
         key: String,
         /// Why the array of the file could not be read, if there is one.
         unreadable: Option<String>,
-        /// The arrays that there are, with their dimensions.
+        /// All arrays, each with its dimensions.
         arrays: Vec<(String, usize)>,
     },
     /// An array for obsm that doesn't fit the cells.

@@ -13,7 +13,7 @@ impl Expression {
     /// Takes a CSR matrix: cell `i` has entries `indptr[i]..indptr[i + 1]`.
     ///
     /// # Errors
-    /// When `indptr` falls or does not end at the number of values, when a cell's genes are not sorted ascending or reach
+    /// When `indptr` decreases or does not end at the number of values, when a cell's genes are not sorted ascending or reach
     /// past `genes`, or when a value is NaN or infinite.
     ///
     /// ```

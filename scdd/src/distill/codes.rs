@@ -1,4 +1,4 @@
-//! Codes and how many each class gets.
+//! Codes, and how many of them each class gets.
 
 use itertools::Itertools;
 use ndarray::Array2;
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::DistillError;
 
-/// What is done about classes with fewer training cells than synthetic ones are asked for.
+/// What happens to classes with fewer training cells than synthetic cells are asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SmallClasses {
     /// An error that lists them.
     #[default]
     Refuse,
-    /// Such a class gives as many synthetic cells as it has training cells.
+    /// Such a class gets as many synthetic cells as it has training cells.
     TakeAll,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Codes {
     pub(super) labels: Vec<u32>,
 }
 
-/// Codes of each class: `per_class`, or all where a class has fewer training cells and that is allowed.
+/// Number of codes of each class: `per_class`, or that of its training cells where these are fewer and that is allowed.
 pub(super) fn budget(
     per_class: usize,
     small: SmallClasses,

@@ -1,74 +1,65 @@
-//! Settings of a distillation, and what happened in one.
+//! Settings of a distillation, each with its default and its source.
 
 use serde::{Deserialize, Serialize};
 
-use super::codes::SmallClasses;
+use super::codes::{Codes, SmallClasses, budget};
 use super::error::DistillError;
-use super::init::Init;
-use super::optimizer::{Optimizer, Steps};
-use super::path::Chain;
-use super::validation::{EarlyStopping, ValidationModels, ValidationScore};
+use super::init::{self, Init};
+use super::path::GeneratorPath;
+use super::selection::{EarlyStopping, ValidationModels};
+use super::step_order::StepOrder;
 use crate::error::SettingError;
-use crate::scdg::Noise;
+use crate::optimizer::Optimizer;
 use crate::seed;
+use crate::study::Study;
 
 /// How cells are distilled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DistillConfig {
-    /// Synthetic cells per class; 1.
+    /// Synthetic cells of each class; 1.
     pub per_class: usize,
-    /// What is done about classes with fewer training cells; refuse (ours).
+    /// What happens to classes with fewer training cells; an error lists them (our choice).
     pub small_classes: SmallClasses,
-    /// Where codes start; random real cells (the paper).
+    /// How codes are initialised; at random real cells (the paper).
     pub init: Init,
-    /// Starts that are drawn, of which the one whose set trains the best models for the validation cells is taken; 1.
+    /// Initialisations that are drawn; 1. Of several, the run begins at the one whose set trains the best models for the
+    /// validation cells.
     #[serde(default = "one")]
     pub n_init: usize,
-    /// Steps K; 50 (the axis of the paper's table VII).
+    /// Optimisation steps K; 50 (the axis of the paper's table VII).
     pub steps: usize,
-    /// What moves the codes; Adam (ours).
+    /// The optimiser of the codes; Adam (our choice).
     pub optimizer: Optimizer,
-    /// Whether the classes' codes are moved at once or one class after the other; at once (ours).
+    /// Whether a step updates the codes of all classes at once or one class after the other; at once (our choice).
     #[serde(default)]
-    pub step_order: Steps,
-    /// Learning rate of the codes; None takes the objective's for this optimiser (ours). For Adam that is 0.05 on every
+    pub step_order: StepOrder,
+    /// Learning rate of the codes; None takes the objective's for this optimiser (our choice). For Adam that is 0.05 on every
     /// pipeline: on Baron's validation cells, 1 and 5 per class, rates from 0.01 to 0.2 differ by a cell or two.
     pub learning_rate: Option<f64>,
-    /// Learning rates of which the best on validation cells is taken; None takes the one above.
+    /// Learning rates that are tried, of which the best on validation cells is taken; None takes the one above.
     pub candidate_rates: Option<Vec<f64>>,
-    /// When to look at validation cells and to keep the best step; None keeps the last.
+    /// Which steps are scored on validation cells, so that the best is delivered; None delivers the last.
     pub early_stopping: Option<EarlyStopping>,
-    /// The models whose scores on validation cells decide; linear heads.
+    /// The models that sets are scored by on validation cells; linear heads (our choice).
     #[serde(default)]
     pub validation_models: ValidationModels,
-    /// By how much a step has to beat the start on validation cells to be delivered in its place, in standard errors of an
-    /// accuracy on as many cells, .5 / sqrt(cells); 0. It keeps a good start from being left by chance (ours).
+    /// The least improvement over the initial set's validation score for which a later step is delivered, in standard errors
+    /// of an accuracy on that many cells, .5 / sqrt(cells); 0. A higher one keeps a good initialisation from being replaced by
+    /// chance (our choice).
     #[serde(default)]
     pub min_improvement: f64,
-    /// Shares of the genes, the best markers of classes, that models on expression are trained with; the others are masked for
-    /// them. Of several the best on validation cells is taken at each look, where these ask models on expression; 1, all genes.
+    /// Fractions of the genes, the best markers of classes, that models on expression are trained with; the others are masked.
+    /// Of several each validation check takes the best, where it trains models on expression; 1, all genes (our choice).
     #[serde(default = "all_genes")]
     pub marker_fractions: Vec<f64>,
-    /// Shares of the genes that the objective sees of synthetic expression while codes are moved. Of several each gets a run of
-    /// its own, and the best run on validation cells is taken; 1, all genes. Objectives on latents see all.
+    /// Fractions of the genes that the objective compares of synthetic expression. There is a run with each, and the best on
+    /// validation cells is taken; 1, all genes (our choice). Objectives on latents see all.
     #[serde(default = "all_genes")]
     pub step_marker_fractions: Vec<f64>,
     /// Real cells of each class in a step's batch; 256 (Zhao and Bilen), or all where there are fewer.
     pub real_batch: usize,
-    /// Step t of the noise schedule that codes are noised to; None is a tenth of the schedule, such as 100 of 1,000 with
-    /// alpha_bar 0.90 (ours). SCDG only.
-    pub noise_step: Option<usize>,
-    /// Which noise; fixed for each code (ours). SCDG only.
-    pub noise: Noise,
-    /// Guidance w of the denoiser, D_null + (1 + w) (D_c - D_null); 0, which is none. SCDG only, and only where it was
-    /// trained with condition dropout.
-    #[serde(default)]
-    pub guidance: f64,
-    /// The chain of denoising steps; [`scdg.distill_chain`](crate::Scdg::distill_chain) only.
-    #[serde(default)]
-    pub chain: Chain,
-    /// Synthetic cells that go through generator and encoder at a time, which bounds the graph; 512 (ours). More of them go
-    /// through twice in a step.
+    /// Synthetic cells that go through generator and encoder at a time, which bounds the graph; 512 (our choice). More of them
+    /// go through twice in a step.
     pub chunk: usize,
     /// Seed of codes, batches, heads and noise.
     pub seed: u64,
@@ -83,7 +74,7 @@ impl Default for DistillConfig {
             n_init: 1,
             steps: 50,
             optimizer: Optimizer::Adam,
-            step_order: Steps::Joint,
+            step_order: StepOrder::Joint,
             learning_rate: None,
             candidate_rates: None,
             early_stopping: None,
@@ -92,10 +83,6 @@ impl Default for DistillConfig {
             marker_fractions: all_genes(),
             step_marker_fractions: all_genes(),
             real_batch: 256,
-            noise_step: None,
-            noise: Noise::Fixed,
-            guidance: 0.0,
-            chain: Chain::default(),
             chunk: 512,
             seed: seed::DEFAULT_SEED,
         }
@@ -103,7 +90,19 @@ impl Default for DistillConfig {
 }
 
 impl DistillConfig {
-    /// Checks what no pipeline can run with, and the learning rates.
+    /// Synthetic cells of each class of a study.
+    pub(super) fn budget(&self, study: &Study) -> Result<Vec<usize>, DistillError> {
+        let training = study.training_cells();
+        budget(self.per_class, self.small_classes, &training.train_counts(), training.classes())
+    }
+
+    /// Codes by the initialisation, one of several draws.
+    pub(super) fn initial_codes(&self, path: &dyn GeneratorPath, draw: usize) -> Result<Codes, DistillError> {
+        let seed = if draw == 0 { self.seed } else { seed::number(self.seed, &format!("start {draw}")) };
+        init::codes(path, self.init, &self.budget(path.study())?, seed)
+    }
+
+    /// Refuses settings, and learning rates, that no pipeline can run with.
     pub(super) fn check(&self, rates: &[f64]) -> Result<(), DistillError> {
         let fail = |setting, found: String, expected: &str| {
             Err(DistillError::Setting(SettingError::new(setting, found, expected)))
@@ -115,7 +114,7 @@ impl DistillConfig {
             return fail("learning_rate", rate.to_string(), "a number above 0");
         }
         if self.n_init == 0 {
-            return fail("n_init", "0".to_owned(), "at least 1 start");
+            return fail("n_init", "0".to_owned(), "at least 1 initialisation");
         }
         if self.chunk == 0 || self.real_batch == 0 {
             let found = format!("{} and {}", self.chunk, self.real_batch);
@@ -124,20 +123,24 @@ impl DistillConfig {
         if !(self.min_improvement.is_finite() && self.min_improvement >= 0.0) {
             return fail("min_improvement", self.min_improvement.to_string(), "0 standard errors or more");
         }
-        for (setting, shares) in
+        for (setting, fractions) in
             [("marker_fractions", &self.marker_fractions), ("step_marker_fractions", &self.step_marker_fractions)]
         {
-            if shares.is_empty() {
-                return fail(setting, "an empty list".to_owned(), "at least 1 share of the genes");
+            if fractions.is_empty() {
+                return fail(setting, "an empty list".to_owned(), "at least 1 fraction of the genes");
             }
-            if let Some(share) = shares.iter().find(|share| !(**share > 0.0 && **share <= 1.0)) {
-                return fail(setting, share.to_string(), "shares above 0 and up to 1, all genes");
+            if let Some(wrong) = fractions.iter().find(|fraction| !(**fraction > 0.0 && **fraction <= 1.0)) {
+                return fail(setting, wrong.to_string(), "fractions above 0 and up to 1, all genes");
             }
         }
         if self.marker_fractions.len() > 1 && self.validation_models == ValidationModels::LinearHead {
             let found =
-                format!("{} shares, and linear heads to choose, which see all genes", self.marker_fractions.len());
-            return fail("marker_fractions", found, "one share, or .validation_models(ValidationModels::Surrogates)");
+                format!("{} fractions, and linear heads to choose, which see all genes", self.marker_fractions.len());
+            return fail(
+                "marker_fractions",
+                found,
+                "one fraction, or .validation_models(ValidationModels::Surrogates)",
+            );
         }
         if let Optimizer::Sgd { momentum } = self.optimizer
             && !(0.0..1.0).contains(&momentum)
@@ -153,7 +156,7 @@ impl DistillConfig {
         Ok(())
     }
 
-    /// Whether validation cells are needed.
+    /// Whether something is chosen on validation cells.
     pub(super) fn chooses(&self) -> bool {
         self.candidate_rates.is_some()
             || self.early_stopping.is_some()
@@ -162,7 +165,7 @@ impl DistillConfig {
             || self.step_marker_fractions.len() > 1
     }
 
-    /// Whether models on expression may see markers alone.
+    /// Whether models on expression may be trained with markers alone.
     pub(super) fn masks_genes(&self) -> bool {
         self.marker_fractions != [1.0] || self.step_marker_fractions != [1.0]
     }
@@ -176,39 +179,50 @@ fn all_genes() -> Vec<f64> {
     vec![1.0]
 }
 
-/// What happened in each step.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct DistillHistory {
-    /// The objective's loss; with [`Steps::PerClass`] before the first class of the step is moved.
-    pub loss: Vec<f64>,
-    /// Length of the gradient of all codes.
-    pub gradient: Vec<f64>,
-    /// Scores on validation cells, of the steps that were looked at; empty when nothing was chosen.
-    pub validation: Vec<ValidationScore>,
-    /// Steps that had been taken when the delivered set was made.
-    pub kept_step: usize,
-    /// Share of the genes, the best markers, in which the delivered cells differ; None is all genes.
-    #[serde(default)]
-    pub marker_fraction: Option<f64>,
-    /// Scores on validation cells of the starts that were drawn, when one was chosen among several that differ.
-    #[serde(default)]
-    pub starts: Vec<ValidationScore>,
-    /// The runs that were tried, when one was chosen among several.
-    pub runs: Vec<RunTried>,
-    /// Whether it was stopped before its last step; so many steps were done as there are losses.
-    #[serde(default)]
-    pub interrupted: bool,
-    /// Seconds that all steps took, of all learning rates, and the choice of a start; those of the last run when it was resumed.
-    pub seconds: f64,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A run that was tried.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunTried {
-    /// Its learning rate.
-    pub learning_rate: f64,
-    /// Share of the genes in which cells differed for the objective.
-    pub step_marker_fraction: f64,
-    /// The best score that it reached; None when it diverged.
-    pub score: Option<ValidationScore>,
+    #[test]
+    fn settings_out_of_range_are_refused_by_name_with_what_was_found() {
+        let with = DistillConfig::default;
+        let stopping = |every, patience| Some(EarlyStopping { every, patience });
+        let refused = [
+            (DistillConfig { n_init: 0, ..with() }, "n_init is 0; expected at least 1 initialisation"),
+            (DistillConfig { chunk: 0, ..with() }, "chunk and real_batch is 0 and 256"),
+            (DistillConfig { real_batch: 0, ..with() }, "chunk and real_batch is 512 and 0"),
+            (DistillConfig { min_improvement: -1.0, ..with() }, "min_improvement is -1"),
+            (DistillConfig { marker_fractions: vec![], ..with() }, "marker_fractions is an empty list"),
+            (DistillConfig { step_marker_fractions: vec![0.5, 0.0], ..with() }, "step_marker_fractions is 0"),
+            (DistillConfig { marker_fractions: vec![1.0, 0.5], ..with() }, "marker_fractions is 2 fractions"),
+            (DistillConfig { optimizer: Optimizer::Sgd { momentum: 1.0 }, ..with() }, "momentum is 1"),
+            (DistillConfig { early_stopping: stopping(0, 3), ..with() }, "every 0 steps with patience 3"),
+            (DistillConfig { early_stopping: stopping(3, 0), ..with() }, "every 3 steps with patience 0"),
+        ];
+        for (config, expected) in refused {
+            let message = config.check(&[0.05]).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+        for (rates, expected) in [(&[][..], "at least 1 learning rate"), (&[0.1, f64::NAN], "learning_rate is NaN")] {
+            let message = with().check(rates).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+        assert!(with().check(&[0.05]).is_ok());
+    }
+
+    #[test]
+    fn validation_cells_are_needed_where_something_is_chosen() {
+        let with = DistillConfig::default;
+        assert!(!with().chooses() && !with().masks_genes());
+        let half = DistillConfig { marker_fractions: vec![0.5], ..with() };
+        assert!(half.masks_genes() && !half.chooses());
+        for config in [
+            DistillConfig { n_init: 2, ..with() },
+            DistillConfig { candidate_rates: Some(vec![0.1]), ..with() },
+            DistillConfig { early_stopping: Some(EarlyStopping { every: 5, patience: 2 }), ..with() },
+            DistillConfig { step_marker_fractions: vec![1.0, 0.5], ..with() },
+        ] {
+            assert!(config.chooses(), "{config:?}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with a distillation.
+//! Errors of distilling.
 
 use std::path::PathBuf;
 
@@ -31,9 +31,9 @@ pub enum DistillError {
          by their weights; take a model of SCimilarity's form, such as Foundation::pretrain(...), or leave .unfrozen() out"
     )]
     NoEncoderLayers(String),
-    /// A start that needs a generator.
+    /// An initialisation that needs a generator.
     #[error(
-        "Init::Generated draws codes from SCDG, and this pipeline has none; use scdg.distill(...), or start at \
+        "Init::Generated draws codes from SCDG, and this pipeline has none; use scdg.distill(...), or \
          Init::RandomReal, ClassMean, Medoid or KMeans"
     )]
     NothingGenerated,
@@ -42,16 +42,16 @@ pub enum DistillError {
     File {
         /// The file.
         path: String,
-        /// What is wrong, and the mend.
+        /// What is wrong, and how to fix it.
         problem: String,
     },
-    /// A class that nothing can be learned of.
+    /// A class without training cells.
     #[error("class '{0}' has no training cells; drop it with cells.without(...), or lower the test fraction")]
     EmptyClass(String),
-    /// Choices were asked for, and there is nothing to choose on.
+    /// Something is to be chosen on validation cells, and there are none.
     #[error(
         "there are no validation cells to choose on; set .validation_fraction(0.1) on the study, or leave \
-         choose_learning_rate and early_stopping out"
+         choose_learning_rate, early_stopping, n_init and several marker fractions out"
     )]
     NoValidation,
     /// A loss that is not one value.
@@ -62,7 +62,7 @@ pub enum DistillError {
         /// How many values the loss had.
         found: usize,
     },
-    /// An objective that compares what is not there.
+    /// An objective that compares expression, of a pipeline that makes none.
     #[error(
         "{objective} compares expression, and {pipeline} makes none; use study.distill_expression(...), \
          study.distill_decoder(...) or scdg.distill(...)"
@@ -96,19 +96,19 @@ pub enum DistillError {
     Checkpoint {
         /// The folder.
         path: PathBuf,
-        /// What was found, and the mend.
+        /// What was found, and how to fix it.
         problem: String,
     },
     /// The objective's gradient did not stay finite, though its loss did.
     #[error(
-        "the gradient of {objective} became {length} in step {step} of {steps}; lower the learning rate (it is \
+        "the gradient of {objective} became {norm} in step {step} of {steps}; lower the learning rate (it is \
          {learning_rate}), or look for a square root or a division at 0 in the objective"
     )]
     Gradient {
         /// Which objective.
         objective: String,
-        /// The length of the gradient that was found.
-        length: f64,
+        /// The L2 norm of the gradient that was found.
+        norm: f64,
         /// The step that it was found in.
         step: usize,
         /// How many steps there were to be.

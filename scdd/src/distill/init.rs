@@ -1,24 +1,23 @@
-//! Where codes start: algorithm 1, line 1 of Yu et al. 2025 takes random real cells; the others are ours.
+//! Initialisation of the codes: algorithm 1, line 1 of Yu et al. 2025 takes random real cells; the others are our choice.
 
 use ndarray::{Array1, Array2, ArrayView1, Axis, concatenate};
 use rand::seq::index::sample;
+use scdd_learn::kmeans::{kmeans, squared_distance};
 use serde::{Deserialize, Serialize};
 
-use super::codes::{Codes, budget};
-use super::config::DistillConfig;
+use super::codes::Codes;
 use super::error::DistillError;
-use super::kmeans::{distance, kmeans};
 use super::path::{GeneratorPath, Space};
 use crate::seed;
 
-/// Where codes start. What is near is decided among latents; the code is then the latent or the expression, whichever the
-/// pipeline moves.
+/// How codes are initialised. Which cells are near each other is decided by their latents; the code is the latent or the
+/// expression, whichever the pipeline optimises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Init {
     /// Random training cells of the class, none twice (the paper's algorithm 1).
     #[default]
     RandomReal,
-    /// The mean of the class's training cells. Several codes of a class start equal, and where the pipeline adds no noise
+    /// The mean of the class's training cells. Several codes of a class begin equal, and where the pipeline adds no noise
     /// they stay equal: for more than one per class take [`KMeans`](Self::KMeans).
     ClassMean,
     /// The training cells nearest to the mean latent of their class.
@@ -29,27 +28,32 @@ pub enum Init {
     Generated,
 }
 
-/// The codes that a distillation starts from, at the scale of the path's space.
-pub(super) fn codes(path: &dyn GeneratorPath, config: &DistillConfig) -> Result<Codes, DistillError> {
-    drawn(path, config, 0)
+impl Init {
+    /// What plans call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::RandomReal => "random real cells",
+            Self::ClassMean => "class means",
+            Self::Medoid => "medoids",
+            Self::KMeans => "k-means pseudobulks",
+            Self::Generated => "latents that SCDG draws",
+        }
+    }
 }
 
-/// One of many draws of such codes.
-pub(super) fn drawn(path: &dyn GeneratorPath, config: &DistillConfig, draw: usize) -> Result<Codes, DistillError> {
-    let seed = if draw == 0 { config.seed } else { seed::number(config.seed, &format!("start {draw}")) };
-    let study = path.study();
-    let training = study.training_cells();
-    let budget = budget(config.per_class, config.small_classes, &training.train_counts(), training.classes())?;
+/// Initial codes at the scale of the path's space, `budget` of each class.
+pub(super) fn codes(path: &dyn GeneratorPath, init: Init, budget: &[usize], seed: u64) -> Result<Codes, DistillError> {
+    let (study, training) = (path.study(), path.study().training_cells());
     let labels: Vec<u32> =
         budget.iter().enumerate().flat_map(|(class, &count)| std::iter::repeat_n(class as u32, count)).collect();
-    if config.init == Init::Generated {
+    if init == Init::Generated {
         let generated = path.generated(&labels, seed).ok_or(DistillError::NothingGenerated)?;
         return Ok(Codes { values: generated, labels });
     }
     let mut rng = seed::stream(seed, "codes");
     let mut parts = Vec::new();
-    for (members, &count) in training.train_per_class().iter().zip(&budget) {
-        parts.push(match config.init {
+    for (members, &count) in training.train_per_class().iter().zip(budget) {
+        parts.push(match init {
             Init::RandomReal | Init::Generated => {
                 let chosen: Vec<usize> = sample(&mut rng, members.len(), count).iter().map(|i| members[i]).collect();
                 stack(&chosen.iter().map(|&cell| mean_code(path, &[cell])).collect::<Vec<_>>())
@@ -61,7 +65,7 @@ pub(super) fn drawn(path: &dyn GeneratorPath, config: &DistillConfig, draw: usiz
                 stack(&chosen.iter().map(|&cell| mean_code(path, &[cell])).collect::<Vec<_>>())
             }
             Init::KMeans => {
-                let clusters = kmeans(&study.embeddings_of(members), count, &mut rng);
+                let clusters = kmeans(&study.embeddings_of(members), count, &mut rng).clusters;
                 let mean = |cluster| {
                     let belongs = members.iter().zip(&clusters).filter(|(_, of)| **of == cluster);
                     let cells: Vec<usize> = belongs.map(|(&cell, _)| cell).collect();
@@ -110,7 +114,7 @@ fn mean(rows: impl Iterator<Item = Array1<f32>>) -> Array1<f32> {
 /// Indices of the rows nearest to the mean of all rows, nearest first.
 fn nearest_to_mean(latents: &Array2<f32>, count: usize) -> Vec<usize> {
     let mean = latents.mean_axis(Axis(0)).unwrap_or_default();
-    let far = |row: ArrayView1<f32>| distance(row, mean.view());
+    let far = |row: ArrayView1<f32>| squared_distance(row, mean.view());
     let distances: Vec<f64> = latents.rows().into_iter().map(far).collect();
     let mut order: Vec<usize> = (0..distances.len()).collect();
     order.sort_by(|&a, &b| distances[a].total_cmp(&distances[b]));

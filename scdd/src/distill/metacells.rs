@@ -1,20 +1,23 @@
-//! Metacells of each class: small groups of similar training cells, of which synthetic cells can be mixed (ours).
+//! Metacells: small groups of similar training cells of one class, by k-means on latents. Synthetic cells can be mixtures of
+//! their means (our choice).
 //!
-//! A decoder blurs: of the very same class mean, decoded, other models learn less than of the mean itself. A mixture of
-//! metacells, S_j = sum_m softmax(z_j)_m x_m with x_m the mean expression of metacell m of the class, can't leave what real
-//! cells of the class span, has their library sizes and zeros, and equal weights of all cells give the class mean exactly.
+//! A decoder blurs: models learn less of a class mean that was decoded than of the mean itself. A mixture of metacells,
+//! S_j = sum_m softmax(z_j)_m x_m with x_m the mean expression of metacell m of the class, stays within the span of the class's
+//! real cells and has their library sizes and zeros. Equal weights of all cells give the class mean exactly.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
+use scdd_learn::kmeans::kmeans;
 
 use super::error::DistillError;
-use super::kmeans::kmeans;
 use crate::error::SettingError;
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::study::Study;
+use crate::text::{count, grouped};
 use crate::{seed, tensors};
 
 /// Opens metacells: `study.metacells()`.
@@ -22,11 +25,11 @@ use crate::{seed, tensors};
 #[must_use = "call .run()"]
 pub struct MetacellsBuilder {
     study: Study,
-    per_class: usize,
+    max_per_class: usize,
     seed: u64,
 }
 
-/// Metacells of a study's training cells: class by class, groups of cells that k-means finds among the latents of the
+/// Metacells of a study's training cells: in each class, groups of cells that k-means finds among the latents of the
 /// foundation model. Cheap to clone.
 #[derive(Clone)]
 pub struct Metacells {
@@ -55,27 +58,52 @@ impl Study {
     /// use scdd::prelude::*;
     /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
     /// let study = cells.study("cell_type").foundation_epochs(2).run()?;
-    /// let distilled = study.metacells().per_class(8).run()?.distill(RidgeSurrogates::default()).steps(3).run()?;
+    /// let distilled = study.metacells().max_per_class(8).run()?.distill(RidgeSurrogates::default()).steps(3).run()?;
     /// assert_eq!(distilled.method(), "scDD+Metacells, ridge");
     /// # Ok::<(), scdd::Error>(())
     /// ```
     pub fn metacells(&self) -> MetacellsBuilder {
-        MetacellsBuilder { study: self.clone(), per_class: 64, seed: self.config().seed }
+        MetacellsBuilder { study: self.clone(), max_per_class: 64, seed: self.config().seed }
     }
 }
 
 impl MetacellsBuilder {
-    /// Metacells of each class at most; 64 (ours). A class with fewer training cells has each of them
-    /// as a metacell of its own.
-    pub fn per_class(mut self, metacells: usize) -> Self {
-        self.per_class = metacells;
+    /// The most metacells of a class; 64 (our choice). In a class with fewer training cells each is a metacell.
+    pub fn max_per_class(mut self, metacells: usize) -> Self {
+        self.max_per_class = metacells;
         self
     }
 
-    /// Seed of the groups.
+    /// Seed of k-means; the study's unless set.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
+    }
+
+    /// What would run, and what it costs.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn plan(&self) -> crate::Result<Plan> {
+        self.check()?;
+        let study = &self.study;
+        let counts = study.training_cells().train_counts();
+        let metacells: usize = counts.iter().map(|&cells| cells.min(self.max_per_class)).sum();
+        Ok(Plan::new("metacells by k-means on latents")
+            .with("metacells", format!("{} of {}", grouped(metacells), count(counts.len(), "class")))
+            .with("training cells", grouped(counts.iter().sum()))
+            .with("size", format!("{:.1} MB", (metacells * study.cells().genes() * 4) as f64 / 1e6)))
+    }
+
+    fn check(&self) -> Result<(), DistillError> {
+        if self.max_per_class == 0 {
+            return Err(SettingError::new("max_per_class", 0, "at least 1 metacell").into());
+        }
+        let counts = self.study.training_cells().train_counts();
+        match counts.iter().zip(self.study.classes()).find(|(count, _)| **count == 0) {
+            Some((_, class)) => Err(DistillError::EmptyClass(class.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Groups the cells.
@@ -83,21 +111,15 @@ impl MetacellsBuilder {
     /// # Errors
     /// When no metacells are asked for, or a class has no training cells.
     pub fn run(&self) -> crate::Result<Metacells> {
-        if self.per_class == 0 {
-            let expected = "at least 1 metacell".to_owned();
-            return Err(DistillError::Setting(SettingError::new("per_class", "0", expected)).into());
-        }
+        self.check()?;
         let (study, started) = (&self.study, Instant::now());
         let classes = study.training_cells().train_per_class();
         let mut progress = Progress::new("grouping cells", classes.len());
         let mut of_class = Vec::new();
         for (class, cells) in classes.iter().enumerate() {
             progress.check_stop()?;
-            if cells.is_empty() {
-                return Err(DistillError::EmptyClass(study.classes()[class].clone()).into());
-            }
             let mut rng = seed::stream(self.seed, &format!("metacells of class {class}"));
-            let groups = kmeans(&study.embeddings_of(cells), self.per_class, &mut rng);
+            let groups = kmeans(&study.embeddings_of(cells), self.max_per_class, &mut rng).clusters;
             of_class.push(OfClass::new(study, cells, &groups));
             progress.step(|| study.classes()[class].clone());
         }
@@ -119,7 +141,7 @@ impl OfClass {
             }
             sizes[group] += 1;
         }
-        let mean = |(place, &sum): (usize, &f64)| (sum / f64::from(sizes[place / genes])) as f32;
+        let mean = |(index, &sum): (usize, &f64)| (sum / f64::from(sizes[index / genes])) as f32;
         let means = tensors::from_rows(sums.iter().enumerate().map(mean).collect(), genes, study.device());
         let sizes = sizes.into_iter().map(|size: u32| size as usize).collect();
         Self { means, sizes, of_cell: cells.iter().copied().zip(groups.iter().copied()).collect() }
@@ -142,14 +164,13 @@ impl Metacells {
         &self.parts.of_class[class].means
     }
 
-    /// The most metacells that a class has: what a code is wide.
+    /// The most metacells that a class has, which is the width of a code.
     pub(super) fn width(&self) -> usize {
         self.parts.of_class.iter().map(|class| class.sizes.len()).max().unwrap_or(0)
     }
 
-    /// How many of some cells of one class are in each of its metacells, as shares, with the sizes of these metacells as
-    /// shares of the class.
-    pub(super) fn shares(&self, cells: &[usize]) -> Vec<(f64, f64)> {
+    /// The fraction of some cells of one class that is in each of its metacells, with the fraction of the class that is.
+    pub(super) fn fractions(&self, cells: &[usize]) -> Vec<(f64, f64)> {
         let classes = &self.parts.of_class;
         let found = cells.first().and_then(|first| classes.iter().find(|class| class.of_cell.contains_key(first)));
         let Some(class) = found else { return Vec::new() };
@@ -158,8 +179,8 @@ impl Metacells {
             counts[*metacell] += 1;
         }
         let all = class.of_cell.len() as f64;
-        let share = |(&count, &size): (&usize, &usize)| (count as f64 / cells.len() as f64, size as f64 / all);
-        counts.iter().zip(&class.sizes).map(share).collect()
+        let fraction = |(&count, &size): (&usize, &usize)| (count as f64 / cells.len() as f64, size as f64 / all);
+        counts.iter().zip(&class.sizes).map(fraction).collect()
     }
 
     /// Seconds that grouping took.
@@ -194,7 +215,7 @@ mod tests {
     #[test]
     fn every_training_cell_is_in_one_metacell_of_its_class_whose_mean_is_theirs() {
         let study = study();
-        let metacells = study.metacells().per_class(6).run().unwrap();
+        let metacells = study.metacells().max_per_class(6).run().unwrap();
         for (class, cells) in study.training_cells().train_per_class().iter().enumerate() {
             let (of_class, genes) = (&metacells.parts.of_class[class], study.cells().genes());
             assert_eq!(of_class.sizes.len(), 6.min(cells.len()));
@@ -213,7 +234,7 @@ mod tests {
 
     #[test]
     fn no_metacells_are_refused() {
-        let message = study().metacells().per_class(0).run().unwrap_err().to_string();
+        let message = study().metacells().max_per_class(0).run().unwrap_err().to_string();
         assert!(message.contains("at least 1 metacell"), "{message}");
     }
 }

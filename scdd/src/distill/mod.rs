@@ -1,8 +1,8 @@
-//! Distillation: codes are moved until what is made of them matches real cells (Yu et al. 2025, algorithm 1).
+//! Distillation: codes are optimised until the cells that are made of them match real cells (Yu et al. 2025, algorithm 1).
 //!
-//! 1. Codes start at real training cells, `per_class` of each class, or at another [`Init`].
-//! 2. In each step a generator path makes expression of the codes without a graph, an objective compares it with a batch
-//!    of real cells, and the gradient goes back to the codes in chunks.
+//! 1. Codes are initialised at real training cells, `per_class` of each class, or by another [`Init`].
+//! 2. In each step a generator path makes expression of the codes, an objective compares it with a batch of real cells, and
+//!    the gradient goes back to the codes in chunks.
 //! 3. The last expression, or the best on validation cells, with its labels, is the distilled set.
 //!
 //! Each pipeline of the paper is a run of the same engine:
@@ -13,53 +13,45 @@
 //! | scDD+Decoder | `study.distill_decoder(objective)` | latents, decoded |
 //! | scDD+SCDG | `scdg.distill(objective)` | latents, denoised and decoded |
 //! | LD3M, to compare with | `scdg.distill_chain(objective)` | latents, denoised in a chain of steps and decoded |
-//! | FeatDistill | `study.distill_embeddings(objective)` | features; no expression |
-//! | ours | `study.metacells().run()?.distill(objective)` | weights of metacells of the class |
-//! | TextDistill | `study.distill_embeddings(objective).run()?.decoded()` | features, decoded once |
-//! | SDXL-Turbo's counterpart | `scdg.sample()` | latents drawn from SCDG, not moved |
+//! | FeatDistill | `study.distill_embeddings(objective)` | embeddings; no expression |
+//! | our own | `study.metacells().run()?.distill(objective)` | weights of metacells of the class |
+//! | TextDistill | `study.distill_embeddings(objective).run()?.decoded()` | embeddings, decoded once |
+//! | SDXL-Turbo's counterpart | `scdg.sample()` | latents drawn from SCDG, not optimised |
+//!
+//! Where to read: `builder` and `run` open and run it; `engine` takes the steps; `path` has a file for each pipeline and
+//! `objective` one for each objective; `selection` scores on validation cells; `set` is what is delivered.
 
-mod as_cells;
 mod builder;
-mod checkpoint;
-mod choice;
 mod codes;
-mod compare;
 mod config;
-mod distillation;
-mod distilled;
-mod distilled_embeddings;
 mod engine;
 mod error;
-mod few_genes;
+mod gene_subsets;
+mod history;
 mod init;
-mod kmeans;
-mod look;
 mod markers;
-mod means;
 mod metacells;
 mod objective;
-mod optimizer;
-mod passes;
 mod path;
-mod read_back;
+mod plan;
 mod run;
-mod validation;
-mod watch;
+mod selection;
+mod set;
+mod step_order;
 
+pub use crate::optimizer::Optimizer;
 pub use builder::DistillBuilder;
 pub use codes::SmallClasses;
-pub use config::{DistillConfig, DistillHistory, RunTried};
-pub use distillation::Distillation;
-pub use distilled::Distilled;
-pub use distilled_embeddings::DistilledEmbeddings;
+pub use config::DistillConfig;
 pub use error::DistillError;
+pub use history::{DistillHistory, RunTried};
 pub use init::Init;
-pub(crate) use kmeans::{distance as squared_distance, kmeans};
 pub use metacells::{Metacells, MetacellsBuilder};
 pub use objective::{
     ClassWeights, CovarianceMatching, DistributionMatching, GradientMatching, KernelMatching, Matching,
     MatchingObjective, Mixture, RidgeSurrogate, RidgeSurrogates, Surrogate, Surrogates, TrajectoryMatching, loops,
 };
-pub use optimizer::{Optimizer, Steps};
-pub use path::{Chain, Pipeline, SampleBuilder};
-pub use validation::{EarlyStopping, ValidationModels, ValidationScore};
+pub use path::{AnyPath, Chain, Denoising, OneCall, Pipeline, SampleBuilder, ScdgPath};
+pub use selection::{EarlyStopping, ValidationModels, ValidationScore};
+pub use set::{Distillation, Distilled, DistilledEmbeddings};
+pub use step_order::StepOrder;

@@ -1,10 +1,11 @@
-//! What an evaluation found: rows of scores, with the study and protocol that they belong to.
+//! Result of an evaluation: rows of scores, with the study and protocol that they belong to.
 
 use std::sync::Arc;
 
 use polars::prelude::DataFrame;
 
-use super::{EvaluationRow, Protocol, table};
+use super::table::table;
+use super::{EvaluationRow, Protocol};
 use crate::study::Study;
 
 /// Scores of distilled sets, baselines and all training cells on real cells. Cheap to clone.

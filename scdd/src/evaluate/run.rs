@@ -1,8 +1,8 @@
 //! Evaluation of distilled sets, or of a foundation model alone, on the test cells, beside baselines and all training
 //! cells.
 //!
-//! Each set trains fresh models, linear heads on frozen embeddings unless others are asked for; they are scored on real
-//! test cells.
+//! Each set trains fresh models, linear heads on frozen embeddings unless others are given; they are scored on real test
+//! cells.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use super::{
 use crate::Error;
 use crate::distill::{Distilled, DistilledEmbeddings};
 use crate::foundation::FoundationError;
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::study::Study;
 
@@ -33,11 +34,11 @@ pub struct EvaluateBuilder {
     protocol: Protocol,
 }
 
-/// A baseline, and whether it was asked for: one that stands in every table may be left out where it can't be.
+/// A baseline, and whether the caller added it: one of every table may be left out where it can't be made.
 #[derive(Clone)]
 struct Listed {
     selection: Arc<dyn Baseline>,
-    asked: bool,
+    added: bool,
 }
 
 impl Study {
@@ -45,7 +46,7 @@ impl Study {
     /// [`per_class`](EvaluateBuilder::per_class) sets (1 without any), and all training cells, through this study's
     /// foundation model. Studies of one seed have the same test cells, so their tables compare foundation models.
     ///
-    /// A model without encoder, such as embeddings of a file, can't see class means; they are left out, and the table
+    /// A model without encoder, such as embeddings of a file, can't embed class means; they are left out, and the table
     /// says so.
     ///
     /// ```
@@ -92,7 +93,7 @@ impl DistilledEmbeddings {
 impl EvaluateBuilder {
     fn new(study: &Study, sets: Vec<TrainingSet>) -> Self {
         let always: [Arc<dyn Baseline>; 2] = [Arc::new(RandomCells), Arc::new(ClassMean)];
-        let baselines = always.into_iter().map(|selection| Listed { selection, asked: false }).collect();
+        let baselines = always.into_iter().map(|selection| Listed { selection, added: false }).collect();
         let protocol = Protocol { seed: study.config().seed, ..Protocol::default() };
         let models: Vec<Arc<dyn EvaluationModel>> = vec![Arc::new(LinearProbe)];
         let (study, scored_on) = (study.clone(), ScoredOn::Test);
@@ -113,7 +114,7 @@ impl EvaluateBuilder {
 
     /// One more baseline, in the same table.
     pub fn baseline(mut self, baseline: impl Baseline + 'static) -> Self {
-        self.baselines.push(Listed { selection: Arc::new(baseline), asked: true });
+        self.baselines.push(Listed { selection: Arc::new(baseline), added: true });
         self
     }
 
@@ -121,7 +122,7 @@ impl EvaluateBuilder {
     pub fn baselines(mut self, baselines: Vec<Arc<dyn Baseline>>) -> Self {
         for selection in baselines {
             if self.baselines.iter().all(|baseline| baseline.selection.name() != selection.name()) {
-                self.baselines.push(Listed { selection, asked: true });
+                self.baselines.push(Listed { selection, added: true });
             }
         }
         self
@@ -133,15 +134,15 @@ impl EvaluateBuilder {
         self
     }
 
-    /// These evaluation models in the place of the linear head and of those given before; [`all_models`](super::all_models)
+    /// These evaluation models instead of the linear head and of those given before; [`all_models`](super::all_models)
     /// gives every one that there is.
     pub fn models(mut self, models: Vec<Arc<dyn EvaluationModel>>) -> Self {
         self.models = models;
         self
     }
 
-    /// Scores on validation cells in the place of test cells, which stay closed: for choices, and for comparisons of
-    /// many settings. Sets that were chosen on the same cells look better there than they are.
+    /// Scores on validation cells instead of test cells, which stay untouched: for choices, and for comparisons of
+    /// many settings. Scores of sets that were chosen on the same cells are biased upwards.
     pub fn on_validation(mut self) -> Self {
         self.scored_on = ScoredOn::Validation;
         self
@@ -175,19 +176,46 @@ impl EvaluateBuilder {
         self
     }
 
+    /// What would run.
+    ///
+    /// # Errors
+    /// When the sets belong to different studies, or there is no model.
+    pub fn plan(&self) -> crate::Result<Plan> {
+        self.check()?;
+        let budgets = self.budgets();
+        let sets = self.sets.len() + budgets.len() * self.baselines.len() + 1;
+        Ok(Plan::new(format!("evaluation on {}", self.scored_on.name()))
+            .with(
+                "training sets",
+                format!(
+                    "{sets}: {} distilled, baselines at {} cells per class, all training cells",
+                    self.sets.len(),
+                    budgets.iter().join(", ")
+                ),
+            )
+            .with("models", self.models.iter().map(|model| model.name()).join(", "))
+            .with("trainings", sets * self.models.len())
+            .with("networks", format!("{} of each training that draws weights", self.protocol.networks)))
+    }
+
+    fn check(&self) -> Result<(), EvaluateError> {
+        if self.sets.iter().any(|set| !set.study().same(&self.study)) {
+            return Err(EvaluateError::OtherStudy);
+        }
+        if self.models.is_empty() {
+            return Err(EvaluateError::NoModels);
+        }
+        Ok(())
+    }
+
     /// Trains and scores. Rows come model by model: the distilled sets, baselines, all training cells.
     ///
     /// # Errors
     /// When the sets belong to different studies, there are no cells to score, no model, or a baseline fails; when a baseline
-    /// that was asked for makes cells and the foundation model has no encoder; when a set has cells of one class only.
+    /// that was added makes cells and the foundation model has no encoder; when a set has cells of one class only.
     pub fn run(&self) -> crate::Result<Evaluation> {
+        self.check()?;
         let study = &self.study;
-        if self.sets.iter().any(|set| !set.study().same(study)) {
-            return Err(EvaluateError::OtherStudy.into());
-        }
-        if self.models.is_empty() {
-            return Err(EvaluateError::NoModels.into());
-        }
         let budgets = self.budgets();
         let mut progress = Progress::new("evaluating", self.sets.len() + budgets.len() * self.baselines.len() + 1);
         let scorer = Scorer::new(study, &self.protocol, self.scored_on, self.label.as_deref())?;
@@ -209,7 +237,7 @@ impl EvaluateBuilder {
                 for (rows, model) in rows.iter_mut().zip(&self.models) {
                     match scorer.row(&trial, &**model) {
                         Ok(row) => rows.extend(row.map(|row| row.per_class(per_class))),
-                        Err(Error::Foundation(FoundationError::NoEncoder { model, .. })) if !baseline.asked => {
+                        Err(Error::Foundation(FoundationError::NoEncoder { model, .. })) if !baseline.added => {
                             let name = baseline.selection.name();
                             notes.push(format!("without '{name}', which makes cells that {model} can't embed"));
                         }
@@ -236,7 +264,7 @@ impl EvaluateBuilder {
         Ok(Evaluation::new(rows, notes, study.clone(), self.protocol.clone(), scorer.cells()))
     }
 
-    /// Numbers of cells per class that the sets have and that were asked for, each once; 1 without any.
+    /// Numbers of cells per class of the sets and of per_class, each once; 1 without any.
     fn budgets(&self) -> Vec<usize> {
         let of_sets = self.sets.iter().map(|set| set.config().per_class);
         let budgets: Vec<usize> = of_sets.chain(self.budgets.iter().copied()).sorted().dedup().collect();

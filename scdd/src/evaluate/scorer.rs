@@ -1,20 +1,22 @@
-//! The cells that scores are taken on, opened here and nowhere else, and the models that are trained to predict them.
+//! Scoring: trains evaluation models on sets and baselines and scores them on test or validation cells. Test cells are read
+//! here and nowhere else.
 
 use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
 use ndarray::Array2;
 
-use super::task::Task;
+use super::label_task::LabelTask;
 use super::{
     Baseline, Candidates, EvaluateError, EvaluationModel, EvaluationRow, ModelInput, Protocol, Scores, TrainingSet,
 };
 use crate::cells::Expression;
+use crate::error::LearnError;
 use crate::progress::stop_requested;
 use crate::seed;
 use crate::study::Study;
 
-/// Which cells scores are taken on.
+/// Which cells are scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ScoredOn {
     Test,
@@ -45,13 +47,13 @@ pub(super) fn scored_cells(study: &Study, scored_on: ScoredOn) -> Result<(Vec<us
     }
 }
 
-/// What tables call the bound.
+/// The method's name in tables.
 const ALL: &str = "all training cells";
 
-/// Scores of each network, and the share of its own training cells that it predicts.
+/// Scores of each network, and the fraction of its own training cells that it predicts.
 type NetworkScores = Vec<(Scores, Option<f64>)>;
 
-/// What models are trained on: a set as it is, or a baseline as it is drawn for each network.
+/// Training sets of one row: a distilled set, or a baseline drawn anew for each network.
 pub(crate) struct Trial {
     method: String,
     draws: Vec<Draw>,
@@ -71,7 +73,7 @@ pub(crate) struct Scorer<'a> {
     protocol: &'a Protocol,
     scored_on: ScoredOn,
     cells: ModelInput,
-    task: Task,
+    task: LabelTask,
     train: Expression,
     train_labels: Vec<u32>,
     train_latents: Array2<f32>,
@@ -89,8 +91,8 @@ impl<'a> Scorer<'a> {
     ) -> crate::Result<Self> {
         let (cells, truth) = scored_cells(study, scored_on)?;
         let task = match label {
-            Some(column) => Task::of(study, column, cells, truth)?,
-            None => Task::classes(study, cells, truth),
+            Some(column) => LabelTask::new(study, column, cells, truth)?,
+            None => LabelTask::classes(study, cells, truth),
         };
         let expression = study.cells().expression().select_cells(&task.cells);
         let cells = ModelInput::new(expression).with_latents(study.embeddings_of(&task.cells));
@@ -101,12 +103,12 @@ impl<'a> Scorer<'a> {
         Ok(Self { study, protocol, scored_on, cells, task, train, train_labels, train_latents, notes, trained })
     }
 
-    /// How many cells scores are taken on.
+    /// How many cells are scored.
     pub(crate) fn cells(&self) -> usize {
         self.task.truth.len()
     }
 
-    /// What models said of their training since the last call.
+    /// Notes of models on their training since the last call.
     pub(crate) fn notes(&self) -> Vec<String> {
         self.notes.take()
     }
@@ -115,7 +117,7 @@ impl<'a> Scorer<'a> {
     pub(crate) fn set(&self, set: &TrainingSet) -> crate::Result<Trial> {
         let input = match set {
             TrainingSet::Cells(cells) => self.named(cells.model_input(self.study.foundation())?),
-            TrainingSet::Features(features) => ModelInput::of_latents(features.features().clone()),
+            TrainingSet::Features(features) => ModelInput::of_latents(features.embeddings().clone()),
         };
         let draw = Draw { input, labels: set.labels().to_vec(), protocol: self.protocol.clone() };
         // A set from a file has none.
@@ -128,6 +130,7 @@ impl<'a> Scorer<'a> {
         let candidates = self.candidates()?;
         let (mut draws, mut seconds) = (Vec::new(), 0.0);
         for network in 0..self.protocol.networks {
+            // An old word for a baseline: another one would change every draw.
             let seed = seed::number(self.protocol.seed, &format!("control {network}"));
             let started = Instant::now();
             let (input, labels) = self.selected(baseline, &candidates, per_class, seed)?;
@@ -145,7 +148,7 @@ impl<'a> Scorer<'a> {
         Trial { method: ALL.to_owned(), draws: vec![draw], seconds: None, all: true }
     }
 
-    /// Trains a model on a set and scores it; None where the model sees expression and the set is features, no cells.
+    /// Trains a model on a set and scores it; None where the model needs expression and the set is embeddings, no cells.
     pub(crate) fn row(&self, trial: &Trial, model: &dyn EvaluationModel) -> crate::Result<Option<EvaluationRow>> {
         if !model.sees_latents() && trial.draws.iter().any(|draw| draw.input.expression().is_err()) {
             return Ok(None);
@@ -165,7 +168,7 @@ impl<'a> Scorer<'a> {
         input.with_gene_names(self.study.cells().gene_names())
     }
 
-    fn candidates(&self) -> Result<Candidates<'_>, EvaluateError> {
+    fn candidates(&self) -> Result<Candidates<'_>, LearnError> {
         let candidates = Candidates::new(&self.train, &self.train_labels, self.study.classes().len())?;
         Ok(candidates.with_latents(&self.train_latents, self.study.foundation()))
     }
@@ -180,7 +183,7 @@ impl<'a> Scorer<'a> {
         let Some(chosen) = baseline.choose(candidates, per_class, seed)? else {
             let (expression, labels) = baseline.select(candidates, per_class, seed)?;
             let input = ModelInput::new(Expression::from_array(&expression)?);
-            return Ok((input.seen_through(self.study.foundation()), labels));
+            return Ok((input.embedded_by(self.study.foundation()), labels));
         };
         // Real cells have been embedded already, perhaps by a model that can't embed others.
         let cells = self.train_labels.len();

@@ -2,7 +2,10 @@
 
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 
-use super::{EvaluateError, Scores};
+use scdd_learn::metrics::Scores;
+use scdd_learn::statistics::{mean, sample_deviation};
+
+use super::EvaluateError;
 use crate::error::SettingError;
 
 /// How one training set did under one evaluation model, over the networks of the protocol.
@@ -10,7 +13,7 @@ use crate::error::SettingError;
 /// Standard deviations are those of a sample (divided by n - 1), over networks; `None` for a single network.
 ///
 /// ```
-/// use scdd::evaluate::{EvaluationRow, Scores, table};
+/// use scdd::evaluate::{EvaluationRow, Scores};
 /// let truth = [0, 0, 1, 1];
 /// let all = [Scores::new(&truth, &truth, 2)?, Scores::new(&truth, &[0, 0, 1, 0], 2)?];
 /// let one = [Scores::new(&truth, &[0, 0, 0, 1], 2)?, Scores::new(&truth, &[0, 0, 1, 0], 2)?];
@@ -18,14 +21,13 @@ use crate::error::SettingError;
 /// let one = EvaluationRow::new("class mean", "linear head", &one, 2, 1000)?.per_class(1).seconds(0.1).relative_to(&all);
 /// assert_eq!(one.permille, 2.0);
 /// assert_eq!(one.ratio_to_all, Some(0.75 / 0.875));
-/// assert_eq!(table(&[one, all])?.height(), 2);
-/// # Ok::<(), scdd::evaluate::EvaluateError>(())
+/// # Ok::<(), scdd::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EvaluationRow {
     /// How the training set was made: "class mean", "scDD+SCDG, DC", "all training cells".
     pub method: String,
-    /// Cells asked for per class; `None` for all training cells.
+    /// Budget in cells per class; `None` for all training cells.
     pub per_class: Option<usize>,
     /// Cells in the training set, over all classes.
     pub cells: usize,
@@ -53,7 +55,7 @@ pub struct EvaluationRow {
     pub balanced_accuracy_std: Option<f64>,
     /// Mean recall of the classes below 1% of the test cells; `None` when there is no such class.
     pub rare_recall: Option<f64>,
-    /// Mean share of each class's scored cells that is predicted, in the order of the study's classes; `None` for a class
+    /// Mean recall of each class on the scored cells, in the order of the study's classes; `None` for a class
     /// without such cells.
     #[serde(default)]
     pub recall_per_class: Vec<Option<f64>>,
@@ -63,7 +65,7 @@ pub struct EvaluationRow {
     pub permille: f64,
     /// Mean accuracy divided by that of all training cells; `None` before they are known.
     pub ratio_to_all: Option<f64>,
-    /// Mean share of its own training cells that the model predicts; low on all training cells, their bound underfits.
+    /// Mean fraction of its own training cells that the model predicts; low on all training cells, the model underfits.
     pub training_accuracy: Option<f64>,
 }
 
@@ -112,13 +114,13 @@ impl EvaluationRow {
         })
     }
 
-    /// Says how many cells per class were asked for.
+    /// Sets the budget in cells per class.
     #[must_use]
     pub fn per_class(self, per_class: usize) -> Self {
         Self { per_class: Some(per_class), ..self }
     }
 
-    /// Says through which foundation model cells were seen, so that rows of two can be told apart.
+    /// Says which foundation model embedded the cells, so that rows of two can be told apart.
     #[must_use]
     pub fn foundation(self, name: impl Into<String>) -> Self {
         Self { foundation: Some(name.into()), ..self }
@@ -130,7 +132,7 @@ impl EvaluationRow {
         Self { seconds: Some(seconds), ..self }
     }
 
-    /// Says which share of its own training cells the model predicts.
+    /// Says which fraction of its own training cells the model predicts.
     #[must_use]
     pub fn training_accuracy(self, accuracy: f64) -> Self {
         Self { training_accuracy: Some(accuracy), ..self }
@@ -168,7 +170,7 @@ fn test_cells() -> String {
 ///
 /// # Errors
 /// When polars refuses the columns, which no rows are known to cause.
-pub fn table(rows: &[EvaluationRow]) -> Result<DataFrame, EvaluateError> {
+pub(crate) fn table(rows: &[EvaluationRow]) -> Result<DataFrame, EvaluateError> {
     let text = |name: &str, of: fn(&EvaluationRow) -> &str| -> Column {
         Series::new(name.into(), rows.iter().map(of).collect::<Vec<&str>>()).into()
     };
@@ -204,22 +206,6 @@ pub fn table(rows: &[EvaluationRow]) -> Result<DataFrame, EvaluateError> {
 
 fn recall_series(row: &EvaluationRow) -> Series {
     Series::new("".into(), row.recall_per_class.clone())
-}
-
-/// Mean of the values; `None` without any.
-pub fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-/// Standard deviation of a sample (divided by n - 1); `None` below two values.
-///
-/// ```
-/// assert_eq!(scdd::evaluate::sample_deviation(&[1.0, 3.0]), Some(2.0f64.sqrt()));
-/// ```
-pub fn sample_deviation(values: &[f64]) -> Option<f64> {
-    let mean = mean(values).filter(|_| values.len() > 1)?;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
 #[cfg(test)]

@@ -66,21 +66,6 @@ pub enum FoundationError {
     /// A setting outside its range.
     #[error(transparent)]
     Setting(#[from] crate::error::SettingError),
-    /// More principal components than the cells or genes have.
-    #[error(
-        "{found} principal components are asked for of {cells} training cells x {genes} genes; from 1 to {most} are \
-         expected, fewer than cells and than genes: set .components({most}) or less"
-    )]
-    Components {
-        /// Components asked for.
-        found: usize,
-        /// Training cells.
-        cells: usize,
-        /// Their genes.
-        genes: usize,
-        /// Most that there can be.
-        most: usize,
-    },
     /// Cells that do not differ, or are all zero.
     #[error(
         "the {cells} cells x {genes} numbers do not vary or are all zero, so there is no direction to see them along; \
@@ -92,9 +77,6 @@ pub enum FoundationError {
         /// Genes, or dimensions of the embeddings.
         genes: usize,
     },
-    /// The decomposition did not end well.
-    #[error("the principal components were not found: {0}; ask for fewer .components()")]
-    Decomposition(String),
     /// A model without encoder was given expression.
     #[error(
         "{model} holds embeddings of the cells of the file, and {asked} cells of expression were to be embedded: it has \
@@ -134,17 +116,6 @@ pub enum FoundationError {
         /// Dimensions of the model or reference.
         expected: usize,
     },
-    /// A number of neighbours that the reference can't give.
-    #[error("k is {k} and the reference has {cells} cells; from 1 to {cells} are expected: set .k({cells}) or less")]
-    NeighbourCount {
-        /// Neighbours asked for.
-        k: usize,
-        /// Cells of the reference.
-        cells: usize,
-    },
-    /// A reference without labels was asked to annotate.
-    #[error("the reference has no labels to annotate with; make it with foundation.reference(&cells, \"cell_type\")")]
-    NoLabels,
     /// Asked to stop, with nothing to hand back.
     #[error(transparent)]
     Stopped(#[from] crate::progress::Stopped),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::register::{Registered, all_genes};
-use super::{Corpus, FoundationModel, GeneSpace, PcaBuilder, Precomputed, Pretraining, Scimilarity};
+use super::{Corpus, FoundationModel, GeneSpace, PcaBuilder, Precomputed, PretrainBuilder, Scimilarity};
 use crate::cells::{Cells, LogNormalized};
 use crate::preprocess::TrainingCells;
 use crate::text::grouped;
@@ -26,8 +26,8 @@ impl Foundation {
 
     /// Opens the pretraining of a [`Scimilarity`](super::Scimilarity): on training cells, or on a
     /// [`Corpus`](super::Corpus) of other cells.
-    pub fn pretrain(corpus: impl Into<Corpus>) -> Pretraining {
-        Pretraining::new(corpus)
+    pub fn pretrain(corpus: impl Into<Corpus>) -> PretrainBuilder {
+        PretrainBuilder::new(corpus)
     }
 
     /// Opens the fit of principal components on training cells: a linear model, to compare with, or where a network would

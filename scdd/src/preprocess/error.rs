@@ -45,13 +45,13 @@ pub enum PreprocessError {
         grouped(*asked), first_few(of_cells), first_few(of_asked)
     )]
     OtherGenes {
-        /// Genes that were asked for.
+        /// Requested genes.
         asked: usize,
         /// Cells that must express a gene.
         min_cells: usize,
         /// Genes of the cells.
         of_cells: Vec<String>,
-        /// Some of the genes that were asked for.
+        /// The requested genes.
         of_asked: Vec<String>,
     },
     /// Cells without a single count can't be normalised.
@@ -76,14 +76,14 @@ pub enum PreprocessError {
         "{n} highly variable genes of {cells} cells and {genes} genes; at least 2 cells, 1 gene and n = 1 are needed"
     )]
     TooFew {
-        /// Genes that were asked for.
+        /// Requested genes.
         n: usize,
         /// Cells.
         cells: usize,
         /// Genes.
         genes: usize,
     },
-    /// Negative values in the place of log-normalised expression.
+    /// Negative values instead of log-normalised expression.
     #[error("expression holds {value}; highly variable genes need log-normalised values, which are never negative")]
     Negative {
         /// The first negative value.

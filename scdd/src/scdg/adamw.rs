@@ -1,14 +1,13 @@
-//! AdamW (Loshchilov and Hutter 2019) and the moving average of the weights, which makes better latents than the last weights:
-//! all numbers of a weight in one go.
+//! Weights of the denoiser under AdamW (Loshchilov and Hutter 2019), and their exponential moving average, which makes better
+//! latents than the last weights.
 
 use rayon::prelude::*;
+use scdd_compute::optim::AdamW;
 
-use scdd_compute::{Isa, dispatch};
-
-/// Burn's defaults, and what is added to the root of the second moment there.
+/// Burn's defaults.
 const BETAS: [f32; 2] = [0.9, 0.999];
 const EPSILON: f32 = 1e-5;
-/// Weights that a thread takes at a time.
+/// Weights that a thread averages at a time.
 const PART: usize = 16_384;
 
 /// Weights, their moving average, and the moments of their gradients.
@@ -20,18 +19,8 @@ pub(super) struct Moving {
     pub(super) second: Vec<f32>,
 }
 
-/// The numbers of one step.
-#[derive(Clone, Copy)]
-struct Step {
-    /// What a weight keeps of itself.
-    kept: f32,
-    rate: f32,
-    /// 1 / (1 - beta^steps).
-    corrections: [f32; 2],
-}
-
 impl Moving {
-    /// Weights that have not moved.
+    /// Weights before the first step.
     pub(super) fn new(weights: Vec<f32>) -> Self {
         let zeros = vec![0.0; weights.len()];
         Self { average: weights.clone(), weights, first: zeros.clone(), second: zeros }
@@ -39,11 +28,8 @@ impl Moving {
 
     /// Step number `step`, from 1, along a gradient.
     pub(super) fn step(&mut self, gradient: &[f32], step: usize, rate: f64, weight_decay: f32) {
-        let corrections = BETAS.map(|beta| 1.0 / (1.0 - beta.powi(step.min(i32::MAX as usize) as i32)));
-        let step = Step { kept: (1.0 - rate * f64::from(weight_decay)) as f32, rate: rate as f32, corrections };
-        let moments = self.first.par_chunks_mut(PART).zip(self.second.par_chunks_mut(PART));
-        let parts = self.weights.par_chunks_mut(PART).zip(gradient.par_chunks(PART)).zip(moments);
-        parts.for_each(|((weights, gradient), (first, second))| moved(weights, gradient, first, second, step));
+        let step = AdamW { betas: BETAS, epsilon: EPSILON, weight_decay }.step(step, rate);
+        step.update_parallel(&mut self.weights, gradient, &mut self.first, &mut self.second);
     }
 
     /// average * decay + weights * (1 - decay).
@@ -53,33 +39,6 @@ impl Moving {
         parts.for_each(|(average, weights)| {
             average.iter_mut().zip(weights).for_each(|(average, weight)| *average = *average * old + weight * new);
         });
-    }
-}
-
-fn moved(weights: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32], step: Step) {
-    dispatch!(
-        Isa::detect(),
-        (
-            weights: &mut [f32] = weights,
-            gradient: &[f32] = gradient,
-            first: &mut [f32] = first,
-            second: &mut [f32] = second,
-            step: Step = step
-        ),
-        moved_all,
-        moved_all,
-        moved_all
-    );
-}
-
-#[inline(always)]
-fn moved_all(weights: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32], step: Step) {
-    let Step { kept, rate, corrections } = step;
-    for ((weight, gradient), (first, second)) in weights.iter_mut().zip(gradient).zip(first.iter_mut().zip(second)) {
-        *first = *first * BETAS[0] + gradient * (1.0 - BETAS[0]);
-        *second = *second * BETAS[1] + gradient * gradient * (1.0 - BETAS[1]);
-        let direction = *first * corrections[0] / ((*second * corrections[1]).sqrt() + EPSILON);
-        *weight = *weight * kept - direction * rate;
     }
 }
 
@@ -117,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_average_goes_its_share_of_the_way() {
+    fn the_average_moves_by_its_decay() {
         let mut moving = Moving::new(vec![1.0, 2.0]);
         moving.weights = vec![2.0, 0.0];
         moving.mix(0.75);

@@ -1,7 +1,9 @@
-//! The builder of SCDG's training, which a study opens: `study.train_scdg()`.
+//! The builder of SCDG's training: `study.train_scdg()`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use itertools::Itertools;
 
 use super::ScdgError;
 use super::checkpoint::{Of, open};
@@ -11,8 +13,10 @@ use super::generator::Generator;
 use super::schedule::{LossWeights, Schedule};
 use super::train::Training;
 use super::trained::{Parts, Scdg};
+use crate::plan::Plan;
 use crate::progress::Interrupt;
 use crate::study::Study;
+use crate::text::{count, grouped};
 
 /// Opens the training: `study.train_scdg()`.
 #[derive(Clone)]
@@ -33,32 +37,32 @@ impl Study {
 }
 
 impl ScdgBuilder {
-    /// Training steps; 2,000.
+    /// Training steps; 2,000 (our choice).
     pub fn steps(mut self, steps: usize) -> Self {
         self.config.steps = steps;
         self
     }
 
-    /// AdamW's learning rate; 0.001.
+    /// AdamW's learning rate; 0.001 (our choice).
     pub fn learning_rate(mut self, rate: f64) -> Self {
         self.config.learning_rate = rate;
         self
     }
 
-    /// Noise schedule; linear in 1,000 steps.
+    /// Noise schedule; linear in 1,000 steps (Ho et al. 2020).
     pub fn schedule(mut self, schedule: Schedule) -> Self {
         self.config.schedule = schedule;
         self
     }
 
-    /// How much the steps of the schedule count in the loss; all alike.
+    /// How much the steps of the schedule count in the loss; all alike (equation 3).
     pub fn loss_weights(mut self, weights: LossWeights) -> Self {
         self.config.loss_weights = weights;
         self
     }
 
-    /// One more column of obs to condition on, beside the class: text or categories. Each value gets an embedding of its
-    /// own, and the embeddings of all conditions are added.
+    /// One more column of `obs` to condition on, beside the class: text or categories. Each value gets its own embedding, and
+    /// the embeddings of all conditions are added.
     ///
     /// ```
     /// use scdd::prelude::*;
@@ -74,9 +78,10 @@ impl ScdgBuilder {
         self
     }
 
-    /// Share of the latents of a batch that are seen without class and conditions, which guidance needs; 0.
-    pub fn condition_dropout(mut self, share: f64) -> Self {
-        self.config.condition_dropout = share;
+    /// Fraction of the latents of a batch that are denoised without class and conditions, which guidance needs; 0 (our choice;
+    /// Ho and Salimans 2022 take 0.1 or 0.2).
+    pub fn condition_dropout(mut self, fraction: f64) -> Self {
+        self.config.condition_dropout = fraction;
         self
     }
 
@@ -86,37 +91,41 @@ impl ScdgBuilder {
         self
     }
 
-    /// Another config, seed and conditions included.
+    /// All settings at once, seed and conditions included.
     pub fn config(mut self, config: ScdgConfig) -> Self {
         self.config = config;
         self
     }
 
     /// A folder that gets a checkpoint every 100 steps and when the training is stopped. When it has one already, the
-    /// training goes on from there, with the same result as if it had never stopped.
+    /// training continues from there, with the same result as if it had never stopped.
     pub fn checkpoints(mut self, folder: impl AsRef<Path>) -> Self {
         self.checkpoints = Some(folder.as_ref().to_owned());
         self
     }
 
-    /// Lets another thread stop it; the weights until then are kept.
+    /// Lets another thread stop the training at its next step; the weights until then are kept.
     pub fn stop_on(mut self, interrupt: &Interrupt) -> Self {
         self.interrupt = interrupt.clone();
         self
     }
 
     /// What would run, and what it costs.
-    pub fn plan(&self) -> String {
-        let latents = self.study.training_cells().train().len();
-        let passes = (self.config.steps * self.config.batch) as f64 / latents as f64;
-        let conditions: String = self.config.conditions.iter().map(|column| format!(" and '{column}'")).collect();
-        format!(
-            "SCDG: {} steps of {} latents ({passes:.0} passes over {latents} training cells), conditioned on {} classes\
-             {conditions}",
-            self.config.steps,
-            self.config.batch,
-            self.study.classes().len()
-        )
+    ///
+    /// # Errors
+    /// When a setting is out of range.
+    pub fn plan(&self) -> crate::Result<Plan> {
+        let (config, study) = (&self.config, &self.study);
+        config.check()?;
+        let latents = study.training_cells().train().len();
+        let passes = (config.steps * config.batch) as f64 / latents as f64;
+        let conditions: String = config.conditions.iter().map(|column| format!(" and '{column}'")).collect();
+        let latent = study.foundation().latent();
+        Ok(Plan::new("SCDG, a generator of latents")
+            .with("steps", format!("{} of {}", grouped(config.steps), count(config.batch, "latent")))
+            .with("training cells", format!("{}, {passes:.0} passes over them", grouped(latents)))
+            .with("conditions", format!("{}{conditions}", count(study.classes().len(), "class")))
+            .with("network", format!("{} between latents of {latent}", config.denoiser.widths.iter().join(" x "))))
     }
 
     /// Trains.

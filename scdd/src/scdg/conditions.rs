@@ -14,16 +14,16 @@ pub(super) struct Condition {
     pub(super) labels: Labels,
     /// The most frequent value of each class, by number.
     ///
-    /// Used when a class alone is given. The mean of the embeddings would be an input that the network never saw; this
-    /// one it has seen with the class. Of equals the first by name.
+    /// Used when a class alone is given: the network was trained on this value with the class, and never on a mean of
+    /// embeddings. Of equally frequent values the first by name.
     pub(super) usual: Vec<usize>,
 }
 
 impl Condition {
     /// Reads columns of obs for the training cells.
     pub(super) fn read_all(study: &Study, columns: &[String]) -> crate::Result<Vec<Self>> {
-        for (place, column) in columns.iter().enumerate() {
-            if study.label_columns().iter().any(|(label, _)| label == column) || columns[..place].contains(column) {
+        for (index, column) in columns.iter().enumerate() {
+            if study.label_columns().iter().any(|(label, _)| label == column) || columns[..index].contains(column) {
                 let problem = "it is a condition already; leave it out".to_owned();
                 return Err(ScdgError::Condition { column: column.clone(), problem }.into());
             }
@@ -52,7 +52,10 @@ impl Condition {
         }
         if labels.classes.len() < 2 {
             let only = listed(&labels);
-            return fail(format!("all {} training cells have the value {only}: it decides nothing", grouped(cells)));
+            return fail(format!(
+                "all {} training cells have the value {only}: there is nothing to condition on",
+                grouped(cells)
+            ));
         }
         if labels.classes.len() * 2 > cells {
             return fail(format!(
@@ -88,7 +91,7 @@ fn listed(labels: &Labels) -> String {
     crate::text::first_few(&labels.classes)
 }
 
-/// The most frequent value among the cells of each class; of equals the first.
+/// The most frequent value among the cells of each class; of equally frequent ones the first.
 fn most_frequent(labels: &Labels, classes_of_cells: &[u32], classes: usize) -> Vec<usize> {
     let values = labels.classes.len();
     let mut counts = vec![vec![0_usize; values]; classes];

@@ -1,4 +1,4 @@
-//! Settings of SCDG's training, and what happened in it.
+//! Settings of SCDG's training, each with its default and its source, and the history of a training.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,21 +19,21 @@ pub struct ScdgConfig {
     /// Columns of obs that are conditions beside the class; none.
     #[serde(default)]
     pub conditions: Vec<String>,
-    /// Share of the latents of a batch that are seen without class and conditions, which guidance needs; 0 (ours; Ho and
-    /// Salimans 2022: 0.1 or 0.2).
+    /// Fraction of the latents of a batch that are denoised without class and conditions, which guidance needs; 0 (our choice;
+    /// Ho and Salimans 2022: 0.1 or 0.2).
     #[serde(default)]
     pub condition_dropout: f64,
     /// Size of the network.
     pub denoiser: DenoiserConfig,
-    /// Training steps; 2,000 (ours).
+    /// Training steps; 2,000 (our choice).
     pub steps: usize,
     /// Latents in a batch; 128 (scDiffusion).
     pub batch: usize,
-    /// AdamW's learning rate; 0.001 (ours; scDiffusion 1e-4 for many more steps).
+    /// AdamW's learning rate; 0.001 (our choice; scDiffusion 1e-4 for many more steps).
     pub learning_rate: f64,
     /// AdamW's weight decay; 1e-4 (scDiffusion).
     pub weight_decay: f32,
-    /// Decay per step of the moving average of the weights, which is what is used; 0.995 (ours). Updated every 10 steps.
+    /// Decay per step of the moving average of the weights, with which cells are generated; 0.995 (our choice). Updated every 10 steps.
     pub average_decay: f64,
     /// Seed of weights, batches and noise.
     pub seed: u64,
@@ -66,7 +66,7 @@ pub struct ScdgHistory {
     /// Whether it was stopped before its last step.
     #[serde(default)]
     pub interrupted: bool,
-    /// Seconds that it took, of the last run when it was resumed.
+    /// Seconds that it took; those of the last run when it was resumed.
     pub seconds: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Which cells are generated: a class, a value of each condition and a training cell to start from, for each.
+//! Stratified draws of the cells to generate: for each a class, a value of each condition and a training cell to begin at.
 
 use rand::seq::SliceRandom;
 
@@ -13,7 +13,7 @@ pub(super) struct Drawn {
     pub(super) class: usize,
     /// Number of the value of each condition.
     pub(super) values: Vec<usize>,
-    /// Which training cell it starts from: a place in the list of training cells.
+    /// The training cell that it begins at: an index into the training cells.
     pub(super) start: usize,
 }
 
@@ -27,9 +27,9 @@ pub(super) struct Draw<'a> {
 }
 
 impl Draw<'_> {
-    /// So many cells of the classes that are wanted (all where none is), in the proportions of their training cells, sorted
-    /// by class. Where a condition is given, only training cells with its value count; what is not given is that of the
-    /// training cell that is drawn. Each is drawn once before one is drawn twice.
+    /// `count` cells of the wanted classes (all where none is), in the proportions of their training cells, sorted by class.
+    /// Where a condition is given, only training cells with its value count; a condition that is not given has the value of the
+    /// training cell that is drawn. Each training cell is drawn once before one is drawn twice.
     pub(super) fn cells(
         &self,
         count: usize,
@@ -39,7 +39,7 @@ impl Draw<'_> {
         let members = self.members(wanted, given)?;
         let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
         let mut drawn = Vec::with_capacity(count);
-        for (class, (mut members, count)) in members.into_iter().zip(shares(count, &sizes)).enumerate() {
+        for (class, (mut members, count)) in members.into_iter().zip(allocate(count, &sizes)).enumerate() {
             members.shuffle(&mut seed::stream(self.seed, &format!("generate: cells of '{}'", self.classes[class])));
             drawn.extend(members.iter().cycle().take(count).map(|&start| {
                 let own = |condition: &Condition| condition.labels.of_cell[start] as usize;
@@ -66,8 +66,8 @@ impl Draw<'_> {
                 matching[class].push(cell);
             }
         }
-        // A class that was asked for gets cells, and so does the set as a whole. Chains start from noise, so that they can
-        // also make what was never seen together.
+        // A class that was asked for gets cells, and so does the set as a whole. Chains begin at noise, so that they can also make
+        // combinations that no training cell has.
         let missing = if wanted.is_empty() {
             let none = matching.iter().all(Vec::is_empty);
             if none { (0..self.classes.len()).collect() } else { Vec::new() }
@@ -91,17 +91,16 @@ impl Draw<'_> {
     }
 }
 
-/// `count` divided in the proportions of the sizes; what rounding leaves goes to the largest remainders, of equals to the
-/// first.
-fn shares(count: usize, sizes: &[usize]) -> Vec<usize> {
+/// `count` divided in the proportions of the sizes, by largest remainders; of equal ones to the first.
+fn allocate(count: usize, sizes: &[usize]) -> Vec<usize> {
     let total = sizes.iter().sum::<usize>().max(1) as u128;
     let product = |size: usize| count as u128 * size as u128;
-    let mut shares: Vec<usize> = sizes.iter().map(|&size| (product(size) / total) as usize).collect();
+    let mut counts: Vec<usize> = sizes.iter().map(|&size| (product(size) / total) as usize).collect();
     let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by_key(|&class| std::cmp::Reverse(product(sizes[class]) % total));
-    let left = count.saturating_sub(shares.iter().sum());
-    order.iter().take(left).for_each(|&class| shares[class] += 1);
-    shares
+    let left = count.saturating_sub(counts.iter().sum());
+    order.iter().take(left).for_each(|&class| counts[class] += 1);
+    counts
 }
 
 #[cfg(test)]
@@ -123,9 +122,9 @@ mod tests {
 
     #[test]
     fn cells_come_in_the_proportions_of_the_training_cells() {
-        assert_eq!(shares(10, &[3, 2, 1]), [5, 3, 2]);
-        assert_eq!(shares(1, &[1, 5, 5]), [0, 1, 0]);
-        assert_eq!(shares(7, &[0, 4, 0]), [0, 7, 0]);
+        assert_eq!(allocate(10, &[3, 2, 1]), [5, 3, 2]);
+        assert_eq!(allocate(1, &[1, 5, 5]), [0, 1, 0]);
+        assert_eq!(allocate(7, &[0, 4, 0]), [0, 7, 0]);
         let (classes, conditions) = (["a".to_owned(), "b".to_owned()], tissue());
         let drawn = draw(&classes, &conditions, Sampler::Decoder).cells(6, &[], &[None]).unwrap();
         let mut starts: Vec<_> = drawn.iter().map(|cell| cell.start).collect();

@@ -1,4 +1,4 @@
-//! What can be wrong with a generator.
+//! Errors of training and using SCDG.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub enum ScdgError {
     Condition {
         /// The column.
         column: String,
-        /// What was found, and the mend.
+        /// What was found, and how to fix it.
         problem: String,
     },
     /// A class, a condition or a value that no training cell has.
@@ -59,7 +59,7 @@ pub enum ScdgError {
     Checkpoint {
         /// The folder.
         path: PathBuf,
-        /// What was found, and the mend.
+        /// What was found, and how to fix it.
         problem: String,
     },
     /// The foundation model can't turn latents into expression.

@@ -1,4 +1,4 @@
-//! Cells from a trained generator: `scdg.generate(n)`.
+//! Generation of cells by a trained SCDG: `scdg.generate(n)`.
 
 use burn::tensor::Tensor;
 use polars::prelude::{Column, DataFrame};
@@ -10,6 +10,7 @@ use super::sampler::Sampler;
 use super::trained::Scdg;
 use crate::cells::{Cells, CellsError, Expression, LogNormalized, Provenance};
 use crate::error::SettingError;
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::text::{count, grouped};
 use crate::{seed, tensors};
@@ -31,7 +32,7 @@ pub struct GenerateBuilder {
 }
 
 impl Scdg {
-    /// Opens the generation of so many cells, of all classes in the proportions of the training cells unless
+    /// Opens the generation of a number of cells, of all classes in the proportions of the training cells unless
     /// [`class`](GenerateBuilder::class) says otherwise.
     ///
     /// ```
@@ -57,20 +58,20 @@ impl Scdg {
 }
 
 impl GenerateBuilder {
-    /// Cells of this class. Called again, cells of that class too, in the proportions of their training cells.
+    /// Only cells of this class. Calls add up: cells of all these classes, in the proportions of their training cells.
     pub fn class(mut self, class: &str) -> Self {
         self.classes.push(class.to_owned());
         self
     }
 
-    /// Cells with this value of a condition. Conditions that are not given are those of random training cells of the class.
+    /// Only cells with this value of a condition. Values of other conditions are those of random training cells of the class.
     pub fn condition(mut self, column: &str, value: &str) -> Self {
         self.given.retain(|(given, _)| given != column);
         self.given.push((column.to_owned(), value.to_owned()));
         self
     }
 
-    /// How latents are drawn; in a single step from a tenth of the schedule's steps.
+    /// How latents are drawn; in a single step from a tenth of the schedule's steps (our choice).
     pub fn sampler(mut self, sampler: Sampler) -> Self {
         self.sampler = sampler;
         self
@@ -91,10 +92,16 @@ impl GenerateBuilder {
     }
 
     /// What would run, and what it costs.
-    pub fn plan(&self) -> String {
-        let calls = self.sampler.calls(self.scdg.config().schedule.steps);
-        let batches = self.count.div_ceil(CHUNK);
-        format!("{}, {} of the network for each of {batches} batches", self.title(), count(calls, "call"))
+    ///
+    /// # Errors
+    /// When no cells are asked for, or a setting is out of range.
+    pub fn plan(&self) -> crate::Result<Plan> {
+        self.check()?;
+        let genes = self.scdg.study().cells().genes();
+        let (calls, batches) = (self.sampler.calls(self.scdg.config().schedule.steps), self.count.div_ceil(CHUNK));
+        Ok(Plan::new(self.title())
+            .with("network", format!("{} for each of {}", count(calls, "call"), count(batches, "batch")))
+            .with("size", format!("{:.1} MB before zeros are left out", (self.count * genes * 4) as f64 / 1e6)))
     }
 
     /// Generates. `obs` has the study's label and the conditions; cells are sorted by class and named after it ("acinar
@@ -102,10 +109,11 @@ impl GenerateBuilder {
     ///
     /// # Errors
     /// When no cells are asked for; when no training cell has a class or value; when the sampler's steps are not in the
-    /// schedule; when guidance is asked of a network that was trained without dropping conditions; when no training cell
+    /// schedule; when there is guidance and the network was trained without dropping conditions; when no training cell
     /// has class and conditions together and the sampler starts from one; when a value is not finite.
     pub fn run(&self) -> crate::Result<Cells<LogNormalized>> {
-        let generator = self.generator()?;
+        self.check()?;
+        let generator = self.scdg.generator().guided(self.guidance);
         let drawn = self.draw()?;
         let (study, chunks) = (self.scdg.study(), drawn.len().div_ceil(CHUNK));
         let calls = self.sampler.calls(self.scdg.config().schedule.steps);
@@ -133,8 +141,8 @@ impl GenerateBuilder {
         format!("{} by {:?}{guidance}, seed {}", count(self.count, "generated cell"), self.sampler, self.seed)
     }
 
-    /// The generator with the guidance that is asked for.
-    fn generator(&self) -> Result<Generator, ScdgError> {
+    /// Refuses what can't be generated.
+    fn check(&self) -> Result<(), ScdgError> {
         let fail = |setting, found: String, expected: &str| {
             Err(ScdgError::Setting(SettingError::new(setting, found, expected)))
         };
@@ -142,17 +150,16 @@ impl GenerateBuilder {
             return fail("the number of cells to generate", "0".to_owned(), "at least 1");
         }
         self.sampler.check(self.scdg.config().schedule.steps)?;
-        let generator = self.scdg.generator();
         if self.guidance == 0.0 {
-            return Ok(generator.clone());
+            return Ok(());
         }
         let expected = match (self.guidance.is_finite() && self.guidance >= -1.0, self.sampler) {
             (false, _) => "a finite number, -1 (no conditions) or more",
-            (_, Sampler::Decoder) => "0 with Sampler::Decoder, which does not ask the network",
-            _ if !generator.can_be_guided() => {
+            (_, Sampler::Decoder) => "0 with Sampler::Decoder, which does not call the network",
+            _ if !self.scdg.generator().can_be_guided() => {
                 "0, since the network was trained without dropping conditions; train it with .condition_dropout(0.1)"
             }
-            _ => return Ok(generator.guided(self.guidance)),
+            _ => return Ok(()),
         };
         fail("guidance", self.guidance.to_string(), expected)
     }
@@ -170,13 +177,13 @@ impl GenerateBuilder {
         }
         let mut given = vec![None; conditions.len()];
         for (column, value) in &self.given {
-            let place = conditions.iter().position(|condition| condition.column() == column);
-            let place = place.ok_or_else(|| ScdgError::Unknown {
+            let index = conditions.iter().position(|condition| condition.column() == column);
+            let index = index.ok_or_else(|| ScdgError::Unknown {
                 what: "condition".to_owned(),
                 found: column.clone(),
                 known: conditions.iter().map(|condition| condition.column().to_owned()).collect(),
             })?;
-            given[place] = Some(conditions[place].number(value)?);
+            given[index] = Some(conditions[index].number(value)?);
         }
         let labels = study.training_cells().train_labels();
         let draw =
@@ -191,7 +198,7 @@ impl GenerateBuilder {
         let starts: Vec<usize> = drawn.iter().map(|cell| training.train()[cell.start]).collect();
         let start = study.embeddings_of(&starts);
         let start = tensors::tensor(&start, device) * (start.ncols() as f64).sqrt();
-        let values = |place: usize| tensors::indices(drawn.iter().map(|cell| cell.values[place]), device);
+        let values = |condition: usize| tensors::indices(drawn.iter().map(|cell| cell.values[condition]), device);
         let classes = tensors::indices(drawn.iter().map(|cell| cell.class), device);
         let tau = generator.tau(classes, (0..self.scdg.parts.conditions.len()).map(values).collect());
         let mut rng = seed::stream(self.seed, &format!("generate: noise {number}"));
@@ -211,8 +218,8 @@ impl GenerateBuilder {
         let labels: Vec<&str> = drawn.iter().map(|cell| classes[cell.class].as_str()).collect();
         let mut columns = vec![Column::new(study.label().into(), labels)];
         columns.extend(study.parts_of_labels(drawn.iter().map(|cell| cell.class)));
-        for (place, condition) in conditions.iter().enumerate() {
-            let values: Vec<&str> = drawn.iter().map(|cell| condition.values()[cell.values[place]].as_str()).collect();
+        for (index, condition) in conditions.iter().enumerate() {
+            let values: Vec<&str> = drawn.iter().map(|cell| condition.values()[cell.values[index]].as_str()).collect();
             columns.push(Column::new(condition.column().into(), values));
         }
         let obs = DataFrame::new(names.len(), columns);

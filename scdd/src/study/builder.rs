@@ -1,36 +1,18 @@
 //! Sets a study up, `cells.study("cell_type")`: labels, split, genes, foundation model.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use serde::{Deserialize, Serialize};
 
 use super::label_columns::labels;
-use super::{Parts, Study, StudyError};
+use super::{Parts, Study, StudyConfig, StudyError};
 use crate::cells::{Cells, Labels, LogNormalized};
 use crate::device::or_default;
 use crate::foundation::{EmbeddingCache, Foundation, PretrainingConfig, PretrainingHistory, Registered};
+use crate::plan::Plan;
 use crate::preprocess::{Split, TestCells, TrainingCells, most_variable_genes, stratified_split};
-use crate::seed;
-
-/// Labels, split and genes of a study.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct StudyConfig {
-    /// Column of obs with the classes.
-    pub label: String,
-    /// Further label columns: classes are the combinations of values that occur; none.
-    #[serde(default)]
-    pub joint_labels: Vec<String>,
-    /// Fraction of the cells of each class that only evaluation reads; 0.2 (the 8:2 split is our choice).
-    pub test_fraction: f64,
-    /// Fraction of the training cells that settings are chosen on; 0.1 (our choice).
-    pub validation_fraction: f64,
-    /// How many of the training cells' [most variable genes](most_variable_genes) are kept; 2,000 (our choice). None keeps all,
-    /// or, with a foundation model that was given, all that it knows.
-    pub variable_genes: Option<usize>,
-    /// Seed of the split, and of the foundation model when it is pretrained here.
-    pub seed: u64,
-}
+use crate::text::{count, grouped};
 
 /// Sets a study up: `cells.study("cell_type")`.
 #[derive(Clone)]
@@ -56,17 +38,9 @@ impl Cells<LogNormalized> {
     /// # Ok::<(), scdd::Error>(())
     /// ```
     pub fn study(&self, label: &str) -> StudyBuilder {
-        let config = StudyConfig {
-            label: label.to_owned(),
-            joint_labels: Vec::new(),
-            test_fraction: 0.2,
-            validation_fraction: 0.1,
-            variable_genes: Some(2_000),
-            seed: seed::DEFAULT_SEED,
-        };
         StudyBuilder {
             cells: self.clone(),
-            config,
+            config: StudyConfig::new(label),
             pretraining: PretrainingConfig::default(),
             foundation: None,
             genes_chosen: false,
@@ -147,6 +121,13 @@ impl StudyBuilder {
         self
     }
 
+    /// Sets label, split, genes and seed at once, such as those of another [study](Study::config).
+    pub fn config(mut self, config: StudyConfig) -> Self {
+        self.genes_chosen = config.variable_genes.is_some();
+        self.config = config;
+        self
+    }
+
     /// Another device than [`default_device`](crate::default_device). With a foundation model that was given, the study runs on
     /// that model's device.
     pub fn device(mut self, device: &Device) -> Self {
@@ -157,35 +138,29 @@ impl StudyBuilder {
     /// What would run, and what it costs.
     ///
     /// # Errors
-    /// As [`run`](Self::run), for labels and split.
-    pub fn plan(&self) -> crate::Result<String> {
+    /// As [`run`](Self::run), for labels, split and settings.
+    pub fn plan(&self) -> crate::Result<Plan> {
+        self.check_genes()?;
         let (labels, split) = self.labels_and_split()?;
-        let config = &self.config;
-        let (genes, of) = match &self.foundation {
-            Some(model) => (model.register(&self.cells)?.cells.genes(), "shared with the foundation model"),
-            None => (config.variable_genes.unwrap_or(usize::MAX).min(self.cells.genes()), "kept"),
+        let (train, validation, test) = (split.train.len(), split.validation.len(), split.test.len());
+        let genes = match &self.foundation {
+            Some(model) => shared_genes(model, &self.cells),
+            None => self.config.variable_genes.unwrap_or(usize::MAX).min(self.cells.genes()),
         };
-        let batches = (split.train.len() / self.pretraining.batch.max(1)).max(1);
-        let mut plan = format!(
-            "{} cells in {} classes: {} to train on, {} to choose on, {} to test on; {genes} of {} genes {of}",
-            self.cells.cells(),
-            labels.classes.len(),
-            split.train.len(),
-            split.validation.len(),
-            split.test.len(),
-            self.cells.genes()
-        );
-        match &self.foundation {
-            Some(model) => plan += &format!("\nfoundation model: {}, as given", model.name()),
+        let model = match &self.foundation {
+            Some(model) => format!("{}, as given", model.name()),
             None => {
-                let steps = self.pretraining.epochs * batches;
-                plan += &format!("\nfoundation model: pretrained on the training cells in {steps} steps");
+                let steps = self.pretraining.epochs * (train / self.pretraining.batch.max(1)).max(1);
+                format!("pretrained on the training cells in {} steps", grouped(steps))
             }
-        }
-        for note in &split.notes {
-            plan += &format!("\n{note}");
-        }
-        Ok(plan)
+        };
+        let (train, validation, test) = (grouped(train), grouped(validation), grouped(test));
+        let plan = Plan::new(format!("study of '{}'", labels.column))
+            .with("cells", format!("{} in {}", grouped(self.cells.cells()), count(labels.classes.len(), "class")))
+            .with("split", format!("{train} to train on, {validation} to choose on, {test} to test on"))
+            .with("genes", format!("{} of {}", grouped(genes), grouped(self.cells.genes())))
+            .with("foundation model", model);
+        Ok(split.notes.iter().fold(plan, |plan, note| plan.with("note", note)))
     }
 
     /// Splits the cells, chooses genes on the training cells, pretrains the foundation model (unless one was given)
@@ -200,9 +175,7 @@ impl StudyBuilder {
         let (registered, training, test) = match &self.foundation {
             Some(model) => {
                 let (labels, split) = self.labels_and_split()?;
-                if config.variable_genes.is_some() {
-                    return Err(StudyError::VariableGenes { model: model.name() }.into());
-                }
+                self.check_genes()?;
                 let registered = model.register(&self.cells)?;
                 let (training, test) = split.apply(registered.cells.clone(), labels);
                 check_unseen(&registered, &test)?;
@@ -281,6 +254,16 @@ impl StudyBuilder {
         Ok(split.apply(cells, labels))
     }
 
+    /// Refuses a number of variable genes beside a model that decides the genes.
+    fn check_genes(&self) -> Result<(), StudyError> {
+        match &self.foundation {
+            Some(model) if self.config.variable_genes.is_some() => {
+                Err(StudyError::VariableGenes { model: model.name() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn labels_and_split(&self) -> crate::Result<(Labels, Split)> {
         let config = &self.config;
         let (labels, _) = labels(&self.cells, config)?;
@@ -289,13 +272,19 @@ impl StudyBuilder {
     }
 }
 
+/// How many genes cells and model share; all of the cells for a model of embeddings, which has no genes.
+fn shared_genes(model: &Foundation, cells: &Cells<LogNormalized>) -> usize {
+    let known: HashSet<&String> = model.genes().iter().collect();
+    if known.is_empty() { cells.genes() } else { cells.gene_names().iter().filter(|gene| known.contains(gene)).count() }
+}
+
 /// Refuses a model that was pretrained on test cells.
 fn check_unseen(registered: &Registered, test: &TestCells) -> Result<(), StudyError> {
-    let Some(known) = registered.foundation.seen() else { return Ok(()) };
+    let Some(known) = registered.foundation.pretraining_cells() else { return Ok(()) };
     let cells = &registered.cells;
-    let seen = known.count(cells.expression(), test.test(), cells.gene_names());
-    if seen * 100 > test.count() {
-        return Err(StudyError::Leak { model: registered.foundation.name(), seen, test: test.count() });
+    let pretrained_on = known.count(cells.expression(), test.test(), cells.gene_names());
+    if pretrained_on * 100 > test.count() {
+        return Err(StudyError::Leak { model: registered.foundation.name(), pretrained_on, test: test.count() });
     }
     Ok(())
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::{Parts, Study};
 use crate::foundation::{DecoderConfig, DecoderTraining, Likelihood, Pairs, Redecoded};
+use crate::plan::Plan;
 use crate::progress::Interrupt;
+use crate::text::{count, grouped};
 
 /// Sets up the training of a decoder: `study.train_decoder()`.
 #[derive(Clone)]
@@ -86,19 +88,22 @@ impl DecoderBuilder {
     }
 
     /// What would run, and what it costs.
-    pub fn plan(&self) -> String {
-        let (config, training) = (&self.config, self.study.training_cells());
-        let widths =
-            [&[self.study.foundation().latent()], config.hidden.as_slice(), &[self.study.cells().genes()]].concat();
+    ///
+    /// # Errors
+    /// When a setting is out of range.
+    pub fn plan(&self) -> crate::Result<Plan> {
+        let (config, study, training) = (&self.config, &self.study, self.study.training_cells());
+        config.check()?;
+        let widths = [&[study.foundation().latent()], config.hidden.as_slice(), &[study.cells().genes()]].concat();
         let weights: usize = widths.windows(2).map(|pair| pair[0] * pair[1]).sum();
-        let batch = config.batch.min(training.train().len()).max(1);
-        format!(
-            "decoder ({}): {weights} weights, at most {} steps of {batch} cells on {} training cells, {} to choose the epoch on",
-            config.likelihood.name(),
-            config.epochs * (training.train().len() / batch),
-            training.train().len(),
-            training.validation().len()
-        )
+        let cells = training.train().len();
+        let batch = config.batch.min(cells).max(1);
+        let steps = config.epochs * (cells / batch);
+        Ok(Plan::new(format!("decoder ({})", config.likelihood.name()))
+            .with("weights", grouped(weights))
+            .with("steps", format!("at most {} of {}", grouped(steps), count(batch, "cell")))
+            .with("training cells", grouped(cells))
+            .with("validation cells", grouped(training.validation().len())))
     }
 
     /// Trains; gives the same study with the trained decoder.

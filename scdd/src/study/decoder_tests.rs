@@ -14,7 +14,7 @@ fn trained(study: &Study, likelihood: Likelihood) -> Study {
     study.train_decoder().likelihood(likelihood).hidden(&[64, 64]).epochs(25).run().unwrap()
 }
 
-/// Mean counts per 1e4 of a class `[genes]`: of its training cells, and of what is decoded of each of their latents.
+/// Mean counts per 1e4 of a class `[genes]`: of its training cells, and of the decoded cells of their latents.
 fn mean_counts(study: &Study, class: u32) -> (Vec<f64>, Vec<f64>) {
     let training = study.training_cells();
     let labels = training.train_labels();
@@ -81,19 +81,19 @@ fn the_gradient_of_decoding_is_that_of_finite_differences() {
         let leaf = tensors::tensor(&row, &study.device().clone().autodiff()).require_grad();
         let gradients = foundation.decode(leaf.clone()).unwrap().sum().backward();
         let found = tensors::to_vec(leaf.grad(&gradients).unwrap());
-        for place in [0, 17, 101] {
-            let moved = |by: f32| {
+        for column in [0, 17, 101] {
+            let shifted = |by: f32| {
                 let mut row = row.clone();
-                row[[0, place]] += by;
+                row[[0, column]] += by;
                 sum(&row)
             };
-            let expected = (moved(1e-2) - moved(-1e-2)) / 2e-2;
-            let difference = (f64::from(found[place]) - expected).abs();
+            let expected = (shifted(1e-2) - shifted(-1e-2)) / 2e-2;
+            let difference = (f64::from(found[column]) - expected).abs();
             assert!(
                 difference < 0.05 * expected.abs() + 0.05,
                 "{}: {} and {expected}",
                 likelihood.name(),
-                found[place]
+                found[column]
             );
         }
     }

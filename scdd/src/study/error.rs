@@ -6,14 +6,14 @@
 pub enum StudyError {
     /// The foundation model was pretrained on test cells of the study.
     #[error(
-        "{model} was pretrained on {seen} of the {test} test cells, so scores on them would prove nothing. Pretrain it \
+        "{model} was pretrained on {pretrained_on} of the {test} test cells, so scores on them would prove nothing. Pretrain it \
          without them (cells.without(...), or Foundation::pretrain(&study.training_cells())), or study other cells"
     )]
     Leak {
         /// Name of the model.
         model: String,
-        /// Test cells that it was pretrained on; up to one in a hundred counts as chance.
-        seen: usize,
+        /// How many of them it was pretrained on; up to one in a hundred counts as chance.
+        pretrained_on: usize,
         /// All test cells.
         test: usize,
     },
@@ -52,9 +52,24 @@ pub enum StudyError {
     Device {
         /// Name of the model.
         model: String,
-        /// Where it is.
+        /// Its device.
         on: String,
-        /// What was asked for.
+        /// The requested device.
         asked: String,
+    },
+    /// A model or baseline on expression, and embeddings that have none.
+    #[error(
+        "the {rows} features are no cells and have no expression; take a model that sees latents, such as \
+         LinearProbe, or cells of the features by .decoded()"
+    )]
+    NoExpression {
+        /// How many there are.
+        rows: usize,
+    },
+    /// A model or baseline on latents, and cells that have none.
+    #[error("the {cells} cells have expression only; give their latents, or the foundation model that embeds them")]
+    NoLatents {
+        /// How many there are.
+        cells: usize,
     },
 }

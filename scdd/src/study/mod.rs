@@ -1,9 +1,11 @@
 //! A study: labelled log-normalised cells, split into training, validation and test cells and embedded by a foundation model.
 
 mod builder;
+mod config;
 mod decoder;
 mod error;
 mod label_columns;
+mod model_input;
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,13 +13,15 @@ use burn::tensor::Device;
 use ndarray::{Array2, ArrayView1, Axis};
 use polars::prelude::Column;
 
-pub use builder::{StudyBuilder, StudyConfig};
+pub use builder::StudyBuilder;
+pub use config::StudyConfig;
 pub use decoder::DecoderBuilder;
 pub use error::StudyError;
 pub(crate) use label_columns::LabelColumns;
+pub use model_input::ModelInput;
 
 use crate::cells::{Cells, Expression, LogNormalized};
-use crate::foundation::{DecoderConfig, DecoderHistory, Foundation, PretrainingConfig, PretrainingHistory, Reference};
+use crate::foundation::{DecoderConfig, DecoderHistory, Foundation, PretrainingConfig, PretrainingHistory};
 use crate::preprocess::{TestCells, TrainingCells};
 use crate::text::grouped;
 
@@ -142,27 +146,6 @@ impl Study {
     /// The frozen foundation model that embeds the cells.
     pub fn foundation(&self) -> &Foundation {
         &self.parts.foundation
-    }
-
-    /// The training cells and their labels as a reference, to annotate other cells with and to search in. Other cells are
-    /// embedded by the full-gene model, not by the one that is restricted to the genes of this study.
-    ///
-    /// # Errors
-    /// When a latent is not finite.
-    ///
-    /// ```
-    /// use scdd::prelude::*;
-    /// let cells = simulate().cells(300).genes(200).classes(3).run()?.preprocess().min_genes(10).run()?;
-    /// let study = cells.study("cell_type").foundation_epochs(1).run()?;
-    /// let annotation = study.reference()?.annotate(&cells).run()?;
-    /// assert_eq!(annotation.labels().len(), cells.cells());
-    /// # Ok::<(), scdd::Error>(())
-    /// ```
-    pub fn reference(&self) -> crate::Result<Reference> {
-        let (parts, training) = (&*self.parts, &self.parts.training);
-        let cells = parts.cells.select_cells(training.train())?;
-        let labels = training.labels().select(training.train());
-        Ok(Reference::new(&parts.full_gene_model, cells, Some(labels), self.embeddings_of(training.train()))?)
     }
 
     /// Losses of its pretraining; empty when a model was given.

@@ -1,4 +1,4 @@
-//! Losses and scores over steps.
+//! Line plots of losses and scores over steps.
 
 use plotly::Layout;
 use plotly::common::Anchor;
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::VisualizeError;
 use super::figure::{Figure, MOST_POINTS, significant};
 use super::palette::class_color;
-use super::still::{Panel, Still, Text, TextAnchor};
+use super::still::{Panel, Still, Text};
 use super::style::{GRID, TOP, axis, base};
 use crate::notebook::escape;
 use crate::text::{count, grouped};
@@ -150,26 +150,18 @@ fn still(
     still.frame(&panel);
     let value = |y: f64| significant(if log_y { 10f64.powf(y) } else { y }).to_string();
     let bottom = panel.top + panel.height;
-    still.text(Text { anchor: TextAnchor::End, ..Text::new(&value(y.1), (64.0, panel.top + 10.0)) });
-    still.text(Text { anchor: TextAnchor::End, ..Text::new(&value(y.0), (64.0, bottom)) });
-    still.text(Text::new(&x.0.to_string(), (70.0, bottom + 18.0)));
-    still.text(Text { anchor: TextAnchor::End, ..Text::new(&x.1.to_string(), (70.0 + wide, bottom + 18.0)) });
-    still.text(Text { anchor: TextAnchor::Middle, size: 13, ..Text::new(axes.0, (70.0 + wide / 2.0, bottom + 40.0)) });
-    still.text(Text {
-        anchor: TextAnchor::Middle,
-        size: 13,
-        upright: true,
-        ..Text::new(axes.1, (20.0, panel.top + high / 2.0))
-    });
+    still.text(Text::new(&value(y.1), 64.0, panel.top + 10.0).end());
+    still.text(Text::new(&value(y.0), 64.0, bottom).end());
+    still.text(Text::new(&x.0.to_string(), 70.0, bottom + 18.0));
+    still.text(Text::new(&x.1.to_string(), 70.0 + wide, bottom + 18.0).end());
+    still.text(Text::new(axes.0, 70.0 + wide / 2.0, bottom + 40.0).middle().size(13));
+    still.text(Text::new(axes.1, 20.0, panel.top + high / 2.0).middle().size(13).upwards());
     for (i, (name, points)) in names.iter().zip(shown).enumerate() {
         let stride = points.len().div_ceil(1_000);
-        still.line(thin(points, stride).into_iter().map(|(x, y)| panel.place(x, height(y))), class_color(i));
-        still.text(Text {
-            anchor: TextAnchor::End,
-            size: 13,
-            color: class_color(i),
-            ..Text::new(name, (60.0 + wide, panel.top + 20.0 + 18.0 * i as f64))
-        });
+        still.line(thin(points, stride).into_iter().map(|(x, y)| panel.position(x, height(y))), class_color(i));
+        still.text(
+            Text::new(name, 60.0 + wide, panel.top + 20.0 + 18.0 * i as f64).end().size(13).color(class_color(i)),
+        );
     }
     still
 }

@@ -73,31 +73,3 @@ pub enum VisualizeError {
         source: std::io::Error,
     },
 }
-
-/// Labels fit their rows and name classes; values are finite.
-pub(super) fn check_cells(
-    kind: &'static str,
-    rows: &ndarray::Array2<f32>,
-    labels: &[u32],
-    classes: usize,
-) -> Result<(), VisualizeError> {
-    if rows.nrows() != labels.len() {
-        return Err(VisualizeError::Length {
-            what: format!("labels of {kind} cells"),
-            found: labels.len(),
-            expected: rows.nrows(),
-        });
-    }
-    if let Some((cell, &label)) = labels.iter().enumerate().find(|(_, label)| **label as usize >= classes) {
-        return Err(VisualizeError::Label { kind, cell, label, classes });
-    }
-    if let Some(((row, column), value)) = rows.indexed_iter().find(|(_, value)| !value.is_finite()) {
-        return Err(VisualizeError::Value {
-            what: format!("{kind} cells"),
-            value: f64::from(*value),
-            at: format!("row {row}, column {column}"),
-            hint: "every value must be finite",
-        });
-    }
-    Ok(())
-}

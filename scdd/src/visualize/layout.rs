@@ -1,6 +1,7 @@
-//! The layout of UMAP (McInnes et al. 2018, section 3.2): stochastic gradient descent on the fuzzy graph with
-//! negative sampling, in one thread and from one random stream, so that a seed gives one picture. umap-rs makes
-//! the graph; its own layout is parallel, with one generator for each thread, and differs from run to run.
+//! The layout of UMAP (McInnes et al. 2018, section 3.2): stochastic gradient descent on the fuzzy graph with negative
+//! sampling, in one thread and from one random stream, so that a seed gives one picture. umap-rs makes the graph; its own
+//! layout draws from the thread's generator in parallel and differs from run to run. Initialised by the first two principal
+//! components, by power iteration.
 
 use ndarray::Array2;
 use rand::{Rng, RngExt};
@@ -12,7 +13,7 @@ pub(super) const CURVE: (f32, f32) = (0.583_03, 1.334_167);
 
 const NEGATIVE_SAMPLES: f64 = 5.0;
 
-/// An edge of the graph and how strongly it holds, 0 to 1.
+/// A weighted edge of the graph; weights are 0 to 1.
 pub(super) struct Edge {
     pub head: u32,
     pub tail: u32,
@@ -90,7 +91,7 @@ fn repulsion(squared: f32) -> f32 {
     2.0 * b / ((0.001 + squared) * (a * squared.powf(b) + 1.0))
 }
 
-/// The two first principal components of `points` `[cells, latent]`, scaled to reach 10, with a little noise that
+/// The first two principal components of `points` `[cells, latent]`, scaled to reach 10, with a little noise that
 /// parts equal rows (umap-learn's scaling). The sign is fixed: the largest loading is positive.
 pub(super) fn principal_components(points: &Array2<f32>, stream: &mut impl Rng) -> Array2<f32> {
     let (cells, latent) = points.dim();
@@ -152,10 +153,10 @@ mod tests {
             let t = cell as f32 / 200.0 - 0.5;
             [0.1 * (40.0 * t).sin(), 5.0 * t, (13.0 * t).cos()][axis]
         });
-        let coordinates = principal_components(&points, &mut crate::seed::stream(7, "test"));
+        let scores = principal_components(&points, &mut crate::seed::stream(7, "test"));
         for cell in [0, 57, 199] {
             let expected = 10.0 * (cell as f32 / 200.0 - 0.5) / 0.5;
-            assert!((coordinates[[cell, 0]] - expected).abs() < 0.5, "{} {expected}", coordinates[[cell, 0]]);
+            assert!((scores[[cell, 0]] - expected).abs() < 0.5, "{} {expected}", scores[[cell, 0]]);
         }
     }
 

@@ -1,4 +1,5 @@
-//! Correlation of the classes' mean profiles, of real and of synthetic cells (Yu et al. 2025, Fig. 7).
+//! Matrixplot of correlations between the mean profiles of classes, real and synthetic cells side by side (Yu et al. 2025,
+//! Fig. 7).
 
 use ndarray::{Array2, ArrayView1};
 use plotly::common::{Anchor, ColorBar, ColorScale, ColorScalePalette, Font, Side, ThicknessMode};
@@ -7,7 +8,7 @@ use serde_json::json;
 
 use super::VisualizeError;
 use super::figure::{Figure, significant};
-use super::still::{Panel, Still, Text, TextAnchor};
+use super::still::{Panel, Still, Text};
 use super::style::{TOP, base, panel_title, small};
 use crate::cells::Expression;
 use crate::evaluate::pearson;
@@ -260,20 +261,15 @@ fn draw(matrices: &[Array2<f32>; 2], names: &[&str], agreement: Option<f64>, lef
     for (panel, r) in matrices.iter().enumerate() {
         let left = room as f64 + lefts[panel];
         let area = Panel { left, top: above, width: side, height: side, x: (0.0, 1.0), y: (0.0, 1.0) };
-        let colors: Vec<f64> = r.iter().map(|&x| (f64::from(x) - low) / (1.0 - low)).collect();
-        still.grid(&area, n, &colors);
-        still.text(Text { size: 14, ..Text::new(titles[panel], (left, above - 6.0)) });
+        let values: Vec<f64> = r.iter().map(|&x| (f64::from(x) - low) / (1.0 - low)).collect();
+        still.grid(&area, n, &values);
+        still.text(Text::new(titles[panel], left, above - 6.0).size(14));
         for (i, name) in names.iter().enumerate() {
             let middle = (i as f64 + 0.5) * side / n as f64 + 4.0;
             if panel == 0 {
-                still.text(Text { anchor: TextAnchor::End, size: 11, ..Text::new(name, (left - 6.0, above + middle)) });
+                still.text(Text::new(name, left - 6.0, above + middle).end().size(11));
             }
-            still.text(Text {
-                anchor: TextAnchor::End,
-                size: 11,
-                upright: true,
-                ..Text::new(name, (left + middle, above + side + 8.0))
-            });
+            still.text(Text::new(name, left + middle, above + side + 8.0).end().size(11).upwards());
         }
     }
     still.scale(room as f64 + lefts[1] + side + 16.0, above, side.min(300.0), (low, 1.0), &scale);

@@ -2,38 +2,39 @@
 
 use itertools::Itertools;
 use polars::prelude::{Column, DataFrame};
+use scdd_learn::statistics::median;
 
 use super::Table;
+use super::table::show;
+use crate::annotate::{Annotation, Hits, UNASSIGNED};
 use crate::cells::CellsError;
-use crate::foundation::{Annotation, Hits};
 
 /// Hits that a notebook shows.
 const SHOWN: usize = 20;
 
 impl Annotation {
-    /// One row for each class that was given: cells, mean confidence and median distance to the nearest neighbour.
+    /// One row for each class that was given: cells, mean confidence and, by neighbours, the median distance to the nearest.
     ///
     /// # Errors
     /// When polars refuses the columns.
     pub fn table(&self) -> crate::Result<Table> {
-        let (labels, confidence, distance) = (self.labels(), self.confidence(), self.nearest_distance());
-        let mut of_class = vec![Vec::new(); self.classes().len()];
-        labels.iter().enumerate().for_each(|(cell, &label)| of_class[label as usize].push(cell));
-        let given: Vec<_> = self.classes().iter().zip(&of_class).filter(|(_, cells)| !cells.is_empty()).collect();
+        let (names, confidence) = (self.names(), self.confidence());
+        let of_class = |class: &str| names.iter().positions(|name| *name == class).collect::<Vec<_>>();
+        let classes = self.classes().iter().map(String::as_str).chain([UNASSIGNED]).unique();
+        let given: Vec<(&str, Vec<usize>)> =
+            classes.map(|class| (class, of_class(class))).filter(|(_, cells)| !cells.is_empty()).collect();
         let mean = |cells: &[usize]| cells.iter().map(|&cell| confidence[cell]).sum::<f64>() / cells.len() as f64;
-        let median = |cells: &[usize]| {
-            let rising: Vec<f64> = cells.iter().map(|&cell| distance[cell]).sorted_by(f64::total_cmp).collect();
-            (rising[(rising.len() - 1) / 2] + rising[rising.len() / 2]) / 2.0
-        };
-        let columns = vec![
-            Column::new("annotation".into(), given.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()),
+        let mut columns = vec![
+            Column::new("annotation".into(), given.iter().map(|(name, _)| *name).collect::<Vec<_>>()),
             Column::new("cells".into(), given.iter().map(|(_, cells)| cells.len() as u64).collect::<Vec<_>>()),
             Column::new("mean confidence".into(), given.iter().map(|(_, cells)| mean(cells)).collect::<Vec<_>>()),
-            Column::new(
-                "median distance to the nearest".into(),
-                given.iter().map(|(_, cells)| median(cells)).collect::<Vec<_>>(),
-            ),
         ];
+        if let Some(neighbours) = self.neighbours() {
+            let distance = neighbours.nearest_distance();
+            let of = |cells: &[usize]| median(&cells.iter().map(|&cell| distance[cell]).collect::<Vec<_>>());
+            let medians: Vec<f64> = given.iter().map(|(_, cells)| of(cells)).collect();
+            columns.push(Column::new("median distance to the nearest".into(), medians));
+        }
         let frame = DataFrame::new(given.len(), columns).map_err(CellsError::from)?;
         Ok(Table::new(frame, &format!("{self:?}")))
     }
@@ -61,13 +62,6 @@ impl Hits {
     /// Shows the table in a notebook.
     pub fn evcxr_display(&self) {
         show(self.table());
-    }
-}
-
-fn show(table: crate::Result<Table>) {
-    match table {
-        Ok(table) => table.evcxr_display(),
-        Err(problem) => println!("{problem}"),
     }
 }
 

@@ -25,7 +25,7 @@ const VIRIDIS: [u32; 16] = [
     0x54c568, 0x7ad151, 0xa5db36, 0xd2e21b, 0xfde725,
 ];
 
-/// Viridis at `fraction` of its range, 0 to 1.
+/// Viridis at a fraction of its range, 0 to 1.
 pub(super) fn viridis(fraction: f64) -> [u8; 3] {
     let position = fraction.clamp(0.0, 1.0) * 15.0;
     let low = (position as usize).min(14);

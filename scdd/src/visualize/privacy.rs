@@ -1,13 +1,13 @@
-//! Table of a distilled set's privacy measures, under a sentence that sums them up.
+//! The table of a privacy report: membership inference and nearest training cells of each set, under a summary sentence.
 
 use polars::prelude::{Column, DataFrame};
 
-use super::Table;
+use super::{Table, table};
 use crate::evaluate::{Attack, EvaluateError, Privacy, SetPrivacy};
 use crate::text::grouped;
 
 impl Privacy {
-    /// The numbers, one row per set, AUCs with their 95 % intervals; the last row is what held-out cells are like.
+    /// The numbers, one row per set, AUCs with their 95 % intervals; the last row has those of held-out cells.
     ///
     /// # Errors
     /// When polars refuses the columns.
@@ -35,7 +35,7 @@ impl Privacy {
             text(
                 "nearest to a training cell",
                 &|set| format!("{:.3}", set.nearest_is_training),
-                Some(format!("{:.3}", self.training_share())),
+                Some(format!("{:.3}", self.training_fraction())),
             ),
             attacks("AUC by nearness", |set| set.nearness.as_ref()),
             attacks("AUC, calibrated", |set| set.calibrated.as_ref()),
@@ -52,18 +52,12 @@ impl Privacy {
 
     /// Shows the sentence and the table in a notebook.
     pub fn evcxr_display(&self) {
-        match self.table() {
-            Ok(table) => table.evcxr_display(),
-            Err(problem) => println!("{problem}"),
-        }
+        table::show(self.table());
     }
 }
 
 impl std::fmt::Display for Privacy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.table() {
-            Ok(table) => table.fmt(f),
-            Err(problem) => problem.fmt(f),
-        }
+        table::write(self.table(), f)
     }
 }

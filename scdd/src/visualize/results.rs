@@ -1,13 +1,12 @@
-//! Figures and tables of distilled sets, studies, generators and evaluations.
+//! Figures and tables of studies, distilled sets and evaluations: each hands its numbers to the functions of this folder.
 
 use ndarray::{Array2, Axis};
 use polars::prelude::{Column, DataFrame};
 
 use super::{
-    Figure, RealAndSynthetic, Table, VisualizeError, class_profiles, correlation_figure, curves, expression_heatmap,
-    umap_figure,
+    Figure, LabelledCells, RealAndSynthetic, Table, class_profiles, correlation_figure, curves, expression_heatmap,
+    table, umap_figure,
 };
-use crate::cells::Expression;
 use crate::distill::{Distillation, Distilled};
 use crate::evaluate::{Evaluation, EvaluationRow};
 use crate::foundation::{PretrainingHistory, Scimilarity};
@@ -27,16 +26,15 @@ impl Distilled {
     pub fn umap(&self) -> crate::Result<Figure> {
         let study = self.study();
         let training = study.training_cells();
-        let synthetic = study.foundation().embed(&Expression::from_array(self.expression())?)?;
+        let synthetic = study.foundation().embed(&self.sparse_expression()?)?;
         let real = study.embeddings_of(training.train());
+        let (labels, seed) = (training.train_labels(), study.config().seed);
         let cells = RealAndSynthetic {
-            real: &real,
-            real_labels: &training.train_labels(),
-            synthetic: &synthetic,
-            synthetic_labels: self.labels(),
+            real: LabelledCells { cells: &real, labels: &labels },
+            synthetic: LabelledCells { cells: &synthetic, labels: self.labels() },
             classes: study.classes(),
         };
-        Ok(umap_figure(&cells, study.config().seed)?)
+        Ok(umap_figure(&cells, seed)?)
     }
 
     /// Heatmap of the top three highly variable genes of each class, training and synthetic cells in the same
@@ -52,18 +50,11 @@ impl Distilled {
         let names: Vec<String> = genes.iter().map(|&gene| study.cells().gene_names()[gene].clone()).collect();
         let cells: Vec<usize> = (0..real.cells()).collect();
         let shown = real.select_genes(&genes).dense_rows(&cells);
-        let shown =
-            Array2::from_shape_vec((cells.len(), genes.len()), shown).map_err(|problem| VisualizeError::Length {
-                what: format!("values of the heatmap ({problem})"),
-                found: 0,
-                expected: cells.len() * genes.len(),
-            })?;
+        let shown = Array2::from_shape_fn((cells.len(), genes.len()), |(cell, gene)| shown[cell * genes.len() + gene]);
         let synthetic = self.expression().select(Axis(1), &genes);
         let cells = RealAndSynthetic {
-            real: &shown,
-            real_labels: &labels,
-            synthetic: &synthetic,
-            synthetic_labels: self.labels(),
+            real: LabelledCells { cells: &shown, labels: &labels },
+            synthetic: LabelledCells { cells: &synthetic, labels: self.labels() },
             classes: study.classes(),
         };
         Ok(expression_heatmap(&cells, &names)?)
@@ -79,14 +70,13 @@ impl Distilled {
         let (real, labels) = study.training_expression();
         let classes = study.classes();
         let real = class_profiles(&real, &labels, classes.len())?;
-        let synthetic = class_profiles(&Expression::from_array(self.expression())?, self.labels(), classes.len())?;
+        let synthetic = class_profiles(&self.sparse_expression()?, self.labels(), classes.len())?;
         Ok(correlation_figure(&real, &synthetic, classes)?)
     }
 }
 
 impl Distillation {
-    /// The objective's loss over the steps, and macro-F1 on the validation cells where a choice was made on them. Both are
-    /// those of the codes after so many steps.
+    /// The objective's loss over the steps, and macro-F1 on the validation cells where a choice was made on them.
     ///
     /// # Errors
     /// When there were no steps.
@@ -200,10 +190,7 @@ impl Evaluation {
 
     /// Shows the table in a notebook.
     pub fn evcxr_display(&self) {
-        match self.table() {
-            Ok(table) => table.evcxr_display(),
-            Err(problem) => println!("{problem}"),
-        }
+        table::show(self.table());
     }
 }
 

@@ -1,5 +1,5 @@
-//! A still picture of a figure in SVG, for viewers without plotly.js: a page without a network, an untrusted notebook, a
-//! program without JavaScript. It has the same panels, colours and words.
+//! A still picture in SVG: what a figure shows without plotly.js (a page without a network, an untrusted notebook, a viewer
+//! without JavaScript). It has the same panels, colours and words.
 
 use std::fmt::Write as _;
 
@@ -7,32 +7,49 @@ use super::palette::viridis;
 use super::style::{FONT, INK, LINE, QUIET};
 use crate::notebook::escape;
 
+/// The picture so far.
 pub(super) struct Still {
     size: (usize, usize),
     body: String,
 }
 
-/// Words in the picture: 12 pixels, dark, from left to right, beginning at a point.
+/// Words at a point, in pixels; dark, level, of 12 pixels and to the right of the point unless a setter says otherwise.
 pub(super) struct Text<'a> {
-    pub text: &'a str,
-    pub at: (f64, f64),
-    /// Which part of the text stands at that point.
-    pub anchor: TextAnchor,
-    pub size: usize,
-    pub color: &'a str,
-    /// Written from bottom to top.
-    pub upright: bool,
-}
-
-pub(super) enum TextAnchor {
-    Start,
-    Middle,
-    End,
+    words: &'a str,
+    at: (f64, f64),
+    anchor: &'static str,
+    size: usize,
+    color: &'a str,
+    upwards: bool,
 }
 
 impl<'a> Text<'a> {
-    pub(super) fn new(text: &'a str, at: (f64, f64)) -> Self {
-        Self { text, at, anchor: TextAnchor::Start, size: 12, color: INK, upright: false }
+    pub(super) fn new(words: &'a str, x: f64, y: f64) -> Self {
+        Self { words, at: (x, y), anchor: "start", size: 12, color: INK, upwards: false }
+    }
+
+    /// The point is the middle of the words.
+    pub(super) fn middle(self) -> Self {
+        Self { anchor: "middle", ..self }
+    }
+
+    /// The point is the end of the words.
+    pub(super) fn end(self) -> Self {
+        Self { anchor: "end", ..self }
+    }
+
+    /// Height of the letters in pixels.
+    pub(super) fn size(self, size: usize) -> Self {
+        Self { size, ..self }
+    }
+
+    pub(super) fn color(self, color: &'a str) -> Self {
+        Self { color, ..self }
+    }
+
+    /// Turned by a quarter: the words read from bottom to top.
+    pub(super) fn upwards(self) -> Self {
+        Self { upwards: true, ..self }
     }
 }
 
@@ -50,7 +67,8 @@ pub(super) struct Panel {
 }
 
 impl Panel {
-    pub(super) fn place(&self, x: f64, y: f64) -> (f64, f64) {
+    /// Where a point of the data lies in the picture.
+    pub(super) fn position(&self, x: f64, y: f64) -> (f64, f64) {
         let fraction = |value: f64, (low, high): (f64, f64)| (value - low) / (high - low).abs().max(1e-12);
         (self.left + fraction(x, self.x) * self.width, self.top + (1.0 - fraction(y, self.y)) * self.height)
     }
@@ -59,23 +77,18 @@ impl Panel {
 impl Still {
     pub(super) fn new(title: &str, subtitle: &str, size: (usize, usize)) -> Self {
         let mut still = Self { size, body: String::new() };
-        still.text(Text { size: 18, ..Text::new(title, (16.0, 34.0)) });
-        still.text(Text { size: 13, color: QUIET, ..Text::new(subtitle, (16.0, 56.0)) });
+        still.text(Text::new(title, 16.0, 34.0).size(18));
+        still.text(Text::new(subtitle, 16.0, 56.0).size(13).color(QUIET));
         still
     }
 
     pub(super) fn text(&mut self, text: Text<'_>) {
-        let Text { text, at: (x, y), anchor, size, color, upright } = text;
-        let anchor = match anchor {
-            TextAnchor::Start => "start",
-            TextAnchor::Middle => "middle",
-            TextAnchor::End => "end",
-        };
-        let turn = if upright { format!(" transform=\"rotate(-90 {x:.0} {y:.0})\"") } else { String::new() };
+        let Text { words, at: (x, y), anchor, size, color, upwards } = text;
+        let turn = if upwards { format!(" transform=\"rotate(-90 {x:.0} {y:.0})\"") } else { String::new() };
         let _ = write!(
             self.body,
             "<text x=\"{x:.0}\" y=\"{y:.0}\" text-anchor=\"{anchor}\" font-size=\"{size}\" fill=\"{color}\"{turn}>{}</text>",
-            escape(text)
+            escape(words)
         );
     }
 
@@ -127,7 +140,7 @@ impl Still {
         let mut colors: Vec<[u8; 3]> = (0..=63).map(|i| viridis(f64::from(i) / 63.0)).collect();
         colors.push([255; 3]);
         let pixels: Vec<u8> =
-            values.iter().map(|v| if v.is_finite() { (v.clamp(0.0, 1.0) * 63.0).round() as u8 } else { 64 }).collect();
+            values.iter().map(|x| if x.is_finite() { (x.clamp(0.0, 1.0) * 63.0).round() as u8 } else { 64 }).collect();
         let Panel { left, top, width, height, .. } = panel;
         let _ = write!(
             self.body,
@@ -140,15 +153,12 @@ impl Still {
     /// The colour scale as an upright bar, with its ends and name.
     pub(super) fn scale(&mut self, left: f64, top: f64, height: f64, range: (f64, f64), name: &str) {
         let bar = Panel { left, top, width: 14.0, height, x: (0.0, 1.0), y: (0.0, 1.0) };
-        let values: Vec<f64> = (0..32).map(|i| 1.0 - f64::from(i) / 31.0).collect();
-        self.grid(&bar, 1, &values);
-        self.text(Text { size: 11, ..Text::new(&format!("{:.2}", range.1), (left + 18.0, top + 10.0)) });
-        self.text(Text { size: 11, ..Text::new(&format!("{:.2}", range.0), (left + 18.0, top + height)) });
-        self.text(Text {
-            anchor: TextAnchor::Middle,
-            upright: true,
-            ..Text::new(name, (left + 30.0, top + height / 2.0))
-        });
+        let steps: Vec<f64> = (0..32).map(|i| 1.0 - f64::from(i) / 31.0).collect();
+        self.grid(&bar, 1, &steps);
+        for (value, y) in [(range.1, top + 10.0), (range.0, top + height)] {
+            self.text(Text::new(&format!("{value:.2}"), left + 18.0, y).size(11));
+        }
+        self.text(Text::new(name, left + 30.0, top + height / 2.0).middle().upwards());
     }
 
     pub(super) fn svg(self) -> String {

@@ -7,25 +7,25 @@ use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 use umap_rs::{GraphParams, ManifoldParams, Umap, UmapConfig};
 
-use super::error::check_cells;
+use super::VisualizeError;
+use super::cells::{RealAndSynthetic, check_finite};
 use super::figure::{Figure, MOST_POINTS, significant};
 use super::layout::{CURVE, Edge, optimise, principal_components};
 use super::palette::class_color;
-use super::still::{Panel, Still, Text, TextAnchor};
+use super::still::{Panel, Still, Text};
 use super::style::{QUIET, TOP, axis, base};
-use super::{RealAndSynthetic, VisualizeError};
-use crate::foundation::nearest_itself_first;
 use crate::notebook::escape;
 use crate::text::{count, grouped};
 use plotly::layout::{ItemSizing, Legend};
+use scdd_learn::knn::nearest_itself_first;
 
 /// Neighbours that make the graph: UMAP's and scanpy's default.
 const NEIGHBOURS: usize = 15;
 /// From here on WebGL draws the cloud; below, SVG is sharper and costs no graphics context.
 const WEBGL: usize = 5_000;
 
-/// Embeds `points` `[cells, latent]` in the plane, `[cells, 2]`: exact Euclidean neighbours (for latents of unit norm the same
-/// as by cosine), initialised with the two first principal components, minimum distance 0.5.
+/// Coordinates of `points` `[cells, latent]` in the plane `[cells, 2]`: exact Euclidean neighbours (for latents of unit
+/// norm the same as by cosine), initialised by the first two principal components, minimum distance 0.5.
 ///
 /// The same points and seed give the same coordinates.
 ///
@@ -47,7 +47,7 @@ pub fn umap_embedding(points: &Array2<f32>, seed: u64) -> Result<Array2<f32>, Vi
             least: "3 cells of 1 coordinate",
         });
     }
-    check_cells("embedded", points, &vec![0; cells], 1)?;
+    check_finite("embedded", points)?;
     let k = NEIGHBOURS.min(cells - 1);
     let (indices, distances) = nearest_itself_first(points, k);
     let config = UmapConfig {
@@ -75,25 +75,24 @@ pub fn umap_embedding(points: &Array2<f32>, seed: u64) -> Result<Array2<f32>, Vi
 
 /// Draws real cells as a cloud and synthetic cells as stars, one colour per class.
 ///
-/// Both are latents `[cells, latent]` of one encoder, and are embedded together in one fit: a synthetic cell far from all real
-/// cells lies apart, while a projection onto the finished cloud would hide that. More than 50,000 real cells are thinned at random to that
-/// number before the fit, every class keeping at least 50 (or all that it has), and the subtitle says so. The
-/// same input and seed give the same figure.
+/// Both kinds of cells are latents `[cells, latent]` of one encoder. They are embedded together in one fit: a synthetic cell
+/// that is near no real cell lies apart, where a projection onto the finished cloud would hide it. More than 50,000 real cells
+/// are thinned at random to that number before the fit; every class keeps at least 50 cells (or all that it has), and the
+/// subtitle gives the number. The same input and seed give the same figure.
 ///
 /// # Errors
 /// For labels that do not fit, values that are not finite, latents of different width, or fewer than 3 cells.
 ///
 /// ```
 /// use ndarray::Array2;
+/// use scdd::visualize::{LabelledCells, RealAndSynthetic};
 /// let real = Array2::from_shape_fn((60, 5), |(i, j)| (i % 2) as f32 * 4.0 + ((i * 5 + j) % 7) as f32 * 0.1);
 /// let labels: Vec<u32> = (0..60).map(|i| i % 2).collect();
 /// let synthetic = Array2::from_shape_fn((2, 5), |(i, _)| i as f32 * 4.0 + 0.3);
 /// let classes = ["alpha".to_string(), "beta".to_string()];
-/// let cells = scdd::visualize::RealAndSynthetic {
-///     real: &real,
-///     real_labels: &labels,
-///     synthetic: &synthetic,
-///     synthetic_labels: &[0, 1],
+/// let cells = RealAndSynthetic {
+///     real: LabelledCells { cells: &real, labels: &labels },
+///     synthetic: LabelledCells { cells: &synthetic, labels: &[0, 1] },
 ///     classes: &classes,
 /// };
 /// let figure = scdd::visualize::umap_figure(&cells, 7)?;
@@ -102,7 +101,7 @@ pub fn umap_embedding(points: &Array2<f32>, seed: u64) -> Result<Array2<f32>, Vi
 /// ```
 pub fn umap_figure(cells: &RealAndSynthetic<'_>, seed: u64) -> Result<Figure, VisualizeError> {
     cells.check()?;
-    let RealAndSynthetic { real, real_labels, synthetic, synthetic_labels, classes } = *cells;
+    let (real, synthetic, classes) = (cells.real.cells, cells.synthetic.cells, cells.classes);
     if real.ncols() != synthetic.ncols() {
         return Err(VisualizeError::Length {
             what: "coordinates of a synthetic cell (real and synthetic cells need the same encoder)".to_owned(),
@@ -110,12 +109,13 @@ pub fn umap_figure(cells: &RealAndSynthetic<'_>, seed: u64) -> Result<Figure, Vi
             expected: real.ncols(),
         });
     }
-    let kept = thinned(real_labels, classes.len(), MOST_POINTS, seed);
+    let kept = thinned(cells.real.labels, classes.len(), MOST_POINTS, seed);
     let shown_real = real.select(Axis(0), &kept);
     let joint = concatenate![Axis(0), shown_real, *synthetic];
     let coordinates = umap_embedding(&joint, seed)?;
 
-    let labels: Vec<u32> = kept.iter().map(|&cell| real_labels[cell]).chain(synthetic_labels.iter().copied()).collect();
+    let shown_labels = kept.iter().map(|&cell| cells.real.labels[cell]);
+    let labels: Vec<u32> = shown_labels.chain(cells.synthetic.labels.iter().copied()).collect();
     let cloud = Cloud { coordinates: &coordinates, labels: &labels, real: kept.len(), classes };
     let present: BTreeSet<u32> = labels.iter().copied().collect();
     let all = count(real.nrows(), "real cell");
@@ -148,7 +148,7 @@ pub fn umap_figure(cells: &RealAndSynthetic<'_>, seed: u64) -> Result<Figure, Vi
     Ok(Figure::new(cloud.traces(&present), layout, summary, cloud.still(title, &subtitle, size, &present)))
 }
 
-/// Sorted indices of about `most` cells at most; a class keeps at least 50 or all that it has.
+/// Indices of at most about `most` cells, sorted ascending; a class keeps at least 50 or all that it has.
 fn thinned(labels: &[u32], classes: usize, most: usize, seed: u64) -> Vec<usize> {
     if labels.len() <= most {
         return (0..labels.len()).collect();
@@ -201,7 +201,7 @@ impl Cloud<'_> {
         (20 * (shown + 3)).clamp(628, 800)
     }
 
-    /// Ranges of one length, so that the square keeps distances equal in both directions.
+    /// Equally wide ranges, so that the square keeps distances equal in both directions.
     fn ranges(&self) -> [(f64, f64); 2] {
         let reach = [0, 1].map(|axis| {
             let column = self.coordinates.column(axis);
@@ -281,39 +281,30 @@ impl Cloud<'_> {
         let key = 48.0 + side + 24.0;
         let mut still = Still::new(title, subtitle, size);
         still.frame(&panel);
-        still.text(Text {
-            anchor: TextAnchor::Middle,
-            size: 13,
-            ..Text::new("UMAP 1", (48.0 + side / 2.0, panel.top + side + 20.0))
-        });
-        still.text(Text {
-            anchor: TextAnchor::Middle,
-            size: 13,
-            upright: true,
-            ..Text::new("UMAP 2", (36.0, panel.top + side / 2.0))
-        });
+        still.text(Text::new("UMAP 1", 48.0 + side / 2.0, panel.top + side + 20.0).middle().size(13));
+        still.text(Text::new("UMAP 2", 36.0, panel.top + side / 2.0).middle().size(13).upwards());
         let (point, opacity, star) = self.marker_sizes();
         // A still picture of a big cloud needs no more than some 4,000 cells.
         let stride = self.real.div_ceil(4_000).max(1);
         for &class in present {
-            let points = self.of(class, false).into_iter().step_by(stride).map(|(x, y)| panel.place(x, y));
+            let points = self.of(class, false).into_iter().step_by(stride).map(|(x, y)| panel.position(x, y));
             still.dots(points, point, class_color(class as usize), opacity);
         }
         for &class in present {
             for (x, y) in self.of(class, true) {
-                still.star(panel.place(x, y), star * 0.6, class_color(class as usize));
+                still.star(panel.position(x, y), star * 0.6, class_color(class as usize));
             }
         }
         let mut line = panel.top + 10.0;
         still.dots(std::iter::once((key, line - 4.0)), 6.0, QUIET, 1.0);
-        still.text(Text::new("real cell", (key + 14.0, line)));
+        still.text(Text::new("real cell", key + 14.0, line));
         line += 20.0;
         still.star((key, line - 4.0), 7.0, "#ffffff");
-        still.text(Text::new("synthetic cell", (key + 14.0, line)));
+        still.text(Text::new("synthetic cell", key + 14.0, line));
         for &class in present {
             line += 20.0;
             still.dots(std::iter::once((key, line - 4.0)), 11.0, class_color(class as usize), 1.0);
-            still.text(Text::new(&self.classes[class as usize], (key + 14.0, line)));
+            still.text(Text::new(&self.classes[class as usize], key + 14.0, line));
         }
         still
     }

@@ -176,6 +176,7 @@ impl<'a> Buckets<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::cases;
 
     /// All entries, bucket by bucket, as (row, column, value).
     fn bucketed(rows: CsrView) -> Vec<(u32, u32, f32)> {
@@ -199,7 +200,9 @@ mod tests {
 
     #[test]
     fn every_value_is_there_once_and_in_the_order_of_a_rows_columns() {
-        for (rows, columns, every) in [(1, 1, 1), (5, 5000, 3), (40, 700, 1), (300, 3000, 40), (3, 0, 1), (0, 10, 1)] {
+        for (rows, columns, every) in
+            cases([(1, 1, 1), (5, 5000, 3), (40, 700, 1), (300, 3000, 40), (3, 0, 1), (0, 10, 1)], 2)
+        {
             let (mut indptr, mut indices) = (vec![0], Vec::new());
             for row in 0..rows {
                 // Some rows have all, some none.

@@ -203,6 +203,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes")]
     fn a_cell_alone_gets_the_same_bits_as_among_others() {
         let (cells, genes, width) = (2500, 700, 100); // more cells than a task has, more genes than a tile
         let mut rng = rng(3);

@@ -249,12 +249,14 @@ mod tests {
     use rand::RngExt;
 
     use super::*;
-    use crate::testing::{draw, rng};
+    use crate::testing::{cases, draw, rng};
 
     #[test]
     fn products_equal_plain_sums_at_any_shape_with_every_instruction_set_and_none_depends_on_the_others() {
         let mut rng = rng(3);
-        for (rows, inner, columns) in [(1, 1, 1), (3, 40, 64), (50, 2500, 70), (7, 300, 130), (0, 5, 3), (2, 0, 3)] {
+        for (rows, inner, columns) in
+            cases([(1, 1, 1), (3, 40, 64), (50, 2500, 70), (7, 300, 130), (0, 5, 3), (2, 0, 3)], 2)
+        {
             let (values, weights) = (draw(rows * columns, &mut rng), draw(inner * columns, &mut rng));
             let (mut indptr, mut indices) = (vec![0], Vec::new());
             for row in 0..rows {

@@ -180,12 +180,12 @@ mod tests {
     use rand::RngExt;
 
     use super::*;
-    use crate::testing::{draw, plain_sum, random_rows, rng};
+    use crate::testing::{cases, draw, plain_sum, random_rows, rng};
 
     #[test]
     fn products_equal_a_plain_loop_at_any_shape_and_with_every_instruction_set() {
         let mut rng = rng(3);
-        for trial in 0..60 {
+        for trial in cases(1..61, 2) {
             let (rows, columns) = (rng.random_range(0..40), rng.random_range(1..200));
             let inner = if trial % 10 == 0 { rng.random_range(2000..5000) } else { rng.random_range(1..600) };
             let sparse = random_rows(rows, inner, &mut rng);

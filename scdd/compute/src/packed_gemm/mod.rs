@@ -181,12 +181,14 @@ impl<'a> PackedGemm<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{draw, rng};
+    use crate::testing::{cases, draw, rng};
 
     #[test]
     fn every_kernel_gives_plain_sums_and_no_row_depends_on_the_others_or_on_threads() {
         let mut rng = rng(3);
-        for (count, inputs, outputs) in [(1, 1, 1), (48, 32, 32), (50, 70, 33), (130, 256, 100), (44, 40, 300)] {
+        for (count, inputs, outputs) in
+            cases([(1, 1, 1), (48, 32, 32), (50, 70, 33), (130, 256, 100), (44, 40, 300)], 1)
+        {
             let (rows, values) = (draw(count * inputs, &mut rng), draw(inputs * outputs, &mut rng));
             let weights = GemmWeights::new(PackedMatrix::new(&values, inputs));
             for (whole, name) in PackedGemm::of_every_kernel(&weights, &rows) {

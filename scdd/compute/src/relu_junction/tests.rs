@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{draw, rng};
+use crate::testing::{cases, draw, rng};
 
 /// `[rows, inner]` times `[inner, columns]`, in f64.
 fn product(a: &[f64], b: &[f64], inner: usize, columns: usize) -> Vec<f64> {
@@ -28,7 +28,9 @@ fn assert_near(found: &[f32], expected: &[f64], in_tiles: bool, what: &str) {
 #[test]
 fn forward_and_backward_equal_plain_products_at_any_shape_with_any_pattern() {
     let mut rng = rng(3);
-    for (rows, hidden, genes, units) in [(1, 1, 1, 1), (44, 70, 300, 130), (49, 64, 17, 5), (130, 20, 2100, 64)] {
+    for (rows, hidden, genes, units) in
+        cases([(1, 1, 1, 1), (44, 70, 300, 130), (49, 64, 17, 5), (130, 20, 2100, 64)], 1)
+    {
         let mut draw = |count| draw(count, &mut rng);
         let (h, wd, b, we, gs) =
             (draw(rows * hidden), draw(hidden * genes), draw(genes), draw(genes * units), draw(rows * units));
@@ -59,7 +61,7 @@ fn forward_and_backward_equal_plain_products_at_any_shape_with_any_pattern() {
 #[test]
 fn every_kernel_finds_the_flipped_genes() {
     let mut rng = rng(3);
-    for (rows, hidden, genes) in [(1, 1, 1), (44, 70, 300), (49, 64, 17), (130, 20, 2100)] {
+    for (rows, hidden, genes) in cases([(1, 1, 1), (44, 70, 300), (49, 64, 17), (130, 20, 2100)], 1) {
         let mut draw = |count| draw(count, &mut rng);
         let (h, wd, b) = (draw(rows * hidden), draw(hidden * genes), draw(genes));
         let weights = decoder(&wd, genes, hidden);
@@ -92,6 +94,7 @@ fn every_kernel_finds_the_flipped_genes() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes")]
 #[cfg(target_arch = "x86_64")]
 fn products_in_bf16_tiles_find_the_signs_that_f32_has() {
     let mut rng = rng(5);
@@ -121,6 +124,7 @@ fn products_in_bf16_tiles_find_the_signs_that_f32_has() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes")]
 fn a_row_alone_gets_the_same_bits_as_among_others() {
     let mut rng = rng(3);
     let (rows, hidden, genes, units) = (60, 30, 500, 40);

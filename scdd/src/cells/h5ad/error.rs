@@ -33,7 +33,7 @@ pub enum FileProblem {
         /// What the library says.
         problem: String,
     },
-    /// Arrays that contradict each other, or what is stored.
+    /// Arrays that contradict each other or the stored bytes.
     #[error("{0}: the file is damaged, fetch or write it again")]
     Damaged(String),
     /// Another file than the one that is known by this name.
@@ -47,7 +47,7 @@ pub enum FileProblem {
         /// That of the known file.
         expected: &'static str,
     },
-    /// A group or an array that is not there.
+    /// A group or an array that the file does not have.
     #[error("'{parent}' has no {kind} '{name}' ({problem})")]
     NoMember {
         /// The group that it should be in.
@@ -59,15 +59,15 @@ pub enum FileProblem {
         /// What the HDF5 library says.
         problem: String,
     },
-    /// A matrix that is not there.
+    /// A matrix that the file does not have.
     #[error(
         "has no matrix {wanted}; it has: {}; choose with H5ad::open(path).raw() or .layer(name)",
         if .matrices.is_empty() { "none".to_owned() } else { .matrices.join(", ") }
     )]
     NoMatrix {
-        /// What was asked for.
+        /// The requested matrix.
         wanted: String,
-        /// The matrices that there are.
+        /// The matrices of the file.
         matrices: Vec<String>,
     },
     /// Annotations as one array, as anndata wrote them before 0.7.
@@ -84,10 +84,10 @@ pub enum FileProblem {
     NoIndex {
         /// "obs" or "var".
         name: &'static str,
-        /// What there is.
+        /// Its members.
         members: Vec<String>,
     },
-    /// Columns that can't be read, where every column was asked for.
+    /// Columns that can't be read, with `.every_column()`.
     #[error(
         "{} ({} such columns); leave .every_column() out to go without",
         .skipped.first().map_or("", String::as_str), .skipped.len()
@@ -106,7 +106,7 @@ pub enum FileProblem {
         /// The kinds that can be read.
         expected: &'static str,
     },
-    /// An array of another shape than its place in the file asks for.
+    /// An array of an unexpected shape.
     #[error("'{name}' has the shape {found:?}; {expected} expected")]
     Shape {
         /// The array.
@@ -146,7 +146,7 @@ pub enum FileProblem {
         /// Its column.
         gene: usize,
     },
-    /// What was read is not what the stage expects.
+    /// Contents that the stage refuses.
     #[error(transparent)]
     Cells(Box<CellsError>),
     /// It can't be written.

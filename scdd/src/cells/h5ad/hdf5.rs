@@ -2,7 +2,7 @@
 //! memory is allocated.
 //!
 //! anndata-rs's backend reads variable-length UTF-8 strings only and does not check them, so reading goes one
-//! level lower, to the HDF5 crate that it stands on.
+//! level lower, to the HDF5 crate that it is built on.
 
 use std::ops::Range;
 use std::path::Path;
@@ -23,7 +23,7 @@ const LARGEST_RATIO: u64 = 40_000;
 /// The eight bytes that an HDF5 file starts with; a user block can move them to 512, 1024, ...
 const SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
 
-/// Refuses what is no HDF5 file, or not there.
+/// Refuses a path without an HDF5 file.
 pub(super) fn check_signature(path: &Path) -> Result<(), FileProblem> {
     use std::io::{Read, Seek, SeekFrom};
     let mut file = std::fs::File::open(path).map_err(|problem| match problem.kind() {
@@ -117,7 +117,7 @@ pub(super) fn piece<T: H5Type>(array: &Dataset, range: Range<usize>) -> Result<V
     Ok(values.into_raw_vec_and_offset().0)
 }
 
-/// A whole array of numbers with one dimension, read in pieces.
+/// An array of numbers with one dimension, read in pieces.
 pub(super) fn numbers<T: H5Type + Copy>(array: &Dataset) -> Result<Vec<T>, FileProblem> {
     let length = length_1d(array)?;
     let mut values = reserved(length)?;

@@ -118,7 +118,7 @@ impl H5ad<Counts> {
     /// # Errors
     /// When the file is not HDF5, is cut off or damaged, has no such matrix, or the matrix is empty, has values
     /// that are not finite or two for one gene of a cell; and when [`Cells::new`] refuses the parts: gene names
-    /// that come twice, negative or fractional values, log-normalised input. Each says what was found and the mend.
+    /// that come twice, negative or fractional values, log-normalised input. Each says what was found and how to fix it.
     pub fn read(&self) -> Result<Cells<Counts>> {
         let cells = self.read_unchecked().and_then(|cells| Ok(cells.counts()?));
         Ok(cells.map_err(|problem| CellsError::file(&self.path, problem))?)

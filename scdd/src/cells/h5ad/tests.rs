@@ -6,6 +6,7 @@ use hdf5_metno::File;
 use ndarray::arr1;
 
 use super::*;
+use crate::Error;
 
 const DENSE: [f32; 12] = [0., 5., 0., 1., 2., 0., 0., 7., 0., 0., 3., 0.];
 
@@ -205,6 +206,10 @@ fn gene_names_that_come_twice_are_an_error_and_can_be_made_unique() {
         error.contains("1 gene names come more than once: 'g'") && error.contains(".unique_gene_names()"),
         "{error}"
     );
+    let Err(Error::Cells(CellsError::File { problem: FileProblem::Cells(refused), .. })) = read_h5ad(&path) else {
+        panic!("not refused");
+    };
+    assert!(matches!(*refused, CellsError::GenesTwice { ref genes } if genes == &["g"]), "{refused:?}");
     let cells = H5ad::open(&path).unique_gene_names().read().unwrap();
     assert_eq!(cells.gene_names(), ["g", "g-2", "g-1", "g-3"]);
     assert_eq!(cells.provenance().steps, ["2 repeated gene names made unique"]);
@@ -244,6 +249,26 @@ fn a_matrix_that_does_not_fit_together_is_refused() {
         write_names(&file.group("obs").unwrap(), &["c1", "c2"]);
     });
     assert!(error.contains("2 cell names for 3 cells"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_with_csc_is_named_by_cell_and_gene() {
+    let csc = |indices: &'static [i32], data: &'static [f32]| {
+        spoiled(move |file| {
+            let x = file.group("X").unwrap();
+            x.delete_attr("encoding-type").unwrap();
+            write_text_attribute(&x, "encoding-type", "csc_matrix");
+            replace(file, "X/indptr", &[0i32, 1, 2, 3, 5]);
+            replace(file, "X/indices", indices);
+            replace(file, "X/data", data);
+        })
+    };
+    let error = csc(&[1, 0, 2, 2, 2], &[5., 1., 2., 7., 3.]);
+    assert!(error.contains("cell 2 has two values for gene 3"), "{error}");
+    let error = csc(&[1, 0, 2, 0, 1], &[5., 1., f32::NAN, 7., 3.]);
+    assert!(error.contains("1 of 5 stored values are NaN or infinite, the first in cell 2, gene 2"), "{error}");
+    let error = csc(&[1, 0, 3, 0, 1], &[5., 1., 2., 7., 3.]);
+    assert!(error.contains("index 3 of 3"), "{error}");
 }
 
 #[test]

@@ -21,11 +21,11 @@ use crate::study::Study;
 /// 1 per class this is [`DistributionMatching`](super::DistributionMatching).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CovarianceMatching {
-    /// Weight lambda of the covariances beside the means; 1 (ours).
+    /// Weight lambda of the covariances beside the means; 1 (our choice).
     pub covariance_weight: f64,
-    /// Matches the variance of each dimension alone, without the covariances between; no (ours).
+    /// Whether only the variance of each dimension is matched, without covariances; false (our choice).
     pub variances_only: bool,
-    /// Weights of the classes in the sum; equal (ours, as the paper's for means).
+    /// Weights of the classes in the sum; equal (our choice, as the paper's for means).
     pub class_weights: ClassWeights,
 }
 
@@ -36,14 +36,14 @@ impl Default for CovarianceMatching {
 }
 
 impl CovarianceMatching {
-    /// Weight of the covariances beside the means.
+    /// Weight of the covariances beside the means; 1 unless set.
     #[must_use]
     pub fn covariance_weight(mut self, weight: f64) -> Self {
         self.covariance_weight = weight;
         self
     }
 
-    /// The variance of each dimension alone.
+    /// Matches the variance of each dimension alone, without covariances.
     #[must_use]
     pub fn variances_only(mut self) -> Self {
         self.variances_only = true;
@@ -146,8 +146,8 @@ mod tests {
             CovarianceMatching::default().covariance_weight(3.0),
             CovarianceMatching::default().variances_only().class_weights(ClassWeights::Frequency),
         ] {
-            let share = Case::new(4).gradient_error(&objective);
-            assert!(share < 1e-3, "{share}");
+            let error = Case::new(4).gradient_error(&objective);
+            assert!(error < 1e-3, "{error}");
         }
     }
 }

@@ -1,13 +1,13 @@
-//! How far two gradients of a network are apart: the layer-wise distance of gradient matching (Zhao, Mopuri and Bilen
-//! 2021, equation 10): sum over the rows of a layer's gradient, one for each output, of 1 - <a, b> / (|a| |b| + 1e-6).
+//! The layer-wise cosine distance of two gradients of a network (gradient matching: Zhao, Mopuri and Bilen 2021, equation
+//! 10): sum over the rows of a layer's gradient, one for each output, of 1 - <a, b> / (|a| |b| + 1e-6).
 //!
-//! The gradient of a layer is sum_i d_i h_i^T / n. Where there are more outputs than cells it is never formed: row o of it
-//! has the products sum_ij d_io d_jo <h_i, h_j> / n^2, and the products of inputs <h_i, h_j> are a small matrix. So the
-//! first layer of an encoder of 28,231 genes costs no matrix `[genes, hidden]` for each class. Likewise only the real cells'
-//! gradient is formed where synthetic cells are fewer than inputs: with it, a_o b_o is sum_i d_io <a_o, h_i> / n.
+//! The gradient of a layer is sum_i d_i h_i^T / n. Where there are more outputs than cells it is never formed: the squared norm
+//! of its row o is sum_ij d_io d_jo <h_i, h_j> / n^2, and the inner products of inputs are a small matrix. So the first layer of
+//! an encoder of 28,231 genes needs no matrix `[genes, hidden]` for each class. Where synthetic cells are fewer than inputs, only
+//! the real cells' gradient is formed: with it, <a_o, b_o> is sum_i d_io <a_o, h_i> / n.
 //!
-//! Classes with as many cells each are one batch of matrices: 44 classes one by one are two thousand operations on small
-//! tensors in a step.
+//! Classes with equal numbers of cells are one batch of matrices: 44 classes one by one would be two thousand operations on
+//! small tensors in a step.
 
 use burn::tensor::Tensor;
 
@@ -17,45 +17,44 @@ use crate::tensors;
 /// First row and number of rows of a class.
 type Span = (usize, usize);
 
-/// Classes that have as many rows as each other, here and there, and how much each one counts.
+/// A batch of classes with equal numbers of rows on both sides, and their weights.
 #[derive(Clone, Debug)]
-pub(super) struct Alike {
+pub(super) struct ClassBatch {
     own: Vec<Span>,
     others: Vec<Span>,
     weights: Vec<f32>,
 }
 
-/// The classes that have rows on both sides, those with as many rows together: each class with its rows here and there, and
-/// its weight.
-pub(super) fn alike(classes: impl Iterator<Item = (Span, Span, f64)>) -> Vec<Alike> {
-    let mut groups: Vec<Alike> = Vec::new();
+/// Batches of the classes that have rows on both sides, from the rows of each class on both sides and its weight.
+pub(super) fn class_batches(classes: impl Iterator<Item = (Span, Span, f64)>) -> Vec<ClassBatch> {
+    let mut groups: Vec<ClassBatch> = Vec::new();
     for (own, other, weight) in classes {
-        let place = groups.iter().position(|group| group.own[0].1 == own.1 && group.others[0].1 == other.1);
-        let place = place.unwrap_or_else(|| {
-            groups.push(Alike { own: Vec::new(), others: Vec::new(), weights: Vec::new() });
+        let index = groups.iter().position(|group| group.own[0].1 == own.1 && group.others[0].1 == other.1);
+        let index = index.unwrap_or_else(|| {
+            groups.push(ClassBatch { own: Vec::new(), others: Vec::new(), weights: Vec::new() });
             groups.len() - 1
         });
-        groups[place].own.push(own);
-        groups[place].others.push(other);
-        groups[place].weights.push(weight as f32);
+        groups[index].own.push(own);
+        groups[index].others.push(other);
+        groups[index].weights.push(weight as f32);
     }
     groups
 }
 
-/// One side of all distances, of which no gradient is asked: for each group of classes and each layer.
+/// The side of all distances that needs no graph: for each batch of classes and each layer.
 pub(super) struct Side(Vec<Vec<Own>>);
 
 enum Own {
-    /// The gradients `[classes, outputs, inputs]` and the squared lengths of their rows `[classes, outputs, 1]`.
+    /// The gradients `[classes, outputs, inputs]` and the squared norms of their rows `[classes, outputs, 1]`.
     Formed(Tensor<3>, Tensor<3>),
-    /// What they are made of, where there are more outputs than cells.
+    /// Inputs and deltas, where there are more outputs than cells.
     Cells(LayerTrace),
 }
 
 impl Trace {
     /// The side that is held fixed.
-    pub(super) fn side(&self, groups: &[Alike]) -> Side {
-        let of_group = |group: &Alike| {
+    pub(super) fn side(&self, groups: &[ClassBatch]) -> Side {
+        let of_group = |group: &ClassBatch| {
             let layers = (0..self.deltas.len()).map(|layer| {
                 let own = self.layer(layer, &group.own);
                 let outputs = own.delta.dims()[2];
@@ -67,8 +66,8 @@ impl Trace {
     }
 
     /// The distances of the mean gradients of both sides, summed over layers, and over classes with their weights.
-    pub(super) fn distance(&self, side: &Side, groups: &[Alike]) -> Tensor<1> {
-        let of_group = |(own, group): (&Vec<Own>, &Alike)| {
+    pub(super) fn distance(&self, side: &Side, groups: &[ClassBatch]) -> Tensor<1> {
+        let of_group = |(own, group): (&Vec<Own>, &ClassBatch)| {
             let layers = own.iter().enumerate().map(|(layer, own)| {
                 let distances = row_distances(own.products(&self.layer(layer, &group.others)));
                 let weights = Tensor::<1>::from_floats(&group.weights[..], &distances.device().inner());
@@ -86,7 +85,7 @@ impl Trace {
     }
 }
 
-/// The rows of classes that have as many each, `[classes, rows, width]`.
+/// The rows of classes with equal numbers of rows, `[classes, rows, width]`.
 fn stacked(rows: &Tensor<2>, spans: &[Span]) -> Tensor<3> {
     let ((start, count), width) = (spans[0], rows.dims()[1]);
     let adjoin = spans.windows(2).all(|pair| pair[0].0 + count == pair[1].0);
@@ -115,13 +114,13 @@ impl LayerTrace {
         self.delta.clone().swap_dims(1, 2).matmul(self.input.clone())
     }
 
-    /// Products of the rows of both gradients, `[classes, 1, outputs]`.
+    /// Inner products of the rows of both gradients, `[classes, 1, outputs]`.
     fn products(&self, other: &Self) -> Tensor<3> {
         let inputs = self.input.clone().matmul(other.input.clone().swap_dims(1, 2));
         (inputs.matmul(other.delta.clone()) * self.delta.clone()).sum_dim(1)
     }
 
-    /// The squared lengths of the gradient's rows, by products of inputs `[classes, 1, outputs]`.
+    /// Squared norms of the gradient's rows, by inner products of inputs `[classes, 1, outputs]`.
     fn squares(&self) -> Tensor<3> {
         // Rounding may leave a square below zero.
         self.products(self).clamp_min(0.0)
@@ -134,7 +133,7 @@ impl Own {
         Self::Formed(gradient.clone(), gradient.powi_scalar(2).sum_dim(2))
     }
 
-    /// Products of the rows of both gradients, and their squared lengths, `[classes, outputs]` each.
+    /// Inner products of the rows of both gradients, and their squared norms, `[classes, outputs]` each.
     fn products(&self, other: &LayerTrace) -> [Tensor<2>; 3] {
         let [classes, _, outputs] = other.delta.dims();
         let found = match self {
@@ -156,8 +155,8 @@ impl Own {
 /// The distance of each class, `[classes]`.
 fn row_distances([products, a, b]: [Tensor<2>; 3]) -> Tensor<1> {
     let [classes, outputs] = products.dims();
-    let length = |squares: Tensor<2>| squares.add_scalar(1e-24).sqrt();
-    let cosines = products / (length(a) * length(b)).add_scalar(1e-6);
+    let norm = |squares: Tensor<2>| squares.add_scalar(1e-24).sqrt();
+    let cosines = products / (norm(a) * norm(b)).add_scalar(1e-6);
     cosines.sum_dim(1).reshape([classes]).neg().add_scalar(outputs as f64)
 }
 
@@ -167,7 +166,7 @@ mod tests {
     use crate::seed;
     use burn::tensor::Device;
 
-    /// Of two classes: 12 outputs, 5 inputs.
+    /// A layer of 5 inputs and 12 outputs, for two classes.
     fn layer(rows: usize, seed: u64) -> LayerTrace {
         let draw = |width, purpose| {
             let values = tensors::normal(2 * rows, width, &mut seed::stream(seed, purpose), &Device::flex());
@@ -180,7 +179,7 @@ mod tests {
         tensors::to_vec(row_distances(own.products(other)))
     }
 
-    /// The distances from gradients that are all formed.
+    /// The distances by formed gradients, on the host.
     fn plain(a: &LayerTrace, b: &LayerTrace) -> Vec<f64> {
         let gradients = [a, b].map(|layer| tensors::to_vec(layer.gradient()));
         let row = |of: usize, row: usize| gradients[of][row * 5..][..5].iter().map(|&value| f64::from(value));
@@ -218,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_together_are_as_far_apart_as_one_by_one() {
+    fn a_batch_of_classes_has_the_distances_of_classes_one_by_one() {
         let draw = |rows: usize, width, purpose: &str| {
             tensors::normal(rows, width, &mut seed::stream(3, purpose), &Device::flex())
         };
@@ -227,12 +226,12 @@ mod tests {
             deltas: vec![draw(rows, 4, &format!("{name} deltas"))],
         };
         let (own, other) = (trace(11, "own"), trace(5, "other"));
-        // The first and the last class have as many rows, which lie apart.
+        // The first and the last class have equal numbers of rows, which are not adjacent.
         let classes = [((0, 3), (0, 1), 1.0), ((3, 5), (1, 3), 0.5), ((8, 3), (4, 1), 2.0)];
-        let sum = |groups: &[Alike]| tensors::scalar(other.distance(&own.side(groups), groups));
-        let groups = alike(classes.into_iter());
+        let sum = |groups: &[ClassBatch]| tensors::scalar(other.distance(&own.side(groups), groups));
+        let groups = class_batches(classes.into_iter());
         assert_eq!(groups.len(), 2);
-        let one_by_one: f64 = classes.into_iter().map(|class| sum(&alike(std::iter::once(class)))).sum();
+        let one_by_one: f64 = classes.into_iter().map(|class| sum(&class_batches(std::iter::once(class)))).sum();
         assert!((sum(&groups) - one_by_one).abs() < 1e-5 * one_by_one, "{one_by_one}");
     }
 }

@@ -81,8 +81,8 @@ mod tests {
     #[test]
     fn its_gradient_equals_finite_differences() {
         for weights in [ClassWeights::Equal, ClassWeights::RootFrequency] {
-            let share = Case::new(1).gradient_error(&DistributionMatching::default().class_weights(weights));
-            assert!(share < 1e-3, "{share}");
+            let error = Case::new(1).gradient_error(&DistributionMatching::default().class_weights(weights));
+            assert!(error < 1e-3, "{error}");
         }
     }
 }

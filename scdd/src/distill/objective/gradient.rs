@@ -2,14 +2,14 @@
 //!
 //! Sum over classes and classification epochs of D(grad_theta CE(T_c), grad_theta CE(S_c)), theta a head on the frozen
 //! foundation model, linear or deeper (figure 4), or head and encoder (table VII). D sums over layers and over the rows
-//! of a layer 1 - <a, b> / (|a| |b| + 1e-6), biases left out. The gradients are written out (`network.rs`), so that
-//! ordinary autodiff differentiates the match.
+//! of a layer 1 - <a, b> / (|a| |b| + 1e-6), biases left out. The gradients are hand-derived (`network.rs`), so that
+//! autodiff can differentiate the match.
 
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::distance::{Side, alike};
+use super::distance::{Side, class_batches};
 use super::loops::loops;
 use super::matching::{Matching, MatchingObjective};
 use super::names::{head, qualified};
@@ -21,7 +21,8 @@ use crate::error::SettingError;
 use crate::seed;
 use crate::study::Study;
 
-/// Matches the gradients that each class gives a head, linear unless [`hidden`](Self::hidden) says otherwise.
+/// Matches the gradients of each class's cross-entropy by the weights of a head, linear unless [`hidden`](Self::hidden) is
+/// set.
 ///
 /// ```
 /// use scdd::prelude::*;
@@ -37,22 +38,22 @@ use crate::study::Study;
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GradientMatching {
-    /// Classification epochs in each step: matches with the same head while it trains; 5 (ours; the original code's are
+    /// Classification epochs in each step: matches with the same head while it trains; 5 (our choice; the original code's are
     /// [`loops`]).
     pub epochs: usize,
-    /// Steps of gradient descent that the head takes on the synthetic cells between epochs; 10 (ours, likewise).
+    /// Steps of gradient descent that the head takes on the synthetic cells between epochs; 10 (our choice, likewise).
     pub head_steps: usize,
     /// Learning rate of the head, on latents at scale sqrt(latent); 0.01 (the original code).
     pub head_learning_rate: f64,
-    /// Takes epochs and head steps from [`loops`] of the cells per class; no.
+    /// Whether epochs and head steps are the original code's, [`loops`] of the cells per class; false.
     pub original_loops: bool,
-    /// Widths of the head's hidden layers, with ReLU; none: a linear head (the paper's choice).
+    /// Widths of the head's hidden layers, with ReLU; none, a linear head (the paper).
     pub hidden: Vec<usize>,
-    /// Matches the gradients by the encoder's weights as well, which train between epochs like the head's; no (the
-    /// paper's choice).
+    /// Whether gradients by the encoder's weights are matched as well, which train between epochs like the head's; false (the
+    /// paper).
     pub unfrozen: bool,
-    /// Real cells of each class that an encoder that is not frozen is given; 64 (ours: each one passes through every layer
-    /// in each epoch, and a frozen encoder's latents are computed once).
+    /// Real cells of each class in a batch for an encoder that is not frozen; 64 (our choice: each passes through every layer in
+    /// each epoch, while a frozen encoder's latents are computed once).
     pub unfrozen_batch: usize,
     /// Learning rate of the encoder that is not frozen, between epochs; 0.01, as the head's (the original code trains all
     /// layers alike).
@@ -78,7 +79,7 @@ impl Default for GradientMatching {
 }
 
 impl GradientMatching {
-    /// Classification epochs in each step.
+    /// Classification epochs in each step; 5 unless set.
     #[must_use]
     pub fn epochs(mut self, epochs: usize) -> Self {
         self.epochs = epochs;
@@ -86,7 +87,7 @@ impl GradientMatching {
         self
     }
 
-    /// Steps of the head between epochs.
+    /// Steps of the head between epochs; 10 unless set.
     #[must_use]
     pub fn head_steps(mut self, steps: usize) -> Self {
         self.head_steps = steps;
@@ -101,8 +102,8 @@ impl GradientMatching {
         self
     }
 
-    /// Widths of the head's hidden layers: `&[128]`, `&[256, 128]`. They have ReLU and a bias, which trains and isn't
-    /// matched.
+    /// Widths of the head's hidden layers, such as `&[256, 128]`; none, a linear head, unless set. They have ReLU and a bias,
+    /// which trains and isn't matched.
     #[must_use]
     pub fn hidden(mut self, widths: &[usize]) -> Self {
         self.hidden = widths.to_vec();
@@ -113,7 +114,7 @@ impl GradientMatching {
     /// starts from the pretrained weights; between epochs the encoder takes the head's steps on the synthetic cells.
     ///
     /// Batch normalisation is folded into the layers, with statistics that stay: a folded layer's gradient is the
-    /// unfolded one's times a number for each row, which the cosines don't see. A step costs several times one with a frozen
+    /// unfolded one's times a number for each row, which cosines don't depend on. A step costs several times one with a frozen
     /// encoder: 4 s in the place of 0.3 s at 14 classes, 16,413 genes and layers of 1,024, on two busy cores. For models that
     /// give their layers ([`FoundationModel::encoder_layers`](crate::foundation::FoundationModel::encoder_layers)); others are
     /// refused.
@@ -135,7 +136,7 @@ impl GradientMatching {
         if self.original_loops { loops(per_class) } else { (self.epochs.max(1), self.head_steps) }
     }
 
-    /// The head, behind the encoder where that isn't frozen; with the real and the synthetic rows that it is given.
+    /// The head, behind the encoder where that isn't frozen, with its real and synthetic input.
     fn network(&self, matching: &Matching) -> (Network, Rows, Rows) {
         let latent = matching.real_embeddings().dims()[1];
         let head = fresh_head(latent, &self.hidden, matching);
@@ -153,8 +154,8 @@ impl GradientMatching {
         let real = Rows::new(matching.real_expression_of(&chosen), &labels, classes);
         let synthetic = Rows::new(matching.synthetic_expression(), matching.synthetic_labels(), classes);
         let network = head.behind(encoder, synthetic.data.values.clone().inner());
-        let real = real.map(|data| network.with_first_sums(data));
-        let synthetic = synthetic.map(|data| network.with_first_sums(data));
+        let real = real.map(|data| network.with_first_products(data));
+        let synthetic = synthetic.map(|data| network.with_first_products(data));
         (network, real, synthetic)
     }
 }
@@ -204,7 +205,7 @@ impl MatchingObjective for GradientMatching {
         let (mut network, real, synthetic) = self.network(matching);
         let weights = self.class_weights.of(matching.class_counts());
         let both = weights.iter().enumerate();
-        let groups = alike(
+        let groups = class_batches(
             both.filter_map(|(class, &weight)| Some((real.of_class(class)?, synthetic.of_class(class)?, weight))),
         );
         let fixed = synthetic.fixed();
@@ -216,7 +217,7 @@ impl MatchingObjective for GradientMatching {
             }
             networks.push(network.clone());
         }
-        // Real cells have no graph, so that epochs need not wait for each other. What an encoder leaves of them is large.
+        // Real cells have no graph, so epochs can run in parallel; not with an encoder, whose traces are large.
         let of_real = |network: &Network| network.trace(&real.data).side(&groups);
         let sides: Vec<Side> = if self.unfrozen { Vec::new() } else { networks.par_iter().map(of_real).collect() };
         let mut sides = sides.into_iter();
@@ -229,7 +230,7 @@ impl MatchingObjective for GradientMatching {
     }
 }
 
-/// Places of the first `count` rows of each class.
+/// Indices of the first `count` rows of each class.
 fn first_of_each(labels: &[u32], count: usize) -> Vec<usize> {
     let rows = super::rows::class_rows(labels).into_iter();
     rows.flat_map(|(_, first, rows)| first..first + rows.min(count)).collect()

@@ -4,7 +4,7 @@ use crate::tensors;
 
 #[test]
 fn the_gradient_of_the_match_equals_finite_differences_for_a_linear_head_deeper_ones_and_the_encoder() {
-    // One epoch: between epochs the head moves with the synthetic cells, which autodiff leaves out on purpose.
+    // One epoch: between epochs the head trains on the synthetic cells, which autodiff leaves out on purpose.
     let linear = GradientMatching::default().epochs(1);
     for objective in [
         linear.clone(),
@@ -15,8 +15,8 @@ fn the_gradient_of_the_match_equals_finite_differences_for_a_linear_head_deeper_
         linear.clone().unfrozen().hidden(&[16]),
     ] {
         for per_class in [1, 3] {
-            let share = Case::new(per_class).gradient_error(&objective);
-            assert!(share < 3e-3, "{objective:?}, {per_class} per class: error {share} of the squared length");
+            let error = Case::new(per_class).gradient_error(&objective);
+            assert!(error < 3e-3, "{objective:?}, {per_class} per class: error {error} of the squared norm");
         }
     }
 }
@@ -41,8 +41,8 @@ fn by_hand(synthetic: &[[f64; 2]], labels: &[u32], real: &[[f64; 2]], real_label
     for class in [0, 1] {
         let (a, b) = (gradient(real, real_labels, class), gradient(synthetic, labels, class));
         for (a, b) in a.iter().zip(b) {
-            let length = |row: &[f64; 2]| row[0].hypot(row[1]);
-            loss += 1.0 - (a[0] * b[0] + a[1] * b[1]) / (length(a) * length(&b) + 1e-6);
+            let norm = |row: &[f64; 2]| row[0].hypot(row[1]);
+            loss += 1.0 - (a[0] * b[0] + a[1] * b[1]) / (norm(a) * norm(&b) + 1e-6);
         }
     }
     loss
@@ -72,10 +72,10 @@ fn epochs_add_matches_of_a_head_that_has_trained_and_rates_of_zero_leave_it_as_i
         let (one, three) = (case.value(&still.clone().epochs(1)), case.value(&still.epochs(3)));
         assert!((three - 3.0 * one).abs() < 1e-3 * one, "{one} and {three}");
         let trained = case.value(&objective.clone().epochs(3));
-        assert!((trained - three).abs() > 1e-3 * one, "{objective:?}: the head moves between epochs");
+        assert!((trained - three).abs() > 1e-3 * one, "{objective:?}: the head trains between epochs");
         let encoder_only = GradientMatching { head_learning_rate: 0.0, ..objective.clone() };
-        let moved = (case.value(&encoder_only.epochs(3)) - three).abs() > 1e-4 * one;
-        assert_eq!(moved, objective.unfrozen, "the encoder trains where it isn't frozen");
+        let changed = (case.value(&encoder_only.epochs(3)) - three).abs() > 1e-4 * one;
+        assert_eq!(changed, objective.unfrozen, "the encoder trains where it isn't frozen");
     }
 }
 

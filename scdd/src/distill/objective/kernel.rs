@@ -20,10 +20,10 @@ use crate::tensors;
 /// Matches the distribution of each class's latents, not only their mean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KernelMatching {
-    /// Widths of the kernels as multiples of the median squared distance; 1/4, 1/2, 1, 2 and 4 (ours, around the median
+    /// Widths of the kernels as multiples of the median squared distance; 1/4, 1/2, 1, 2 and 4 (our choice, around the median
     /// heuristic of Gretton et al.).
     pub widths: Vec<f64>,
-    /// Weights of the classes in the sum; equal (ours, as the paper's for means).
+    /// Weights of the classes in the sum; equal (our choice, as the paper's for means).
     pub class_weights: ClassWeights,
 }
 
@@ -34,7 +34,7 @@ impl Default for KernelMatching {
 }
 
 impl KernelMatching {
-    /// Widths of the kernels as multiples of the median squared distance.
+    /// Widths of the kernels as multiples of the median squared distance; 1/4 to 4 unless set.
     #[must_use]
     pub fn widths(mut self, widths: &[f64]) -> Self {
         self.widths = widths.to_vec();
@@ -48,7 +48,7 @@ impl KernelMatching {
         self
     }
 
-    /// The mean of the kernels over all pairs of which squared distances are given.
+    /// The mean of the kernels over all pairs, by their squared distances.
     fn mean(&self, distances: Tensor<2>, median: f64) -> Tensor<1> {
         let kernels = self.widths.iter().map(|width| (distances.clone() / -(width * median)).exp().mean());
         Tensor::cat(kernels.collect(), 0).mean()
@@ -162,10 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn it_sees_what_means_do_not_and_the_same_cells_have_no_distance() {
-        let usual = KernelMatching::default();
-        assert!(loss(&[0.0, 2.0], &[0.0, 2.0], &[0, 0], &usual).abs() < 1e-6);
-        assert!(loss(&[1.0, 1.0], &[0.0, 2.0], &[0, 0], &usual) > 0.1, "equal means, another spread");
+    fn it_tells_sets_with_equal_means_apart_and_equal_sets_have_no_distance() {
+        let objective = KernelMatching::default();
+        assert!(loss(&[0.0, 2.0], &[0.0, 2.0], &[0, 0], &objective).abs() < 1e-6);
+        assert!(loss(&[1.0, 1.0], &[0.0, 2.0], &[0, 0], &objective) > 0.1, "equal means, another spread");
     }
 
     #[test]
@@ -182,8 +182,8 @@ mod tests {
     fn its_gradient_equals_finite_differences() {
         for per_class in [1, 3] {
             let objective = KernelMatching::default().class_weights(ClassWeights::RootFrequency);
-            let share = Case::new(per_class).gradient_error(&objective);
-            assert!(share < 1e-3, "{per_class} per class: {share}");
+            let error = Case::new(per_class).gradient_error(&objective);
+            assert!(error < 1e-3, "{per_class} per class: {error}");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! How often gradient matching matches in a step, and trains between: the original code's numbers.
+//! Loop counts of gradient matching by cells per class, as the original code has them.
 
 /// Classification epochs in a step, and steps of the head between them, for a number of synthetic cells per class.
 ///
 /// The original code of gradient matching (its `get_loops`, which DC-BENCH kept) has (1, 1) for 1 image per class, (10, 50)
 /// for 10, (20, 25) for 20, (30, 20) for 30, (40, 15) for 40, (50, 10) for 50, and stops at any other number. Straight
-/// lines between these are ours, and (50, 10) for more than 50. The original moves its images after each epoch; equation 5
+/// lines between these are our choice, and (50, 10) for more than 50. The original updates its images after each epoch; equation 5
 /// sums the epochs of a step, as is done here.
 ///
 /// ```
@@ -18,8 +18,8 @@ pub fn loops(per_class: usize) -> (usize, usize) {
     let outer = per_class.clamp(1, 50);
     let between = ORIGINAL.windows(2).find(|pair| outer <= pair[1].0).unwrap_or(&ORIGINAL[4..]);
     let ((from, first), (to, last)) = (between[0], between[1]);
-    let share = (outer - from) as f64 / (to - from) as f64;
-    let inner = first as f64 + share * (last as f64 - first as f64);
+    let fraction = (outer - from) as f64 / (to - from) as f64;
+    let inner = first as f64 + fraction * (last as f64 - first as f64);
     (outer, inner.round() as usize)
 }
 

@@ -1,4 +1,4 @@
-//! What a matching objective is given, and the trait that one implements.
+//! The trait of a matching objective, and its input: synthetic cells and a batch of real ones.
 
 use std::cell::{Cell, LazyCell};
 
@@ -37,20 +37,20 @@ use crate::tensors;
     note = "implement `scdd::distill::MatchingObjective`: a name, and `fn loss(&self, matching: &Matching) -> Tensor<1>`"
 )]
 pub trait MatchingObjective: Send + Sync + 'static {
-    /// What tables and results call it.
+    /// Its name in results.
     fn name(&self) -> String;
 
     /// The distance, a tensor of one value that is differentiable in the synthetic cells.
     fn loss(&self, matching: &Matching) -> Tensor<1>;
 
-    /// What tables call it behind the name of a pipeline: "DC"; the whole name unless an objective says otherwise.
+    /// Its short name in tables, behind that of a pipeline: "DC"; [`name`](Self::name) unless an objective says otherwise.
     fn short_name(&self) -> String {
         self.name()
     }
 
-    /// Whether the loss asks for [`synthetic_expression`](Matching::synthetic_expression); true unless an objective says
-    /// otherwise. One that compares latents only says false, and the expression of all synthetic cells need not be in
-    /// memory at once.
+    /// Whether the loss uses [`synthetic_expression`](Matching::synthetic_expression); true unless an objective says
+    /// otherwise. With false the loss compares latents only, and the expression of all synthetic cells need not be in memory
+    /// at once.
     fn compares_expression(&self) -> bool {
         true
     }
@@ -67,10 +67,10 @@ pub trait MatchingObjective: Send + Sync + 'static {
         1.0
     }
 
-    /// Whether it can run on a study, asked before anything does: the place to refuse a setting, or a foundation model.
+    /// Refuses a setting, or a foundation model that it can't run with; called by `plan` and before anything runs.
     ///
     /// # Errors
-    /// What the objective can't do; never unless an objective says otherwise.
+    /// When a setting or the model is refused; never unless an objective says otherwise.
     fn check(&self, study: &Study) -> crate::Result<()> {
         let _ = study;
         Ok(())
@@ -79,10 +79,10 @@ pub trait MatchingObjective: Send + Sync + 'static {
 
 /// One step's synthetic cells beside a batch of real ones. Rows of both are sorted by class.
 pub struct Matching<'a> {
-    /// What the pipeline made, where that is expression.
+    /// Where the pipeline makes expression and the objective compares it.
     pub(crate) synthetic_expression: Option<Tensor<2>>,
-    /// Set when expression is asked for.
-    pub(crate) expression_asked: Cell<bool>,
+    /// Set when the loss uses expression.
+    pub(crate) expression_used: Cell<bool>,
     pub(crate) synthetic_embeddings: Tensor<2>,
     pub(crate) synthetic_labels: &'a [u32],
     pub(crate) real_embeddings: LazyCell<Tensor<2>, Box<dyn FnOnce() -> Tensor<2> + 'a>>,
@@ -101,9 +101,9 @@ pub struct Matching<'a> {
 
 impl Matching<'_> {
     /// Expression of the synthetic cells `[rows, genes]`, with gradients. The pipeline "FeatDistill" has none: there this
-    /// is all zeros, and the distillation ends with an error once the loss is back.
+    /// is all zeros, and the distillation ends with an error after the loss.
     pub fn synthetic_expression(&self) -> Tensor<2> {
-        self.expression_asked.set(true);
+        self.expression_used.set(true);
         let none = || Tensor::zeros([self.synthetic_labels.len(), self.genes], &self.synthetic_embeddings.device());
         self.synthetic_expression.clone().unwrap_or_else(none)
     }
@@ -129,7 +129,7 @@ impl Matching<'_> {
         (self.real_class_means)()
     }
 
-    /// Expression of the real batch `[cells, genes]`; made dense when it is asked for.
+    /// Expression of the real batch `[cells, genes]`; made dense when this is called.
     pub fn real_expression(&self) -> Tensor<2> {
         self.real_expression_of(&(0..self.real_labels.len()).collect::<Vec<_>>())
     }
@@ -159,7 +159,7 @@ impl Matching<'_> {
         self.class_counts
     }
 
-    /// Weights of the classes, 1 on average; `[classes, 1]`, so that rows of class means can be multiplied by it.
+    /// Weights of the classes `[classes, 1]`, 1 on average: a factor for rows of class means.
     pub fn class_weights(&self, weights: ClassWeights) -> Tensor<2> {
         let weights = weights.of(self.class_counts).iter().map(|&weight| weight as f32).collect();
         tensors::from_rows(weights, 1, &self.device())
@@ -174,13 +174,13 @@ impl Matching<'_> {
         counts.into_iter().max().unwrap_or(0)
     }
 
-    /// Small networks drawn anew in each step, the same for one seed: linear and on latents unless asked otherwise.
+    /// Small networks drawn anew in each step, the same for one seed; linear and on latents unless set.
     ///
     /// ```
     /// use scdd::burn::tensor::Tensor;
     /// use scdd::prelude::*;
     ///
-    /// /// Matches the class means of what four random networks make of expression.
+    /// /// Matches the class means of four random networks' embeddings of expression.
     /// struct RandomFeatures;
     ///
     /// impl MatchingObjective for RandomFeatures {
@@ -235,12 +235,12 @@ impl Matching<'_> {
         self.synthetic_embeddings.device().inner()
     }
 
-    /// `[classes, rows]`: its product with the synthetic cells' rows gives class means.
+    /// `[classes, rows]`: its product with rows of the synthetic cells is their class means.
     pub fn synthetic_means(&self) -> Tensor<2> {
         averaging(self.synthetic_labels, self.classes(), &self.device())
     }
 
-    /// `[classes, cells]`: its product with the real batch's rows gives class means.
+    /// `[classes, cells]`: its product with rows of the real batch is their class means.
     pub fn real_means(&self) -> Tensor<2> {
         averaging(self.real_labels, self.classes(), &self.device())
     }

@@ -1,4 +1,4 @@
-//! A weighted sum of objectives.
+//! A mixture: the weighted sum of several objectives.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl std::fmt::Debug for Mixture {
 }
 
 impl Mixture {
-    /// A mixture without parts; it needs at least one.
+    /// An empty mixture; add at least one objective with [`with`](Self::with).
     pub fn new() -> Self {
         Self::default()
     }
@@ -51,7 +51,7 @@ impl Mixture {
         parts.collect::<Vec<_>>().join(" + ")
     }
 
-    /// The lowest rate of its parts.
+    /// The lowest learning rate of its parts.
     fn lowest(&self, rate: impl Fn(&dyn MatchingObjective) -> f64, none: f64) -> f64 {
         self.parts.iter().map(|(_, objective)| rate(&**objective)).reduce(f64::min).unwrap_or(none)
     }

@@ -1,9 +1,10 @@
-//! A small network whose backward pass is written out as tensor operations.
+//! A multi-layer perceptron with a hand-derived backward pass in tensor operations, so that gradients by its weights are
+//! differentiable.
 //!
-//! Burn differentiates once. An objective that compares gradients of a loss needs these gradients as tensors that can
-//! still be differentiated, so backpropagation of softmax cross-entropy through linear layers, ReLU or PReLU, and a
-//! scaling to length one stands here: with d_i = p_i - onehot_i at the end, and d = (d W^T) * activation' from layer to
-//! layer, the gradient of a layer is sum_i share_i d_i h_i^T, h its input.
+//! Burn differentiates once, and an objective that compares gradients of a loss has to differentiate these. Here stands
+//! backpropagation of softmax cross-entropy through linear layers, ReLU or PReLU, and scaling to unit norm: with
+//! d_i = p_i - onehot_i at the end, and d = (d W^T) * activation' from layer to layer, the gradient of a layer is
+//! sum_i weight_i d_i h_i^T, h its input.
 
 use burn::tensor::{Device, Tensor, activation::softmax};
 use rand_chacha::ChaCha8Rng;
@@ -11,14 +12,14 @@ use rand_chacha::ChaCha8Rng;
 use crate::foundation::EncoderLayer;
 use crate::tensors;
 
-/// What follows a layer's sums.
+/// The activation after a layer.
 #[derive(Clone, Copy, Debug)]
-enum After {
-    /// Class scores.
-    Nothing,
-    /// x where it is not negative, slope x elsewhere: ReLU at 0, PReLU.
+enum Activation {
+    /// None: logits.
+    Identity,
+    /// x where it is not negative, slope x elsewhere: ReLU with slope 0, PReLU.
     Slope(f64),
-    /// Rows scaled to length sqrt(width): a latent as the heads take it.
+    /// Rows scaled to norm sqrt(width): a latent at the scale of the heads.
     Latents,
 }
 
@@ -28,40 +29,39 @@ struct Layer {
     weight: Tensor<2>,
     /// `[1, outputs]`
     bias: Option<Tensor<2>>,
-    after: After,
+    activation: Activation,
 }
 
-/// Linear layers with what follows them, class scores at the end.
+/// Linear layers with their activations, logits at the end.
 #[derive(Clone, Debug)]
 pub(super) struct Network {
     layers: Vec<Layer>,
-    /// How many of them are an encoder's.
+    /// The number of layers that are an encoder's.
     encoder: usize,
-    /// How far an encoder's first layer has moved.
+    /// How much an encoder's first layer has changed.
     drift: Option<Drift>,
 }
 
-/// The way of a first layer's weights from where they began: W - R^T A, R the rows `[rows, genes]` that it trains on. R and A
-/// `[rows, hidden]` are small where W is not, and what rows give with W is computed once.
+/// The low-rank change of a first layer's weights in training: W - R^T A, R the rows `[rows, genes]` that it trains on. R and A
+/// `[rows, hidden]` are small where W is not, and products of rows with W are computed once.
 #[derive(Clone, Debug)]
 struct Drift {
     rows: Tensor<2>,
     steps: Tensor<2>,
 }
 
-/// What a network is trained on: rows `[rows, width]`, their classes `[rows, classes]`, and how much each row counts
-/// `[rows, 1]`, 1 in all.
+/// Training data: rows `[rows, width]`, one-hot classes `[rows, classes]`, and row weights `[rows, 1]` with a sum of 1.
 #[derive(Clone)]
 pub(super) struct Data {
     pub(super) values: Tensor<2>,
     pub(super) one_hot: Tensor<2>,
-    pub(super) shares: Tensor<2>,
-    /// The values times the weights that the first layer began with, where these are many.
-    pub(super) first_sums: Option<Tensor<2>>,
+    pub(super) weights: Tensor<2>,
+    /// Products of the rows with the first layer's initial weights, where these are many.
+    pub(super) first_products: Option<Tensor<2>>,
 }
 
-/// What rows leave at each layer: its inputs `[rows, inputs]`, and the gradient of each row's cross-entropy by its sums
-/// `[rows, outputs]`.
+/// A forward and a backward pass: for each layer its inputs `[rows, inputs]`, and the gradient of each row's cross-entropy by
+/// its pre-activations `[rows, outputs]`.
 pub(super) struct Trace {
     pub(super) inputs: Vec<Tensor<2>>,
     pub(super) deltas: Vec<Tensor<2>>,
@@ -71,18 +71,18 @@ impl Network {
     /// Weights drawn as PyTorch draws them, ReLU between layers of these widths. Hidden layers have a bias; the last one
     /// has none.
     pub(super) fn random(widths: &[usize], rng: &mut ChaCha8Rng, device: &Device) -> Self {
-        let layers = widths.windows(2).enumerate().map(|(place, pair)| {
+        let layers = widths.windows(2).enumerate().map(|(index, pair)| {
             let layer = tensors::linear(pair[0], pair[1], rng, &device.clone().inner());
-            let last = place + 2 == widths.len();
+            let last = index + 2 == widths.len();
             let bias = layer.bias.filter(|_| !last).map(|bias| bias.val().inner().unsqueeze::<2>());
-            let after = if last { After::Nothing } else { After::Slope(0.0) };
-            Layer { weight: layer.weight.val().inner(), bias, after }
+            let activation = if last { Activation::Identity } else { Activation::Slope(0.0) };
+            Layer { weight: layer.weight.val().inner(), bias, activation }
         });
         Self { layers: layers.collect(), encoder: 0, drift: None }
     }
 
-    /// An encoder with latents of length one, and this network on the latents at scale sqrt(latent). It can train on these
-    /// rows `[rows, genes]`, and on no others.
+    /// This network behind an encoder with latents of unit norm, which it takes at scale sqrt(latent). The whole can train on
+    /// these rows `[rows, genes]` only.
     pub(super) fn behind(mut self, encoder: Vec<EncoderLayer>, rows: Tensor<2>) -> Self {
         let hidden = encoder.first().map_or(0, |layer| layer.weight.dims()[1]);
         let steps = Tensor::zeros([rows.dims()[0], hidden], &rows.device());
@@ -90,9 +90,10 @@ impl Network {
         let mut layers: Vec<Layer> = encoder
             .into_iter()
             .enumerate()
-            .map(|(place, layer)| {
-                let after = if place == last { After::Latents } else { After::Slope(layer.slope.unwrap_or(1.0)) };
-                Layer { weight: layer.weight, bias: Some(layer.bias), after }
+            .map(|(index, layer)| {
+                let activation =
+                    if index == last { Activation::Latents } else { Activation::Slope(layer.slope.unwrap_or(1.0)) };
+                Layer { weight: layer.weight, bias: Some(layer.bias), activation }
             })
             .collect();
         let encoder = layers.len();
@@ -105,51 +106,51 @@ impl Network {
         (0..self.layers.len()).map(|layer| if layer < self.encoder { encoder } else { head }).collect()
     }
 
-    /// The data with its sums in the first layer, so that each pass need not compute them.
-    pub(super) fn with_first_sums(&self, mut data: Data) -> Data {
-        data.first_sums = self.layers.first().map(|layer| data.values.clone().matmul(layer.weight.clone()));
+    /// The data with its products in the first layer, so that passes need not compute them.
+    pub(super) fn with_first_products(&self, mut data: Data) -> Data {
+        data.first_products = self.layers.first().map(|layer| data.values.clone().matmul(layer.weight.clone()));
         data
     }
 
-    /// Inputs and sums of each layer.
-    fn pass(&self, values: Tensor<2>, mut first_sums: Option<Tensor<2>>) -> (Vec<Tensor<2>>, Vec<Tensor<2>>) {
-        let (mut inputs, mut sums, mut input) = (Vec::new(), Vec::new(), values);
-        for (place, layer) in self.layers.iter().enumerate() {
-            let mut sum = first_sums.take().unwrap_or_else(|| input.clone().matmul(layer.weight.clone()));
-            if let Some(drift) = self.drift.as_ref().filter(|_| place == 0) {
-                sum = sum - input.clone().matmul(drift.rows.clone().transpose()).matmul(drift.steps.clone());
+    /// Inputs and pre-activations of each layer.
+    fn forward(&self, values: Tensor<2>, mut first_products: Option<Tensor<2>>) -> (Vec<Tensor<2>>, Vec<Tensor<2>>) {
+        let (mut inputs, mut pre_activations, mut input) = (Vec::new(), Vec::new(), values);
+        for (index, layer) in self.layers.iter().enumerate() {
+            let mut x = first_products.take().unwrap_or_else(|| input.clone().matmul(layer.weight.clone()));
+            if let Some(drift) = self.drift.as_ref().filter(|_| index == 0) {
+                x = x - input.clone().matmul(drift.rows.clone().transpose()).matmul(drift.steps.clone());
             }
             if let Some(bias) = &layer.bias {
-                sum = sum + bias.clone();
+                x = x + bias.clone();
             }
             inputs.push(input);
-            input = layer.after.forward(sum.clone());
-            sums.push(sum);
+            input = layer.activation.forward(x.clone());
+            pre_activations.push(x);
         }
-        (inputs, sums)
+        (inputs, pre_activations)
     }
 
-    /// Class scores `[rows, classes]`.
+    /// Logits `[rows, classes]`.
     pub(super) fn outputs(&self, values: Tensor<2>) -> Tensor<2> {
-        let outputs = self.pass(values.clone(), None).1.pop();
+        let outputs = self.forward(values.clone(), None).1.pop();
         outputs.unwrap_or(values)
     }
 
-    /// What the last layer is given.
+    /// Inputs of the last layer.
     pub(super) fn hidden(&self, values: Tensor<2>) -> Tensor<2> {
-        let hidden = self.pass(values.clone(), None).0.pop();
+        let hidden = self.forward(values.clone(), None).0.pop();
         hidden.unwrap_or(values)
     }
 
-    /// Goes forward and back with rows of these classes.
+    /// A forward and a backward pass of rows of these classes.
     pub(super) fn trace(&self, data: &Data) -> Trace {
-        let (inputs, mut sums) = self.pass(data.values.clone(), data.first_sums.clone());
-        let Some(outputs) = sums.pop() else { return Trace { inputs, deltas: Vec::new() } };
+        let (inputs, mut pre_activations) = self.forward(data.values.clone(), data.first_products.clone());
+        let Some(outputs) = pre_activations.pop() else { return Trace { inputs, deltas: Vec::new() } };
         let mut deltas = vec![softmax(outputs, 1) - data.one_hot.clone()];
-        for (place, sum) in sums.into_iter().enumerate().rev() {
+        for (index, pre_activation) in pre_activations.into_iter().enumerate().rev() {
             let above = &deltas[deltas.len() - 1];
-            let upstream = above.clone().matmul(self.layers[place + 1].weight.clone().transpose());
-            deltas.push(self.layers[place].after.backward(sum, upstream));
+            let upstream = above.clone().matmul(self.layers[index + 1].weight.clone().transpose());
+            deltas.push(self.layers[index].activation.backward(pre_activation, upstream));
         }
         deltas.reverse();
         Trace { inputs, deltas }
@@ -159,7 +160,7 @@ impl Network {
     pub(super) fn gradients(&self, data: &Data) -> Vec<Tensor<2>> {
         let Trace { inputs, deltas } = self.trace(data);
         let layers = deltas.into_iter().zip(inputs);
-        layers.map(|(delta, input)| (delta * data.shares.clone()).transpose().matmul(input)).collect()
+        layers.map(|(delta, input)| (delta * data.weights.clone()).transpose().matmul(input)).collect()
     }
 
     /// One step of gradient descent with a rate for each layer, biases included. Differentiable in the data when that has a
@@ -167,9 +168,9 @@ impl Network {
     pub(super) fn descend(&mut self, data: &Data, rates: &[f64]) {
         let Trace { inputs, deltas } = self.trace(data);
         let layers = self.layers.iter_mut().zip(deltas).zip(inputs).zip(rates);
-        for (place, (((layer, delta), input), &rate)) in layers.enumerate() {
-            let delta = delta * data.shares.clone();
-            match self.drift.as_mut().filter(|_| place == 0) {
+        for (index, (((layer, delta), input), &rate)) in layers.enumerate() {
+            let delta = delta * data.weights.clone();
+            match self.drift.as_mut().filter(|_| index == 0) {
                 Some(drift) => drift.steps = drift.steps.clone() + delta.clone() * rate,
                 None => layer.weight = layer.weight.clone() - input.transpose().matmul(delta.clone()) * rate,
             }
@@ -191,7 +192,7 @@ impl Network {
         Tensor::cat(parts, 0).sum()
     }
 
-    /// The same with weights that a graph follows, for tests.
+    /// Gives the weights a graph, for tests.
     #[cfg(test)]
     pub(super) fn require_grad(&mut self) -> Vec<Tensor<2>> {
         let leaves = self.layers.iter_mut().map(|layer| {
@@ -202,42 +203,42 @@ impl Network {
     }
 }
 
-impl After {
-    fn forward(self, sum: Tensor<2>) -> Tensor<2> {
+impl Activation {
+    fn forward(self, x: Tensor<2>) -> Tensor<2> {
         match self {
-            Self::Nothing => sum,
-            Self::Slope(slope) => sum.clone() * slopes(&sum, slope),
+            Self::Identity => x,
+            Self::Slope(slope) => x.clone() * slopes(&x, slope),
             Self::Latents => {
-                let scale = (sum.dims()[1] as f64).sqrt();
-                directions(sum).0 * scale
+                let scale = (x.dims()[1] as f64).sqrt();
+                directions(x).0 * scale
             }
         }
     }
 
-    /// From the gradient by what follows to that by the sums.
-    fn backward(self, sum: Tensor<2>, upstream: Tensor<2>) -> Tensor<2> {
+    /// From the gradient by the activations to that by the pre-activations.
+    fn backward(self, x: Tensor<2>, upstream: Tensor<2>) -> Tensor<2> {
         match self {
-            Self::Nothing => upstream,
-            Self::Slope(slope) => upstream * slopes(&sum, slope),
+            Self::Identity => upstream,
+            Self::Slope(slope) => upstream * slopes(&x, slope),
             Self::Latents => {
-                let scale = (sum.dims()[1] as f64).sqrt();
-                let (direction, length) = directions(sum);
+                let scale = (x.dims()[1] as f64).sqrt();
+                let (direction, norm) = directions(x);
                 let along = (direction.clone() * upstream.clone()).sum_dim(1);
-                (upstream - direction * along) * scale / length
+                (upstream - direction * along) * scale / norm
             }
         }
     }
 }
 
-/// 1 where sums are not negative, else the slope: constant in the sums almost everywhere.
-fn slopes(sums: &Tensor<2>, slope: f64) -> Tensor<2> {
-    sums.clone().inner().greater_equal_elem(0.0).float() * (1.0 - slope) + slope
+/// The derivative of the activation: 1 where pre-activations are not negative, else the slope.
+fn slopes(pre_activations: &Tensor<2>, slope: f64) -> Tensor<2> {
+    pre_activations.clone().inner().greater_equal_elem(0.0).float() * (1.0 - slope) + slope
 }
 
-/// Rows scaled to length one, and their lengths `[rows, 1]`.
+/// Rows scaled to unit norm, and their norms `[rows, 1]`.
 fn directions(rows: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-    let length = rows.clone().powi_scalar(2).sum_dim(1).add_scalar(1e-12).sqrt();
-    (rows / length.clone(), length)
+    let norm = rows.clone().powi_scalar(2).sum_dim(1).add_scalar(1e-12).sqrt();
+    (rows / norm.clone(), norm)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::seed;
 use burn::tensor::activation::log_softmax;
 
 #[test]
-fn the_written_gradients_of_every_layer_are_those_of_autodiff_through_a_head_and_through_an_encoder() {
+fn hand_derived_gradients_of_every_layer_are_those_of_autodiff_through_a_head_and_through_an_encoder() {
     let device = Device::flex();
     let rng = |purpose| seed::stream(1, purpose);
     let head = |inputs| Network::random(&[inputs, 5, 7, 3], &mut rng("head"), &device);
@@ -15,11 +15,11 @@ fn the_written_gradients_of_every_layer_are_those_of_autodiff_through_a_head_and
         let rows = Rows::new(values.clone(), &[0, 0, 1, 1, 1, 2], 3);
         let picked = log_softmax(network.outputs(values.clone().autodiff()), 1) * rows.data.one_hot.clone().autodiff();
         let gradients = (picked.sum().neg() / 6.0).backward();
-        let written = network.gradients(&rows.data);
-        assert_eq!(written.len(), leaves.len());
-        for (layer, (leaf, written)) in leaves.iter().zip(written).enumerate() {
+        let found = network.gradients(&rows.data);
+        assert_eq!(found.len(), leaves.len());
+        for (layer, (leaf, found)) in leaves.iter().zip(found).enumerate() {
             let expected = tensors::to_vec(leaf.grad(&gradients).unwrap().transpose());
-            for (expected, found) in expected.iter().zip(tensors::to_vec(written)) {
+            for (expected, found) in expected.iter().zip(tensors::to_vec(found)) {
                 assert!((expected - found).abs() < 1e-5, "layer {layer}: {expected} and {found}");
             }
         }
@@ -27,24 +27,24 @@ fn the_written_gradients_of_every_layer_are_those_of_autodiff_through_a_head_and
 }
 
 #[test]
-fn an_encoder_whose_first_layer_drifts_is_the_one_whose_weights_move() {
+fn a_low_rank_change_of_the_first_layer_is_the_change_of_its_weights() {
     let device = Device::flex();
     let values = tensors::normal(6, 8, &mut seed::stream(1, "values"), &device);
     let data = Rows::new(values.clone(), &[0, 0, 1, 1, 1, 2], 3).data;
     let head = Network::random(&[4, 5, 3], &mut seed::stream(1, "head"), &device);
-    let mut drifting = head.behind(encoder(&device), values);
-    let mut moving = Network { drift: None, ..drifting.clone() };
-    let (with_sums, rates) = (drifting.with_first_sums(data.clone()), drifting.rates(0.1, 0.2));
+    let mut low_rank = head.behind(encoder(&device), values);
+    let mut full = Network { drift: None, ..low_rank.clone() };
+    let (with_products, rates) = (low_rank.with_first_products(data.clone()), low_rank.rates(0.1, 0.2));
     assert_eq!(rates, [0.1, 0.1, 0.1, 0.2, 0.2]);
     let other = tensors::normal(3, 8, &mut seed::stream(2, "values"), &device);
-    let before = tensors::to_vec(moving.outputs(other.clone()));
+    let before = tensors::to_vec(full.outputs(other.clone()));
     for _ in 0..5 {
-        drifting.descend(&with_sums, &rates);
-        moving.descend(&data, &rates);
+        low_rank.descend(&with_products, &rates);
+        full.descend(&data, &rates);
     }
-    let outputs = [&drifting, &moving].map(|network| tensors::to_vec(network.outputs(other.clone())));
-    for ((drifting, moving), before) in outputs[0].iter().zip(&outputs[1]).zip(before) {
-        assert!((drifting - moving).abs() < 1e-5 && (moving - before).abs() > 1e-4, "{drifting}, {moving}, {before}");
+    let outputs = [&low_rank, &full].map(|network| tensors::to_vec(network.outputs(other.clone())));
+    for ((low_rank, full), before) in outputs[0].iter().zip(&outputs[1]).zip(before) {
+        assert!((low_rank - full).abs() < 1e-5 && (full - before).abs() > 1e-4, "{low_rank}, {full}, {before}");
     }
 }
 

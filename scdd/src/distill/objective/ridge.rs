@@ -1,12 +1,12 @@
-//! Surrogates in closed form (ours, after "Dataset meta-learning from kernel ridge regression", Nguyen et al. 2021): how well
-//! do classifiers of several kinds, trained to the end on the synthetic cells, classify real ones?
+//! Kernel ridge regression surrogates (our own, after "Dataset meta-learning from kernel ridge regression", Nguyen et al. 2021):
+//! classifiers of several kinds, trained in closed form on the synthetic cells, have to classify real ones.
 //!
-//! A surrogate is ridge regression of one-hot labels Y by a kernel k: it takes a real cell x for
+//! A surrogate is ridge regression of one-hot labels Y by a kernel k. Its output for a real cell x is
 //!     f(x) = k(x, S) (k(S, S) + lambda I)^-1 Y,
-//! so there are no inner loops to unroll. A set that suits one kernel alone suits models of that kind; the loss is the mean
-//! cross-entropy over surrogates that see cells differently: as they are, by direction, through an infinitely wide network and by
-//! their nearest neighbour. Surrogates that standardise genes or see latents are there as well; they pull mixtures of metacells
-//! elsewhere, and all other models then learn less of them (docs/ablations.md).
+//! so there are no inner loops to unroll. A set that suits one kernel alone suits models of that kind. So the loss is the mean
+//! cross-entropy over several: linear, cosine, an infinitely wide network and the nearest neighbour. Surrogates on standardised
+//! genes and on latents exist as well; all other models learn less of mixtures of metacells that are matched with them
+//! (docs/ablations.md).
 
 use burn::tensor::{Tensor, activation::log_softmax};
 use itertools::Itertools;
@@ -19,10 +19,10 @@ use crate::distill::DistillError;
 use crate::error::SettingError;
 use crate::study::Study;
 
-/// What outputs, which lie between -1 and 1, are multiplied with before softmax (ours).
+/// Factor of the outputs, which lie between -1 and 1, before softmax (our choice).
 pub(in crate::distill) const SHARPNESS: f64 = 8.0;
 
-/// Matches what surrogates make of real cells, once they were trained on the synthetic ones.
+/// Lowers the cross-entropy on real cells of surrogates that were trained on the synthetic ones.
 ///
 /// ```
 /// use scdd::prelude::*;
@@ -34,31 +34,31 @@ pub(in crate::distill) const SHARPNESS: f64 = 8.0;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RidgeSurrogates {
-    /// The surrogates, each as important as the others; [`RidgeSurrogate::MATCHED`].
+    /// The surrogates, which count alike; [`RidgeSurrogate::MATCHED`] (our choice).
     pub surrogates: Vec<RidgeSurrogate>,
-    /// How much the real cells of each class count; as the square root of their number (ours): accuracy would count them
-    /// by their number, macro-F1 all classes alike.
-    pub weights: ClassWeights,
+    /// Weights of the real cells' classes; as the square root of a class's cells (our choice): accuracy would weigh classes by
+    /// their cells, macro-F1 all alike.
+    pub class_weights: ClassWeights,
 }
 
 impl Default for RidgeSurrogates {
     fn default() -> Self {
-        Self { surrogates: RidgeSurrogate::MATCHED.to_vec(), weights: ClassWeights::RootFrequency }
+        Self { surrogates: RidgeSurrogate::MATCHED.to_vec(), class_weights: ClassWeights::RootFrequency }
     }
 }
 
 impl RidgeSurrogates {
-    /// Other surrogates.
+    /// The surrogates, which count alike; [`RidgeSurrogate::MATCHED`] unless set.
     #[must_use]
     pub fn surrogates(mut self, surrogates: &[RidgeSurrogate]) -> Self {
         self.surrogates = surrogates.to_vec();
         self
     }
 
-    /// How much the real cells of each class count.
+    /// Weights of the real cells' classes; as the square root of a class's cells unless set.
     #[must_use]
-    pub fn weights(mut self, weights: ClassWeights) -> Self {
-        self.weights = weights;
+    pub fn class_weights(mut self, weights: ClassWeights) -> Self {
+        self.class_weights = weights;
         self
     }
 }
@@ -86,15 +86,15 @@ impl MatchingObjective for RidgeSurrogates {
     }
 
     fn loss(&self, matching: &Matching) -> Tensor<1> {
-        let weights = self.weights.of(matching.class_counts());
+        let weights = self.class_weights.of(matching.class_counts());
         let real = Rows::balanced(matching.real_embeddings(), matching.real_labels(), &weights).data;
         let (synthetic_labels, classes) = (matching.synthetic_labels(), matching.classes());
         let mut loss = Tensor::zeros([1], &matching.device());
-        let on_expression = self.surrogates.iter().any(|surrogate| !surrogate.sees_latents());
+        let on_expression = self.surrogates.iter().any(|surrogate| !surrogate.is_on_latents());
         let expression = on_expression.then(|| (matching.synthetic_expression(), matching.real_expression()));
         for surrogate in &self.surrogates {
             let outputs = match &expression {
-                Some((synthetic, cells)) if !surrogate.sees_latents() => {
+                Some((synthetic, cells)) if !surrogate.is_on_latents() => {
                     surrogate.outputs(synthetic.clone(), synthetic_labels, classes, cells.clone())
                 }
                 _ => {
@@ -103,7 +103,7 @@ impl MatchingObjective for RidgeSurrogates {
                 }
             };
             let picked = log_softmax(outputs * SHARPNESS, 1) * real.one_hot.clone();
-            loss = loss - (picked.sum_dim(1) * real.shares.clone()).sum();
+            loss = loss - (picked.sum_dim(1) * real.weights.clone()).sum();
         }
         loss / self.surrogates.len() as f64
     }
@@ -128,16 +128,17 @@ mod tests {
     fn synthetic_cells_with_their_labels_swapped_have_a_larger_loss() {
         let (right, mut swapped) = (Case::new(2), Case::new(2));
         let objective = RidgeSurrogates::default();
-        // Moved along its gradient, the set suits its labels better than any others.
+        // After a step against its gradient, the set suits its labels better than any others.
         let step = right.gradient(&objective);
         let device = right.synthetic.device();
-        let moved = crate::tensors::from_rows(step, right.synthetic.dims()[1], &device) * -20.0;
-        let better = crate::tensors::scalar(right.loss(&objective, right.synthetic.clone() + moved.clone()));
+        let update = crate::tensors::from_rows(step, right.synthetic.dims()[1], &device) * -20.0;
+        let better = crate::tensors::scalar(right.loss(&objective, right.synthetic.clone() + update.clone()));
         assert!(better < right.value(&objective));
         swapped.labels = vec![1, 1, 2, 2, 0, 0];
         let rows = crate::tensors::indices([2, 3, 4, 5, 0, 1], &device);
         swapped.labels.sort_unstable();
-        let worse = crate::tensors::scalar(swapped.loss(&objective, (right.synthetic.clone() + moved).select(0, rows)));
+        let worse =
+            crate::tensors::scalar(swapped.loss(&objective, (right.synthetic.clone() + update).select(0, rows)));
         assert!(better < worse, "{better} and {worse}");
     }
 

@@ -1,4 +1,4 @@
-//! Kinds of surrogates in closed form, and their outputs f(x) = k(x, S) (k(S, S) + lambda I)^-1 Y.
+//! Kernels of the ridge regression surrogates, and their outputs f(x) = k(x, S) (k(S, S) + lambda I)^-1 Y.
 //!
 //! The inverse is taken on the host, in f64: there are a few hundred synthetic cells at most. Burn differentiates the rest:
 //! with M = (K + lambda I)^-1 and A = M Y, dA = -M dK A, so A - M (K - K0) A0 with M, K0 and A0 held fixed has the value
@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 use super::rows::one_hot;
 use crate::tensors;
 
-/// What keeps standard deviations and lengths above zero: squares of log1p units.
+/// Keeps standard deviations and norms above zero: squares of log1p units.
 const FLOOR: f64 = 1e-6;
-/// A gene of less variance does not vary but for rounding, and keeps its scale, as StandardScaler has it.
+/// A gene of less variance is constant up to rounding, and keeps its scale, as in StandardScaler.
 const CONSTANT: f64 = 1e-10;
 /// Standardised values above this are cut, as CellTypist does.
 const CUT: f32 = 10.0;
-/// How sharply the nearest synthetic cell decides: a cosine that is .025 larger counts e times as much (ours).
+/// How sharply the nearest synthetic cell decides: a cosine that is .025 larger counts e times as much (our choice).
 const NEARNESS: f64 = 40.0;
 
-/// A kind of surrogate: how it sees cells.
+/// A kind of surrogate: its kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RidgeSurrogate {
     /// Expression, centred at the synthetic cells' mean.
@@ -42,11 +42,11 @@ impl RidgeSurrogate {
     pub const ALL: [Self; 6] =
         [Self::Linear, Self::Standardized, Self::Cosine, Self::Wide, Self::Nearest, Self::Latent];
 
-    /// Those that matching asks unless others are named (ours): without the latent and the standardised one, mixtures of metacells
-    /// teach models on expression more.
+    /// Those of [`RidgeSurrogates`](super::RidgeSurrogates) unless set (our choice): without the latent and the standardised one,
+    /// models on expression learn more from mixtures of metacells.
     pub const MATCHED: [Self; 4] = [Self::Linear, Self::Cosine, Self::Wide, Self::Nearest];
 
-    /// What it is called.
+    /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Linear => "linear",
@@ -58,8 +58,8 @@ impl RidgeSurrogate {
         }
     }
 
-    /// lambda as a share of the kernel's mean diagonal (ours: class means and k-means pseudobulks of three
-    /// data sets teach validation cells best with about these).
+    /// lambda as a fraction of the kernel's mean diagonal (our choice: with about these, surrogates trained on class means and
+    /// k-means pseudobulks of three data sets did best on validation cells).
     fn ridge(self) -> f64 {
         match self {
             Self::Linear | Self::Latent => 0.03,
@@ -68,13 +68,13 @@ impl RidgeSurrogate {
         }
     }
 
-    /// Whether it is given latents in the place of expression.
-    pub(in crate::distill) fn sees_latents(self) -> bool {
+    /// Whether it is trained on latents in the place of expression.
+    pub(in crate::distill) fn is_on_latents(self) -> bool {
         self == Self::Latent
     }
 
-    /// Outputs for cells `[cells, classes]` once it was trained on synthetic cells `[rows, width]`, in which they are
-    /// differentiable. Largest for the class that it takes a cell for.
+    /// Outputs `[cells, classes]` for cells after training on synthetic cells `[rows, width]`, in which they are differentiable.
+    /// The largest is the predicted class.
     pub(in crate::distill) fn outputs(
         self,
         synthetic: Tensor<2>,
@@ -140,18 +140,18 @@ fn inverse(kernel: &Tensor<2>) -> Tensor<2> {
     tensors::from_rows(inverse, rows, &kernel.device())
 }
 
-fn lengths(rows: Tensor<2>) -> Tensor<2> {
+fn norms(rows: Tensor<2>) -> Tensor<2> {
     rows.powi_scalar(2).sum_dim(1).add_scalar(FLOOR).sqrt()
 }
 
-/// Rows of length one.
+/// Rows scaled to unit norm.
 fn directions(rows: Tensor<2>) -> Tensor<2> {
-    rows.clone() / lengths(rows)
+    rows.clone() / norms(rows)
 }
 
 /// |a| |b| (sin t + (pi - t) cos t) / pi, t the angle between a and b; its derivative by cos t is (pi - t) |a| |b| / pi.
 fn arc_cosine(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
-    let products = lengths(a.clone()).matmul(lengths(b.clone()).transpose());
+    let products = norms(a.clone()).matmul(norms(b.clone()).transpose());
     let cosines = a.matmul(b.transpose()) / products.clone();
     let fixed = cosines.clone().inner();
     let slope = fixed.clone().clamp(-1.0, 1.0).acos().neg().add_scalar(std::f64::consts::PI);
@@ -160,11 +160,11 @@ fn arc_cosine(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
     (value + slope * (cosines - fixed)) * products / std::f64::consts::PI
 }
 
-/// log of the summed closeness of a class's synthetic cells, at a scale like that of the other surrogates.
+/// The log of the summed similarities of a class's synthetic cells, at a scale like that of the other surrogates.
 fn nearest(synthetic: Tensor<2>, labels: Tensor<2>, cells: Tensor<2>) -> Tensor<2> {
     let cosines = directions(cells).matmul(directions(synthetic).transpose());
-    let closeness = ((cosines - 1.0) * NEARNESS).exp().matmul(labels);
-    closeness.add_scalar(1e-20).log() / 8.0
+    let similarities = ((cosines - 1.0) * NEARNESS).exp().matmul(labels);
+    similarities.add_scalar(1e-20).log() / 8.0
 }
 
 #[cfg(test)]

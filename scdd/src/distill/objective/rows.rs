@@ -1,4 +1,4 @@
-//! Rows of cells with their labels as tensors: what networks are trained on.
+//! Labelled rows as tensors, with a weight for each: training data of the small networks.
 
 use burn::tensor::Tensor;
 
@@ -13,41 +13,41 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Rows that all count alike: the mean over rows.
+    /// Rows of equal weight: losses are means over rows.
     pub(super) fn new(values: Tensor<2>, labels: &[u32], classes: usize) -> Self {
-        Self::with_shares(values, labels, classes, |_, _| 1.0 / labels.len() as f64)
+        Self::weighted(values, labels, classes, |_, _| 1.0 / labels.len() as f64)
     }
 
-    /// Rows of which each class has a given share, whatever the number of its rows.
+    /// Rows whose classes have given weights, whatever the number of their rows.
     pub(super) fn balanced(values: Tensor<2>, labels: &[u32], weights: &[f64]) -> Self {
         let of_class = class_rows(labels);
         let sum: f64 = of_class.iter().map(|&(class, ..)| weights[class as usize]).sum();
-        Self::with_shares(values, labels, weights.len(), |class, count| weights[class] / sum / count as f64)
+        Self::weighted(values, labels, weights.len(), |class, count| weights[class] / sum / count as f64)
     }
 
-    fn with_shares(values: Tensor<2>, labels: &[u32], classes: usize, share: impl Fn(usize, usize) -> f64) -> Self {
+    fn weighted(values: Tensor<2>, labels: &[u32], classes: usize, weight: impl Fn(usize, usize) -> f64) -> Self {
         let device = values.device().inner();
         let mut of_class = vec![None; classes];
-        let mut shares = vec![0.0; labels.len()];
+        let mut row_weights = vec![0.0; labels.len()];
         for (class, first, count) in class_rows(labels) {
             of_class[class as usize] = Some((first, count));
-            shares[first..first + count].fill(share(class as usize, count) as f32);
+            row_weights[first..first + count].fill(weight(class as usize, count) as f32);
         }
         let one_hot = one_hot(labels, classes, &device);
         Self {
-            data: Data { values, one_hot, shares: tensors::from_rows(shares, 1, &device), first_sums: None },
+            data: Data { values, one_hot, weights: tensors::from_rows(row_weights, 1, &device), first_products: None },
             of_class,
         }
     }
 
     /// The same without a graph.
     pub(super) fn fixed(&self) -> Self {
-        let first_sums = self.data.first_sums.clone().map(Tensor::inner);
-        let data = Data { values: self.data.values.clone().inner(), first_sums, ..self.data.clone() };
+        let first_products = self.data.first_products.clone().map(Tensor::inner);
+        let data = Data { values: self.data.values.clone().inner(), first_products, ..self.data.clone() };
         Self { data, of_class: self.of_class.clone() }
     }
 
-    /// The same rows with something done to their data.
+    /// The same rows with changed data.
     pub(super) fn map(self, change: impl FnOnce(Data) -> Data) -> Self {
         Self { data: change(self.data), of_class: self.of_class }
     }
@@ -58,7 +58,7 @@ impl Rows {
     }
 }
 
-/// `[rows, classes]` with 1 where row and class belong together.
+/// One-hot labels `[rows, classes]`.
 pub(super) fn one_hot(labels: &[u32], classes: usize, device: &burn::tensor::Device) -> Tensor<2> {
     let mut values = vec![0.0; labels.len() * classes];
     for (row, &label) in labels.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Surrogates: small random networks that an objective can look at cells through.
+//! Surrogates: small random networks whose outputs, embeddings or gradients an objective can match.
 //!
 //! A set that is matched through one network suits that network. Surrogates drawn anew in each step stand for the many
 //! that will be trained on it (Zhao and Bilen 2023 match the features of random networks).
@@ -10,7 +10,8 @@ use super::network::Network;
 use super::rows::{Rows, one_hot};
 use crate::seed;
 
-/// Which surrogates are drawn: from [`Matching::surrogates`](super::Matching::surrogates).
+/// The shape of surrogates, of which [`draw`](Self::draw) gives some; from
+/// [`Matching::surrogates`](super::Matching::surrogates).
 #[derive(Clone, Debug)]
 #[must_use = "call .draw(n)"]
 pub struct Surrogates {
@@ -35,13 +36,13 @@ impl Surrogates {
         self
     }
 
-    /// Surrogates of expression `[rows, genes]` in the place of latents.
+    /// Surrogates on expression `[rows, genes]` in the place of latents.
     pub fn on_expression(mut self) -> Self {
         self.on_expression = true;
         self
     }
 
-    /// That many surrogates: others in each step, the same for the same seed and step. Weights are drawn as PyTorch draws
+    /// Draws surrogates: others in each step, the same for the same seed and step. Weights are drawn as PyTorch draws
     /// those of linear layers, uniform within 1 / sqrt(inputs).
     pub fn draw(&self, count: usize) -> Vec<Surrogate> {
         let inputs = if self.on_expression { self.genes } else { self.latent };
@@ -57,8 +58,8 @@ impl Surrogates {
     }
 }
 
-/// A small network on latents, which it takes at scale sqrt(latent), or on expression. Its weights have no graph: a loss of
-/// it is differentiable in the cells.
+/// A small network on latents, which it scales by sqrt(latent), or on expression. Its weights have no graph: its outputs are
+/// differentiable in the cells.
 #[derive(Clone, Debug)]
 pub struct Surrogate {
     network: Network,
@@ -72,12 +73,12 @@ impl Surrogate {
         self.network.outputs(cells * self.scale)
     }
 
-    /// What the last layer is given, `[rows, width of the last hidden layer]`; the scaled cells when there is none.
+    /// The last hidden layer `[rows, width]`; the scaled cells when there is none.
     pub fn features(&self, cells: Tensor<2>) -> Tensor<2> {
         self.network.hidden(cells * self.scale)
     }
 
-    /// Mean cross-entropy of rows of these classes.
+    /// Mean cross-entropy of cells of these classes.
     pub fn cross_entropy(&self, cells: Tensor<2>, labels: &[u32]) -> Tensor<1> {
         let one_hot = one_hot(labels, self.classes, &cells.device().inner());
         (log_softmax(self.outputs(cells), 1) * one_hot).sum() / -(labels.len().max(1) as f64)
@@ -114,19 +115,19 @@ mod tests {
     #[test]
     fn surrogates_are_the_same_for_a_seed_and_a_step_and_differ_between_numbers_steps_and_seeds() {
         let cells = tensors::normal(5, 8, &mut seed::stream(1, "cells"), &Device::flex());
-        let look = |surrogates: Surrogates| {
+        let outputs = |surrogates: Surrogates| {
             let surrogates = surrogates.on_expression().hidden(&[6]).draw(2);
             surrogates.iter().map(|surrogate| tensors::to_vec(surrogate.outputs(cells.clone()))).collect::<Vec<_>>()
         };
-        let usual = look(surrogates(3, 1));
-        assert_eq!(usual, look(surrogates(3, 1)));
+        let usual = outputs(surrogates(3, 1));
+        assert_eq!(usual, outputs(surrogates(3, 1)));
         assert_ne!(usual[0], usual[1]);
-        assert_ne!(usual[0], look(surrogates(4, 1))[0]);
-        assert_ne!(usual[0], look(surrogates(3, 2))[0]);
+        assert_ne!(usual[0], outputs(surrogates(4, 1))[0]);
+        assert_ne!(usual[0], outputs(surrogates(3, 2))[0]);
     }
 
     #[test]
-    fn a_surrogate_that_is_trained_knows_its_rows_better_and_its_gradient_is_shorter() {
+    fn training_a_surrogate_lowers_its_cross_entropy_and_the_norm_of_its_gradient() {
         let cells = tensors::normal(6, 4, &mut seed::stream(1, "cells"), &Device::flex());
         let labels = [0, 0, 1, 1, 2, 2];
         for hidden in [&[] as &[usize], &[16]] {
@@ -134,12 +135,12 @@ mod tests {
             let trained = fresh.trained(cells.clone(), &labels, 100, 0.1);
             let entropy = |surrogate: &Surrogate| tensors::scalar(surrogate.cross_entropy(cells.clone(), &labels));
             assert!(entropy(&trained) < 0.5 * entropy(&fresh), "{} -> {}", entropy(&fresh), entropy(&trained));
-            let length = |surrogate: &Surrogate| {
+            let squared_norm = |surrogate: &Surrogate| {
                 let gradients = surrogate.gradients(cells.clone(), &labels);
                 assert_eq!(gradients.len(), hidden.len() + 1);
                 gradients.into_iter().map(|layer| tensors::scalar(layer.powi_scalar(2).sum())).sum::<f64>()
             };
-            assert!(length(&trained) < length(&fresh));
+            assert!(squared_norm(&trained) < squared_norm(&fresh));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Cells, an encoder and finite differences for the tests of objectives.
+//! Test fixtures of objectives: cells, an encoder and finite differences.
 
 use std::cell::{Cell, LazyCell};
 
@@ -23,7 +23,7 @@ pub(super) fn encoder(device: &Device) -> Vec<EncoderLayer> {
     vec![layer(GENES, 10, Some(0.25)), layer(10, 6, Some(0.1)), layer(6, LATENT, None)]
 }
 
-/// Latents of length one, by Burn's own activations.
+/// Latents of unit norm, by Burn's own activations.
 fn encode(mut rows: Tensor<2>) -> Tensor<2> {
     for layer in encoder(&rows.device().inner()) {
         rows = rows.matmul(layer.weight) + layer.bias;
@@ -31,8 +31,8 @@ fn encode(mut rows: Tensor<2>) -> Tensor<2> {
             rows = burn::tensor::activation::leaky_relu(rows, slope);
         }
     }
-    let length = rows.clone().powi_scalar(2).sum_dim(1).add_scalar(1e-12).sqrt();
-    rows / length
+    let norm = rows.clone().powi_scalar(2).sum_dim(1).add_scalar(1e-12).sqrt();
+    rows / norm
 }
 
 /// Synthetic and real cells of three classes, with an encoder.
@@ -56,7 +56,7 @@ impl Case {
         let matching = Matching {
             synthetic_embeddings: encode(synthetic.clone()),
             synthetic_expression: Some(synthetic),
-            expression_asked: Cell::new(false),
+            expression_used: Cell::new(false),
             synthetic_labels: &self.labels,
             real_embeddings: LazyCell::new(Box::new(|| encode(self.real.clone()))),
             real_class_means: &|| averaging(&REAL, 3, &Device::flex()).matmul(encode(self.real.clone())),
@@ -85,53 +85,53 @@ impl Case {
         tensors::to_vec(leaf.grad(&gradients).unwrap())
     }
 
-    /// How far the gradient is from central differences, as a share of their squared length.
+    /// Squared error of the gradient against central differences, as a fraction of their squared norm.
     ///
-    /// A gradient of a network jumps where a unit's sum crosses zero, and so does a match of gradients: a coordinate whose
-    /// differences over a step and over half of it disagree has such a jump within, and is left out. Few may be.
+    /// A gradient of a network jumps where a unit's pre-activation crosses zero, and so does a match of gradients. A coordinate
+    /// whose differences over a step and over half a step disagree has such a jump and is left out; few may be.
     pub(super) fn gradient_error(&self, objective: &dyn MatchingObjective) -> f64 {
         let (values, gradient) = (tensors::to_vec(self.synthetic.clone()), self.gradient(objective));
-        let difference = |place: usize, step: f32| {
-            let moved = |by: f32| {
+        let difference = |index: usize, step: f32| {
+            let shifted = |by: f32| {
                 let mut values = values.clone();
-                values[place] += by;
+                values[index] += by;
                 tensors::scalar(self.loss(objective, tensors::from_rows(values, GENES, &Device::flex())))
             };
-            (moved(step) - moved(-step)) / (2.0 * f64::from(step))
+            (shifted(step) - shifted(-step)) / (2.0 * f64::from(step))
         };
         let differences: Vec<_> = (0..values.len()).map(|at| (difference(at, 4e-3), difference(at, 2e-3))).collect();
         let typical = (differences.iter().map(|pair| pair.1.powi(2)).sum::<f64>() / values.len() as f64).sqrt();
-        let (mut error, mut length, mut jumps) = (0.0, 0.0, 0);
+        let (mut error, mut norm, mut jumps) = (0.0, 0.0, 0);
         for ((wide, narrow), gradient) in differences.into_iter().zip(gradient) {
             if (wide - narrow).abs() > 0.1 * typical {
                 jumps += 1;
                 continue;
             }
             error += (wide - f64::from(gradient)).powi(2);
-            length += wide.powi(2);
+            norm += wide.powi(2);
         }
-        assert!(length > 1e-8, "the loss of {} does not depend on the cells", objective.name());
+        assert!(norm > 1e-8, "the loss of {} does not depend on the cells", objective.name());
         assert!(jumps * 4 <= values.len(), "{jumps} of {} differences jump", values.len());
-        error / length
+        error / norm
     }
 }
 
-/// Something of latents that stand for themselves, without genes.
+/// Calls a function with a matching of latents alone, without genes.
 pub(super) fn matching_of<Out>(
     synthetic: &Tensor<2>,
     synthetic_labels: &[u32],
     real: &Tensor<2>,
     real_labels: &[u32],
-    ask: impl Fn(&Matching) -> Out,
+    call: impl Fn(&Matching) -> Out,
 ) -> Out {
     let mut class_counts = vec![0; real_labels.iter().max().map_or(0, |&class| class as usize + 1)];
     for &label in real_labels {
         class_counts[label as usize] += 1;
     }
-    ask(&Matching {
+    call(&Matching {
         synthetic_embeddings: synthetic.clone(),
         synthetic_expression: None,
-        expression_asked: Cell::new(false),
+        expression_used: Cell::new(false),
         synthetic_labels,
         real_embeddings: LazyCell::new(Box::new(|| real.clone())),
         real_class_means: &|| averaging(real_labels, class_counts.len(), &Device::flex()).matmul(real.clone()),

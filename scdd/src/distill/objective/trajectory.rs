@@ -1,8 +1,9 @@
-//! Trajectory matching (MTT): where training on synthetic cells leads a head, after Cazenavette et al. 2022, equation 2.
+//! Trajectory matching (MTT): training on synthetic cells should give a head the weights that training on real cells gives it
+//! (Cazenavette et al. 2022, equation 2).
 //!
-//! || theta_N(S) - theta_M(T) ||^2 / || theta_0 - theta_M(T) ||^2: both start at theta_0, a head that has trained on real
-//! cells for a while; theta_M(T) has taken M more steps on real cells, theta_N(S) N steps on synthetic ones. The gradient of
-//! each step is written out (`network.rs`), so that autodiff goes through all N.
+//! || theta_N(S) - theta_M(T) ||^2 / || theta_0 - theta_M(T) ||^2: both trajectories start at theta_0, a head after some steps on
+//! real cells; theta_M(T) has taken M more steps on real cells, theta_N(S) N steps on synthetic ones. The gradient of each step
+//! is hand-derived (`network.rs`), so that autodiff goes through all N.
 
 use burn::tensor::Tensor;
 use rand::RngExt;
@@ -18,29 +19,28 @@ use crate::error::SettingError;
 use crate::seed;
 use crate::study::Study;
 
-/// Matches where a head is led that trains on latents.
+/// Matches the weights of heads that train on latents of synthetic and of real cells.
 ///
 /// The original trains its experts once, on all data, and stores them. Steps of a head on latents cost little, so here each
 /// step draws a new head and trains it on the step's batch of real cells, with whole-batch gradient descent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrajectoryMatching {
-    /// Widths of the head's hidden layers, with ReLU; none: a linear head (ours, the classifier that evaluation trains).
+    /// Widths of the head's hidden layers, with ReLU; none, a linear head (our choice: evaluation trains one).
     pub hidden: Vec<usize>,
-    /// The most steps on real cells that theta_0 has taken, drawn from 0 to this in each step; 20 (ours). On the
-    /// FACS-sorted blood cells' validation cells, starts up to 0, 10 and 20 steps did alike, and 50 worse at rates that go
-    /// far.
+    /// The most steps on real cells that theta_0 has taken, drawn from 0 to this in each step; 20 (our choice). On the
+    /// FACS-sorted blood cells' validation cells, at most 0, 10 and 20 steps did alike, and 50 worse at high rates.
     pub start_steps: usize,
-    /// Steps M on real cells that lead to the aim; 20 (ours).
+    /// Steps M on real cells, to the target; 20 (our choice).
     pub expert_steps: usize,
-    /// Steps N on synthetic cells; 10 (ours).
+    /// Steps N on synthetic cells; 10 (our choice).
     pub surrogate_steps: usize,
     /// Learning rate on real cells, on latents at scale sqrt(latent); 0.01 (as the heads of gradient matching and of the
     /// evaluation). On those validation cells, 0.02 and 0.05 gave heads of higher cross-entropy.
     pub expert_learning_rate: f64,
-    /// Learning rate on synthetic cells; 0.02 (ours: both go as far, as N of these steps are M of those. The original learns
-    /// it).
+    /// Learning rate on synthetic cells; 0.02 (our choice: N of these steps then go as far as M on real cells. The
+    /// original learns it).
     pub surrogate_learning_rate: f64,
-    /// Weights of the classes in both cross-entropies; equal (ours: synthetic cells are as many of each class).
+    /// Weights of the classes in both cross-entropies; equal (our choice: there are as many synthetic cells of each class).
     pub class_weights: ClassWeights,
 }
 
@@ -59,21 +59,22 @@ impl Default for TrajectoryMatching {
 }
 
 impl TrajectoryMatching {
-    /// Widths of the head's hidden layers.
+    /// Widths of the head's hidden layers; none, a linear head, unless set.
     #[must_use]
     pub fn hidden(mut self, widths: &[usize]) -> Self {
         self.hidden = widths.to_vec();
         self
     }
 
-    /// The most steps that the start of a trajectory has behind it, steps on real cells, and steps on synthetic ones.
+    /// The most steps before the start of the trajectories, steps on real cells, and steps on synthetic ones; 20, 20 and 10
+    /// unless set.
     #[must_use]
-    pub fn lengths(mut self, start: usize, expert: usize, surrogate: usize) -> Self {
+    pub fn steps(mut self, start: usize, expert: usize, surrogate: usize) -> Self {
         (self.start_steps, self.expert_steps, self.surrogate_steps) = (start, expert, surrogate);
         self
     }
 
-    /// Learning rates on real and on synthetic cells.
+    /// Learning rates of the head on real and on synthetic cells; 0.01 and 0.02 unless set.
     #[must_use]
     pub fn head_learning_rates(mut self, expert: f64, surrogate: f64) -> Self {
         (self.expert_learning_rate, self.surrogate_learning_rate) = (expert, surrogate);
@@ -135,17 +136,17 @@ impl MatchingObjective for TrajectoryMatching {
         widths.extend(&self.hidden);
         widths.push(matching.classes());
         let mut start = Network::random(&widths, &mut rng, &matching.device());
-        let walk = |network: &mut Network, rows: &Rows, steps: usize, rate: f64| {
+        let train = |network: &mut Network, rows: &Rows, steps: usize, rate: f64| {
             let rates = network.rates(rate, rate);
             for _ in 0..steps {
                 network.descend(&rows.data, &rates);
             }
         };
-        walk(&mut start, &real, rng.random_range(0..=self.start_steps), self.expert_learning_rate);
+        train(&mut start, &real, rng.random_range(0..=self.start_steps), self.expert_learning_rate);
         let (mut expert, mut surrogate) = (start.clone(), start.clone());
-        walk(&mut expert, &real, self.expert_steps, self.expert_learning_rate);
-        walk(&mut surrogate, &synthetic, self.surrogate_steps, self.surrogate_learning_rate);
-        // A trajectory that doesn't move would be divided by zero.
+        train(&mut expert, &real, self.expert_steps, self.expert_learning_rate);
+        train(&mut surrogate, &synthetic, self.surrogate_steps, self.surrogate_learning_rate);
+        // Against a division by zero where the target is the start.
         surrogate.squared_distance(&expert) / start.squared_distance(&expert).add_scalar(1e-12)
     }
 }
@@ -159,21 +160,21 @@ mod tests {
 
     #[test]
     fn its_gradient_equals_finite_differences_through_all_unrolled_steps() {
-        let linear = TrajectoryMatching::default().lengths(5, 8, 4).head_learning_rates(0.1, 0.2);
+        let linear = TrajectoryMatching::default().steps(5, 8, 4).head_learning_rates(0.1, 0.2);
         for objective in [linear.clone(), linear.clone().hidden(&[16]), linear.class_weights(ClassWeights::Frequency)] {
             for per_class in [1, 2] {
-                let share = Case::new(per_class).gradient_error(&objective);
-                assert!(share < 3e-3, "{objective:?}, {per_class} per class: {share}");
+                let error = Case::new(per_class).gradient_error(&objective);
+                assert!(error < 3e-3, "{objective:?}, {per_class} per class: {error}");
             }
         }
     }
 
     #[test]
-    fn the_same_cells_lead_to_the_same_place_and_cells_that_lead_nowhere_are_at_distance_one() {
+    fn equal_cells_give_equal_weights_and_cells_without_a_gradient_are_at_distance_one() {
         let device = Device::flex();
         let cells = tensors::normal(4, 3, &mut seed::stream(1, "cells"), &device);
         let labels = [0, 0, 1, 1];
-        let objective = TrajectoryMatching::default().lengths(10, 6, 6).head_learning_rates(0.1, 0.1);
+        let objective = TrajectoryMatching::default().steps(10, 6, 6).head_learning_rates(0.1, 0.1);
         let loss = |synthetic: &Tensor<2>| {
             let loss = |matching: &Matching| tensors::scalar(objective.loss(matching));
             matching_of(synthetic, &labels, &cells, &labels, loss)

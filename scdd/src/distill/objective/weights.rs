@@ -1,4 +1,4 @@
-//! How much each class counts in an objective that sums over classes.
+//! Class weights of objectives that sum over classes.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,15 +8,15 @@ pub enum ClassWeights {
     /// All classes alike, rare ones too; the paper's sum.
     #[default]
     Equal,
-    /// As the square root of a class's training cells: between the other two (ours).
+    /// As the square root of a class's training cells: between the other two (our choice).
     RootFrequency,
-    /// As a class's training cells: a score of all cells alike, such as accuracy, then counts more than one of all
-    /// classes alike (ours).
+    /// As a class's training cells (our choice): it favours scores over all cells, such as accuracy, above scores over classes,
+    /// such as macro-F1.
     Frequency,
 }
 
 impl ClassWeights {
-    /// What tells it from equal weights in the names of tables; nothing for these.
+    /// Its part of a name in tables; None for equal weights, the default.
     pub(super) fn name(self) -> Option<String> {
         let name = match self {
             Self::Equal => return None,

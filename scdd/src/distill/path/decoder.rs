@@ -1,13 +1,12 @@
 //! Latents through the decoder alone, S = ReLU(De(z)): the row "scDD+Decoder" of Yu et al. 2025, as GLaD does with images
 //! (Cazenavette et al. 2023).
 
-use std::sync::Arc;
-
 use burn::tensor::{Int, Tensor};
 
-use super::{GeneratorPath, Latents, Pipeline, Space, check_decoder, check_encoder, decode, unscaled};
-use crate::distill::{DistillBuilder, DistillConfig};
-use crate::distill::{DistillError, Distilled, MatchingObjective};
+use super::generator_path::{GeneratorPath, Space};
+use super::latents::{Latents, check_decoder, check_encoder, decode, unscaled};
+use super::{AnyPath, Pipeline};
+use crate::distill::{DistillBuilder, DistillError, MatchingObjective};
 use crate::study::Study;
 
 pub(super) struct DecoderPath {
@@ -15,8 +14,8 @@ pub(super) struct DecoderPath {
 }
 
 impl Study {
-    /// Opens a distillation that moves latents through the foundation model's decoder alone: "scDD+Decoder". Latents may
-    /// have any length (ours).
+    /// Opens a distillation that optimises latents through the foundation model's decoder alone: "scDD+Decoder". Latents
+    /// may have any norm (our choice).
     ///
     /// ```
     /// use scdd::prelude::*;
@@ -26,8 +25,8 @@ impl Study {
     /// assert_eq!(distilled.method(), "scDD+Decoder, DC");
     /// # Ok::<(), scdd::Error>(())
     /// ```
-    pub fn distill_decoder(&self, objective: impl MatchingObjective) -> DistillBuilder<Distilled> {
-        DistillBuilder::new(Arc::new(DecoderPath { study: self.clone() }), objective)
+    pub fn distill_decoder(&self, objective: impl MatchingObjective) -> DistillBuilder {
+        DistillBuilder::new(self, AnyPath::new(DecoderPath { study: self.clone() }), objective)
     }
 }
 
@@ -44,28 +43,16 @@ impl GeneratorPath for DecoderPath {
         Space::Latents
     }
 
-    fn check(&self, _config: &DistillConfig) -> Result<(), DistillError> {
+    fn check_model(&self) -> Result<(), DistillError> {
         check_decoder(&self.study)?;
         check_encoder(&self.study)
     }
 
-    fn make(
-        &self,
-        codes: Tensor<2>,
-        _classes: Tensor<1, Int>,
-        _noise: Option<Tensor<2>>,
-        _config: &DistillConfig,
-    ) -> Result<Tensor<2>, DistillError> {
+    fn make(&self, codes: Tensor<2>, _: Tensor<1, Int>, _: Option<Tensor<2>>) -> Result<Tensor<2>, DistillError> {
         decode(&self.study, codes)
     }
 
-    fn latents(
-        &self,
-        codes: &Tensor<2>,
-        _classes: Tensor<1, Int>,
-        _noise: Option<Tensor<2>>,
-        _config: &DistillConfig,
-    ) -> Option<Latents> {
+    fn latents(&self, codes: &Tensor<2>, _: Tensor<1, Int>, _: Option<Tensor<2>>) -> Option<Latents> {
         Some(Latents::new(unscaled(codes.clone()), unscaled))
     }
 }

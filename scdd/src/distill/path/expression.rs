@@ -1,12 +1,10 @@
 //! Expression itself as codes: the rows "DC" and "DM" of Yu et al. 2025, which match without a generator.
 
-use std::sync::Arc;
-
 use burn::tensor::{Int, Tensor};
 
-use super::{GeneratorPath, Pipeline, Space, check_encoder};
-use crate::distill::{DistillBuilder, DistillConfig};
-use crate::distill::{DistillError, Distilled, MatchingObjective};
+use super::generator_path::{GeneratorPath, Space};
+use super::{AnyPath, Pipeline};
+use crate::distill::{DistillBuilder, DistillError, MatchingObjective};
 use crate::study::Study;
 
 pub(super) struct ExpressionPath {
@@ -14,8 +12,8 @@ pub(super) struct ExpressionPath {
 }
 
 impl Study {
-    /// Opens a distillation that moves expression itself, without a generator: "DC" and "DM" of the paper's tables. What
-    /// an optimiser's step makes negative is put back to 0 (ours).
+    /// Opens a distillation that optimises expression itself, without a generator: "DC" and "DM" of the paper's tables.
+    /// After each step negative values are set to 0 (our choice).
     ///
     /// ```
     /// use scdd::prelude::*;
@@ -25,8 +23,8 @@ impl Study {
     /// assert_eq!(distilled.method(), "DM");
     /// # Ok::<(), scdd::Error>(())
     /// ```
-    pub fn distill_expression(&self, objective: impl MatchingObjective) -> DistillBuilder<Distilled> {
-        DistillBuilder::new(Arc::new(ExpressionPath { study: self.clone() }), objective)
+    pub fn distill_expression(&self, objective: impl MatchingObjective) -> DistillBuilder {
+        DistillBuilder::new(self, AnyPath::new(ExpressionPath { study: self.clone() }), objective)
     }
 }
 
@@ -43,17 +41,7 @@ impl GeneratorPath for ExpressionPath {
         Space::Expression
     }
 
-    fn check(&self, _config: &DistillConfig) -> Result<(), DistillError> {
-        check_encoder(&self.study)
-    }
-
-    fn make(
-        &self,
-        codes: Tensor<2>,
-        _classes: Tensor<1, Int>,
-        _noise: Option<Tensor<2>>,
-        _config: &DistillConfig,
-    ) -> Result<Tensor<2>, DistillError> {
+    fn make(&self, codes: Tensor<2>, _: Tensor<1, Int>, _: Option<Tensor<2>>) -> Result<Tensor<2>, DistillError> {
         Ok(codes)
     }
 

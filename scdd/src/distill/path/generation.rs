@@ -1,13 +1,15 @@
 //! Generation only: SCDG is sampled once for each synthetic cell and nothing is matched, the counterpart of the row
 //! "SDXL-Turbo" of Yu et al. 2025.
 
-use super::scdg::ScdgPath;
-use super::{GeneratorPath, Pipeline, decode};
-use crate::distill::Distilled;
+use super::generator_path::GeneratorPath;
+use super::scdg::{OneCall, ScdgPath};
+use super::{Pipeline, decode};
 use crate::distill::codes::SmallClasses;
-use crate::distill::config::{DistillConfig, DistillHistory};
-use crate::distill::distillation::Distillation;
-use crate::distill::init::{self, Init};
+use crate::distill::config::DistillConfig;
+use crate::distill::history::DistillHistory;
+use crate::distill::set::{Distillation, Distilled};
+use crate::distill::{Init, plan};
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::scdg::Scdg;
 use crate::tensors;
@@ -41,13 +43,13 @@ impl Scdg {
 }
 
 impl SampleBuilder {
-    /// Synthetic cells per class; 1.
+    /// Synthetic cells of each class; 1.
     pub fn per_class(mut self, per_class: usize) -> Self {
         self.config.per_class = per_class;
         self
     }
 
-    /// What is done about classes with fewer training cells than that; refuse.
+    /// What happens to classes with fewer training cells than that; an error lists them (our choice).
     pub fn small_classes(mut self, small_classes: SmallClasses) -> Self {
         self.config.small_classes = small_classes;
         self
@@ -59,14 +61,15 @@ impl SampleBuilder {
         self
     }
 
-    /// What would run.
+    /// What would run, and what it costs.
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub fn plan(&self) -> crate::Result<String> {
-        let codes = init::codes(&ScdgPath { scdg: self.scdg.clone() }, &self.config)?;
-        let (rows, study) = (codes.labels.len(), self.scdg.study());
-        Ok(format!("generation only: {rows} synthetic cells of {} classes, no steps", study.classes().len()))
+    pub fn plan(&self) -> crate::Result<Plan> {
+        let study = self.scdg.study();
+        let rows = self.config.budget(study)?.iter().sum();
+        let plan = Plan::new(Pipeline::Generation.name("none")).with("synthetic cells", plan::set_size(study, rows));
+        Ok(plan.with("network calls", rows))
     }
 
     /// Samples.
@@ -74,9 +77,9 @@ impl SampleBuilder {
     /// # Errors
     /// When no cells are asked for, or more per class than there are training cells.
     pub fn run(&self) -> crate::Result<Distilled> {
-        let path = ScdgPath { scdg: self.scdg.clone() };
+        let path = ScdgPath::new(&self.scdg, OneCall);
         let progress = Progress::new("sampling SCDG", 1);
-        let codes = init::codes(&path, &self.config)?;
+        let codes = self.config.initial_codes(&path, 0)?;
         let study = self.scdg.study();
         let expression = tensors::array(decode(study, tensors::tensor(&codes.values, study.device()))?);
         let seconds = progress.finish(|| format!("{} cells", codes.labels.len()));
@@ -87,6 +90,7 @@ impl SampleBuilder {
             objective: "none".to_owned(),
             short_name: "none".to_owned(),
             config: self.config.clone(),
+            denoising: None,
             learning_rate: None,
             labels: codes.labels,
             history: DistillHistory { seconds, ..DistillHistory::default() },

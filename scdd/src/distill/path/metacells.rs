@@ -1,22 +1,21 @@
-//! Mixtures of a class's metacells, S_j = sum_m softmax(z_j)_m x_m: "scDD+Metacells" (ours).
-
-use std::sync::Arc;
+//! Mixtures of a class's metacells, S_j = sum_m softmax(z_j)_m x_m: "scDD+Metacells", a pipeline of our own.
 
 use burn::tensor::{Int, Tensor, activation::softmax};
 
-use super::{GeneratorPath, Pipeline, Space, check_encoder};
-use crate::distill::validation::EarlyStopping;
-use crate::distill::{DistillBuilder, DistillConfig};
-use crate::distill::{DistillError, Distilled, Init, MatchingObjective, Metacells, ValidationModels};
+use super::generator_path::{GeneratorPath, Space};
+use super::{AnyPath, Pipeline};
+use crate::distill::{
+    DistillBuilder, DistillConfig, DistillError, EarlyStopping, Init, MatchingObjective, Metacells, ValidationModels,
+};
 use crate::study::Study;
 use crate::tensors;
 
-/// Share of a code's weight that is spread over all cells of the class, so that a weight of zero can still grow: e^-6.
+/// Fraction of a code's weight that is spread over all cells of the class, so that a weight of zero can still grow: e^-6.
 const SPREAD: f64 = 0.0025;
-/// Shares of the genes that are tried (ours).
-const MARKER_SHARES: [f64; 4] = [1.0, 0.5, 0.3, 0.1];
-/// Those of the steps.
-const STEP_MARKER_SHARES: [f64; 2] = [1.0, 0.5];
+/// Fractions of marker genes that are tried (our choice).
+const MARKER_FRACTIONS: [f64; 4] = [1.0, 0.5, 0.3, 0.1];
+/// Those that steps are tried with.
+const STEP_MARKER_FRACTIONS: [f64; 2] = [1.0, 0.5];
 /// Real cells in a step's batch, of all classes together.
 const REAL_BATCH: usize = 512;
 
@@ -25,27 +24,28 @@ pub(super) struct MetacellPath {
 }
 
 impl Metacells {
-    /// Opens a distillation that moves the weights of metacells. Its defaults are ours, from trials on sorted
-    /// blood cells and on tissues and stages of oligodendrocytes (`cargo run --example ablations` prints what each is
-    /// worth): codes start at k-means pseudobulks, the best of ten draws, 400 steps of Adam at 0.1, once with all genes and
-    /// once with half of them before the objective; of the start and every 20th step of both, with all genes as markers, half
-    /// of them, three or one in ten, the set that teaches surrogates best is delivered. A later step has to beat the start by
-    /// more than chance.
-    pub fn distill(&self, objective: impl MatchingObjective) -> DistillBuilder<Distilled> {
+    /// Opens a distillation that optimises the weights of metacells. Its defaults are our choice, from trials on sorted blood
+    /// cells and on tissues and stages of oligodendrocytes (`cargo run --example ablations` prints what each is worth):
+    ///
+    /// - codes are initialised at k-means pseudobulks, the best of ten draws;
+    /// - there are 400 steps of Adam at 0.1, once with all genes and once with half of them in the objective;
+    /// - the initial set and that of every 20th step are scored on validation cells with all genes, half, three tenths and a
+    ///   tenth of them as markers, and the one that trains the best surrogates is delivered;
+    /// - a later step has to beat the initial set by half a standard error.
+    pub fn distill(&self, objective: impl MatchingObjective) -> DistillBuilder {
         let classes = self.study().classes().len().max(1);
-        DistillBuilder::new(Arc::new(MetacellPath { metacells: self.clone() }), objective).with(|config| {
-            DistillConfig {
-                init: Init::KMeans,
-                n_init: 10,
-                steps: 400,
-                real_batch: (REAL_BATCH / classes).clamp(16, 256),
-                early_stopping: Some(EarlyStopping { every: 20, patience: 10 }),
-                validation_models: ValidationModels::Surrogates,
-                min_improvement: 0.5,
-                marker_fractions: MARKER_SHARES.to_vec(),
-                step_marker_fractions: STEP_MARKER_SHARES.to_vec(),
-                ..config
-            }
+        let path = AnyPath::new(MetacellPath { metacells: self.clone() });
+        DistillBuilder::new(self.study(), path, objective).with(|config| DistillConfig {
+            init: Init::KMeans,
+            n_init: 10,
+            steps: 400,
+            real_batch: (REAL_BATCH / classes).clamp(16, 256),
+            early_stopping: Some(EarlyStopping { every: 20, patience: 10 }),
+            validation_models: ValidationModels::Surrogates,
+            min_improvement: 0.5,
+            marker_fractions: MARKER_FRACTIONS.to_vec(),
+            step_marker_fractions: STEP_MARKER_FRACTIONS.to_vec(),
+            ..config
         })
     }
 }
@@ -63,6 +63,10 @@ impl GeneratorPath for MetacellPath {
         Space::Weights
     }
 
+    fn width(&self) -> usize {
+        self.metacells.width()
+    }
+
     fn preparation_seconds(&self) -> f64 {
         self.metacells.seconds()
     }
@@ -71,16 +75,11 @@ impl GeneratorPath for MetacellPath {
         Some(0.1)
     }
 
-    fn check(&self, _config: &DistillConfig) -> Result<(), DistillError> {
-        check_encoder(self.study())
-    }
-
     fn make(
         &self,
         codes: Tensor<2>,
         classes: Tensor<1, Int>,
         _noise: Option<Tensor<2>>,
-        _config: &DistillConfig,
     ) -> Result<Tensor<2>, DistillError> {
         let classes = tensors::numbers(classes);
         let mut parts = Vec::new();
@@ -95,8 +94,8 @@ impl GeneratorPath for MetacellPath {
     }
 
     fn weights(&self, cells: &[usize]) -> Vec<f32> {
-        let weight = |(share, size): (f64, f64)| (share + SPREAD * size).ln() as f32;
-        let mut weights: Vec<f32> = self.metacells.shares(cells).into_iter().map(weight).collect();
+        let weight = |(fraction, size): (f64, f64)| (fraction + SPREAD * size).ln() as f32;
+        let mut weights: Vec<f32> = self.metacells.fractions(cells).into_iter().map(weight).collect();
         weights.resize(self.metacells.width(), 0.0);
         weights
     }
@@ -112,7 +111,7 @@ mod tests {
         let cells = crate::simulate().cells(200).genes(80).classes(3).run().unwrap();
         let study = cells.preprocess().min_genes(5).run().unwrap().study("cell_type");
         let study = study.foundation_epochs(1).run().unwrap();
-        let metacells = study.metacells().per_class(5).run().unwrap();
+        let metacells = study.metacells().max_per_class(5).run().unwrap();
         let distilled = metacells.distill(RidgeSurrogates::default()).init(Init::ClassMean).steps(0).run().unwrap();
         for (class, cells) in study.training_cells().train_per_class().iter().enumerate() {
             let dense = study.cells().expression().dense_rows(cells);

@@ -1,11 +1,14 @@
-//! The training cells that baselines pick from, or are made of.
+//! Input of baselines: the training cells that they select or aggregate.
 
 use ndarray::Array2;
+use scdd_learn::check_labels;
 
 use crate::cells::Expression;
+use crate::error::LearnError;
 use crate::error::SettingError;
-use crate::evaluate::{EvaluateError, check_labels};
+use crate::evaluate::EvaluateError;
 use crate::foundation::Foundation;
+use crate::study::StudyError;
 use crate::tensors;
 
 /// Latents that are decoded at a time.
@@ -17,7 +20,7 @@ pub struct Candidates<'a> {
     expression: &'a Expression,
     labels: &'a [u32],
     classes: usize,
-    seen: Option<(&'a Array2<f32>, &'a Foundation)>,
+    embedded: Option<(&'a Array2<f32>, &'a Foundation)>,
 }
 
 impl<'a> Candidates<'a> {
@@ -25,15 +28,15 @@ impl<'a> Candidates<'a> {
     ///
     /// # Errors
     /// When labels and cells differ in number, or a label reaches `classes`.
-    pub fn new(expression: &'a Expression, labels: &'a [u32], classes: usize) -> Result<Self, EvaluateError> {
+    pub fn new(expression: &'a Expression, labels: &'a [u32], classes: usize) -> Result<Self, LearnError> {
         check_labels("training cells", expression.cells(), labels, classes)?;
-        Ok(Self { expression, labels, classes, seen: None })
+        Ok(Self { expression, labels, classes, embedded: None })
     }
 
     /// The same cells with their latents `[cells, latent]` and the model that made them.
     #[must_use]
     pub fn with_latents(self, latents: &'a Array2<f32>, foundation: &'a Foundation) -> Self {
-        Self { seen: Some((latents, foundation)), ..self }
+        Self { embedded: Some((latents, foundation)), ..self }
     }
 
     /// Log-normalised expression `[cells, genes]`.
@@ -55,16 +58,16 @@ impl<'a> Candidates<'a> {
     ///
     /// # Errors
     /// When these cells were given without.
-    pub fn latents(&self) -> Result<&'a Array2<f32>, EvaluateError> {
-        self.seen.map(|(latents, _)| latents).ok_or(EvaluateError::NoLatents { cells: self.labels.len() })
+    pub fn latents(&self) -> Result<&'a Array2<f32>, StudyError> {
+        self.embedded.map(|(latents, _)| latents).ok_or(StudyError::NoLatents { cells: self.labels.len() })
     }
 
     /// Expression `[rows, genes]` that the foundation model's decoder makes of latents `[rows, latent]`.
     ///
     /// # Errors
     /// When these cells were given without latents, or the model has no decoder; the error names the baseline.
-    pub fn decode(&self, latents: &Array2<f32>, baseline: &str) -> Result<Array2<f32>, EvaluateError> {
-        let (_, foundation) = self.seen.ok_or(EvaluateError::NoLatents { cells: self.labels.len() })?;
+    pub fn decode(&self, latents: &Array2<f32>, baseline: &str) -> crate::Result<Array2<f32>> {
+        let (_, foundation) = self.embedded.ok_or(StudyError::NoLatents { cells: self.labels.len() })?;
         let (device, genes) = (foundation.device(), self.expression.genes());
         let mut values = Vec::with_capacity(latents.nrows() * genes);
         for rows in latents.axis_chunks_iter(ndarray::Axis(0), CHUNK) {
@@ -115,7 +118,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// Mean latent of some of the cells.
-    pub(super) fn mean_latent(&self, cells: &[usize]) -> Result<Vec<f32>, EvaluateError> {
+    pub(super) fn mean_latent(&self, cells: &[usize]) -> Result<Vec<f32>, StudyError> {
         let latents = self.latents()?;
         let mut sums = vec![0.0f64; latents.ncols()];
         for &cell in cells {

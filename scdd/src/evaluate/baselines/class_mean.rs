@@ -1,4 +1,4 @@
-//! The mean expression of each class, the baseline that is hardest to beat at one cell per class (ours).
+//! Class means (pseudobulks) of expression: the baseline that is hardest to beat at one cell per class (ours).
 
 use super::{Baseline, Candidates, Selected, candidates::stack};
 use crate::Result;

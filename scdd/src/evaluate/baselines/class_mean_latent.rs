@@ -1,10 +1,10 @@
-//! The mean latent of each class through the decoder: what the decoder costs a class mean (ours).
+//! Decoded class means of latents: they show what the decoder costs a class mean (ours).
 
 use super::{Baseline, Candidates, Selected, candidates::stack};
 use crate::Result;
 
 /// The foundation model's decoder applied to the mean of the latents of a class's training cells. One row per class, as
-/// [`ClassMean`](super::ClassMean). The mean is not brought back to length one.
+/// [`ClassMean`](super::ClassMean). The mean is not normalised to L2 norm 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClassMeanLatent;
 

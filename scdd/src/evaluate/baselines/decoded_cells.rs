@@ -1,4 +1,4 @@
-//! Random real cells, encoded and decoded: what the foundation model makes of them without any distillation (ours).
+//! Random real cells, encoded and decoded by the foundation model, without any distillation (ours).
 
 use ndarray::Axis;
 

@@ -11,7 +11,7 @@ use crate::Result;
 /// Covers the latents of each class with as many equal boxes as cells are wanted, and draws one cell of each box; where
 /// there are more boxes than cells some are left out by chance, where there are fewer, boxes are drawn from again.
 ///
-/// Boxes lie in the latents of the foundation model, in the place of the paper's first 100 principal components, and the
+/// Boxes lie in the latents of the foundation model, instead of the paper's first 100 principal components, and the
 /// budget is that of a class, so that rare classes are kept (ours). At one per class it is a random cell.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GeometricSketch;
@@ -31,7 +31,7 @@ impl Baseline for GeometricSketch {
         for (class, members) in cells.of_classes(per_class)?.into_iter().enumerate() {
             let mut random = crate::seed::stream(seed, &format!("geometric sketch of class {class}"));
             let drawn = sketch(&latents.select(Axis(0), &members), per_class, &mut random);
-            chosen.extend(drawn.into_iter().map(|place| members[place]));
+            chosen.extend(drawn.into_iter().map(|position| members[position]));
         }
         Ok(Some(chosen))
     }
@@ -46,10 +46,10 @@ fn sketch(points: &Array2<f32>, wanted: usize, random: &mut ChaCha8Rng) -> Vec<u
     let (mut chosen, mut round) = (Vec::new(), Vec::new());
     while chosen.len() < wanted {
         if round.is_empty() {
-            round = (0..boxes.len()).filter(|&place| !boxes[place].is_empty()).collect();
+            round = (0..boxes.len()).filter(|&position| !boxes[position].is_empty()).collect();
         }
-        let place = round.swap_remove(random.random_range(0..round.len()));
-        let of_box: &mut Vec<usize> = &mut boxes[place];
+        let position = round.swap_remove(random.random_range(0..round.len()));
+        let of_box: &mut Vec<usize> = &mut boxes[position];
         chosen.push(of_box.swap_remove(random.random_range(0..of_box.len())));
     }
     chosen
@@ -80,7 +80,7 @@ mod tests {
     fn hausdorff(points: &Array2<f32>, sketch: &[usize]) -> f64 {
         let chosen = points.select(Axis(0), sketch);
         let nearest = |point: ndarray::ArrayView1<f32>| {
-            let far = chosen.rows().into_iter().map(|row| crate::distill::squared_distance(point, row));
+            let far = chosen.rows().into_iter().map(|row| scdd_learn::kmeans::squared_distance(point, row));
             far.fold(f64::INFINITY, f64::min).sqrt()
         };
         points.rows().into_iter().map(nearest).fold(0.0, f64::max)

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2};
 
 use super::{Baseline, Candidates, Selected};
 use crate::Result;
-use crate::distill::squared_distance;
+use scdd_learn::kmeans::squared_distance;
 
 /// Real cells, taken one after the other, each the one that brings the mean latent of those taken nearest to the mean
 /// latent of the class. Of equals the first; nothing is random. The cells of a budget are the first of those of a larger one.
@@ -40,8 +40,8 @@ fn herd(latents: &Array2<f32>, mut left: Vec<usize>, mean: &[f32], wanted: usize
             mean.iter().zip(&sum).map(|(&mean, sum)| (k * f64::from(mean) - sum) as f32).collect();
         let far = |&cell: &usize| squared_distance(latents.row(cell), target.view());
         let nearest = left.iter().map(far).enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
-        let Some((place, _)) = nearest else { break };
-        let cell = left.remove(place);
+        let Some((position, _)) = nearest else { break };
+        let cell = left.remove(position);
         sum.iter_mut().zip(latents.row(cell)).for_each(|(sum, &value)| *sum += f64::from(value));
         chosen.push(cell);
     }

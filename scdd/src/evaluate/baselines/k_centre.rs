@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 
 use super::{Baseline, Candidates, Selected};
 use crate::Result;
-use crate::distill::squared_distance;
+use scdd_learn::kmeans::squared_distance;
 
 /// Real cells: the one nearest to the mean latent of its class, and then again and again the one farthest from those
 /// taken (Euclidean distance of latents). Equals are decided by the seed. The largest distance of a cell to those taken
@@ -41,16 +41,16 @@ fn farthest_first(latents: &Array2<f32>, members: &[usize], mean: ArrayView1<f32
     let mut gaps = vec![f64::INFINITY; members.len()];
     let mut next = (0..members.len()).min_by(|&a, &b| far(members[a], mean).total_cmp(&far(members[b], mean)));
     let mut chosen = Vec::new();
-    while let Some(place) = next.filter(|_| chosen.len() < wanted.min(members.len())) {
-        let cell = members[place];
+    while let Some(position) = next.filter(|_| chosen.len() < wanted.min(members.len())) {
+        let cell = members[position];
         chosen.push(cell);
-        gaps[place] = f64::NEG_INFINITY;
+        gaps[position] = f64::NEG_INFINITY;
         for (gap, &member) in gaps.iter_mut().zip(members) {
             *gap = gap.min(far(member, latents.row(cell)));
         }
-        let first_of_largest = |best: Option<usize>, place: usize| match best {
-            Some(best) if gaps[best] >= gaps[place] => Some(best),
-            _ => Some(place),
+        let first_of_largest = |best: Option<usize>, position: usize| match best {
+            Some(best) if gaps[best] >= gaps[position] => Some(best),
+            _ => Some(position),
         };
         next = (0..members.len()).fold(None, first_of_largest);
     }

@@ -1,8 +1,8 @@
-//! The real cells in the middle of each class (ours).
+//! Medoids: the real cells nearest to the mean latent of each class (ours).
 
 use super::{Baseline, Candidates, Selected};
 use crate::Result;
-use crate::distill::squared_distance;
+use scdd_learn::kmeans::squared_distance;
 
 /// The training cells whose latents are nearest to the mean latent of their class, nearest first. A class with fewer cells
 /// than `per_class` gives all that it has.

@@ -1,5 +1,5 @@
-//! Metacells as SuperCell makes them (Bilous et al. 2022): similar cells are merged along the graph of their nearest neighbours
-//! until as many are left as are wanted, and a metacell's profile is the mean of its cells' counts.
+//! Metacells as SuperCell makes them (Bilous et al. 2022): agglomerative clustering on the kNN graph
+//! down to the budget; a metacell's profile is the mean of its cells' counts.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -8,8 +8,8 @@ use ndarray::{Array2, Axis};
 
 use super::{Baseline, Candidates, Selected, candidates::stack};
 use crate::Result;
-use crate::distill::squared_distance;
-use crate::foundation::nearest_itself_first;
+use scdd_learn::kmeans::squared_distance;
+use scdd_learn::knn::nearest_itself_first;
 
 /// Neighbours of a cell in the graph (SuperCell's `k.knn`).
 const NEIGHBOURS: usize = 5;
@@ -18,7 +18,7 @@ const NEIGHBOURS: usize = 5;
 /// latents, always the two metacells whose union adds least to the sum of squared distances (Ward; SuperCell cuts a walktrap
 /// tree), until `per_class` are left. Expression is log1p of the mean of counts per 10,000. Nothing is drawn.
 ///
-/// [`KMeansPseudobulks`](super::KMeansPseudobulks) look for round clusters of any cells; these follow the graph.
+/// [`KMeansPseudobulks`](super::KMeansPseudobulks) finds round clusters of any cells; these follow the graph.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MergedMetacells;
 
@@ -32,7 +32,7 @@ impl Baseline for MergedMetacells {
         let (mut rows, mut labels) = (Vec::new(), Vec::new());
         for (class, members) in (0..).zip(cells.of_classes(per_class)?) {
             for group in merge(&latents.select(Axis(0), &members), per_class) {
-                let of_group: Vec<usize> = group.into_iter().map(|place| members[place]).collect();
+                let of_group: Vec<usize> = group.into_iter().map(|position| members[position]).collect();
                 rows.push(mean_counts(cells, &of_group));
                 labels.push(class);
             }
@@ -70,7 +70,7 @@ fn key(value: f64) -> u64 {
     value.max(0.0).to_bits()
 }
 
-/// Groups of points, each with the places of its members, in the order of their first ones.
+/// Groups of points, each with the positions of its members, in the order of their first ones.
 fn merge(points: &Array2<f32>, wanted: usize) -> Vec<Vec<usize>> {
     let count = points.nrows();
     let mut groups: Vec<Option<Group>> = (0..count)
@@ -118,32 +118,36 @@ fn connect(groups: &mut [Option<Group>], a: usize, b: usize) {
 /// Merges neighbours, the cheapest first, until there are none or so many groups are left; how many are.
 fn merge_along(groups: &mut Vec<Option<Group>>, mut left: usize, wanted: usize) -> usize {
     let mut queue: BinaryHeap<Reverse<(u64, usize, usize)>> = BinaryHeap::new();
-    for (place, group) in groups.iter().enumerate() {
+    for (position, group) in groups.iter().enumerate() {
         let Some(group) = group else { continue };
-        for &other in group.neighbours.range(place + 1..) {
+        for &other in group.neighbours.range(position + 1..) {
             if let Some(other_group) = &groups[other] {
-                queue.push(Reverse((key(added(group, other_group)), place, other)));
+                queue.push(Reverse((key(added(group, other_group)), position, other)));
             }
         }
     }
     while left > wanted {
         let Some(Reverse((_, a, b))) = queue.pop() else { break };
-        // A union has a new place, so what is still here has not changed.
+        // A union has a new position, so a group that is still here has not changed.
         let (Some(_), Some(_)) = (&groups[a], &groups[b]) else { continue };
         let (Some(one), Some(other)) = (groups[a].take(), groups[b].take()) else { continue };
         let (of_one, of_other) = (one.members.len() as f32, other.members.len() as f32);
         let mean = one.mean.iter().zip(&other.mean);
         let mean = mean.map(|(a, b)| (a * of_one + b * of_other) / (of_one + of_other)).collect();
-        let neighbours: BTreeSet<usize> =
-            one.neighbours.union(&other.neighbours).copied().filter(|place| *place != a && *place != b).collect();
-        let (place, members) = (groups.len(), [one.members, other.members].concat());
+        let neighbours: BTreeSet<usize> = one
+            .neighbours
+            .union(&other.neighbours)
+            .copied()
+            .filter(|position| *position != a && *position != b)
+            .collect();
+        let (position, members) = (groups.len(), [one.members, other.members].concat());
         let union = Group { members, mean, neighbours };
         for &neighbour in &union.neighbours {
             if let Some(group) = &mut groups[neighbour] {
                 group.neighbours.remove(&a);
                 group.neighbours.remove(&b);
-                group.neighbours.insert(place);
-                queue.push(Reverse((key(added(group, &union)), neighbour, place)));
+                group.neighbours.insert(position);
+                queue.push(Reverse((key(added(group, &union)), neighbour, position)));
             }
         }
         groups.push(Some(union));

@@ -1,4 +1,4 @@
-//! Baselines: training sets of the same budget that need no distillation. A claim is weak without them (ours).
+//! Baselines: training sets of the same budget without distillation.
 //!
 //! | baseline | at n per class |
 //! |---|---|
@@ -12,7 +12,7 @@
 //! | [`KCentre`] | n real cells, each the farthest from those before |
 //! | [`GeometricSketch`] | n real cells, one of each of n equal boxes that cover the class |
 //! | [`ScValue`] | n real cells of every grade of value for telling classes apart |
-//! | [`Stratified`] | real cells, n for each class in all, with the classes' shares |
+//! | [`Stratified`] | real cells, n for each class in all, with the classes' proportions |
 //! | [`MergedMetacells`] | n metacells, merged along the graph of nearest neighbours |
 
 mod candidates;
@@ -109,8 +109,8 @@ pub trait Baseline: Send + Sync {
     }
 }
 
-/// The baselines that say what a distillation is worth: `evaluate().baselines(main_baselines())`. Two of them need a foundation
-/// model with a decoder. [`all_baselines`] adds what is used in its place.
+/// The baselines that show what distillation adds: `evaluate().baselines(main_baselines())`. Two of them need a foundation
+/// model with a decoder. [`all_baselines`] adds what others use instead.
 pub fn main_baselines() -> Vec<Arc<dyn Baseline>> {
     vec![
         Arc::new(RandomCells),
@@ -122,7 +122,7 @@ pub fn main_baselines() -> Vec<Arc<dyn Baseline>> {
     ]
 }
 
-/// [`main_baselines`], and what is used in the place of distilling: herding, k-centre greedy, geometric sketching, scValue, a
+/// [`main_baselines`], and what others use instead of distilling: herding, k-centre greedy, geometric sketching, scValue, a
 /// stratified subsample and metacells.
 ///
 /// ```

@@ -1,5 +1,5 @@
-//! The value of each cell for telling classes apart: the share of a random forest's trees that name its class among those
-//! that did not see it (Data-OOB, Kwon and Zou 2023).
+//! Out-of-bag data values (Data-OOB, Kwon and Zou 2023): the fraction of a random forest's trees that predict a cell's class,
+//! among the trees whose bootstrap sample lacks the cell.
 //!
 //! Trees are scikit-learn's of default settings (Breiman 2001): grown on bootstrap samples until leaves are of one class,
 //! splits by Gini impurity among the square root of the features. No tree is kept: cells outside of its sample fall
@@ -9,17 +9,18 @@ use ndarray::Array2;
 use rand::RngExt;
 use rayon::prelude::*;
 
-use crate::evaluate::forest::Splits;
+use scdd_learn::forest::Splits;
+
 use crate::seed;
 
 /// Trees (scikit-learn's and scValue's default).
 const TREES: usize = 100;
 
-/// Trees that did not see a cell, and how many of them named its class.
+/// Trees without a cell in their sample, and how many of them predict its class.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Value {
     pub(super) right: u32,
-    pub(super) asked: u32,
+    pub(super) votes: u32,
 }
 
 /// The value of each of the points `[cells, features]`.
@@ -33,7 +34,7 @@ pub(super) fn values(points: &Array2<f32>, labels: &[u32], classes: usize, seed:
     };
     let none = || vec![Value::default(); cells];
     let both = |mut a: Vec<Value>, b: Vec<Value>| {
-        a.iter_mut().zip(b).for_each(|(a, b)| *a = Value { right: a.right + b.right, asked: a.asked + b.asked });
+        a.iter_mut().zip(b).for_each(|(a, b)| *a = Value { right: a.right + b.right, votes: a.votes + b.votes });
         a
     };
     (0..TREES).into_par_iter().fold(none, tree).reduce(none, both)
@@ -42,16 +43,17 @@ pub(super) fn values(points: &Array2<f32>, labels: &[u32], classes: usize, seed:
 /// Grows one tree that is not kept.
 fn grow(mut splits: Splits<Array2<f32>>, labels: &[u32], drawn: Vec<u32>, found: &mut [Value]) {
     let cells = labels.len() as u32;
-    let mut seen = vec![false; labels.len()];
-    drawn.iter().for_each(|&cell| seen[cell as usize] = true);
+    let mut in_sample = vec![false; labels.len()];
+    drawn.iter().for_each(|&cell| in_sample[cell as usize] = true);
     // Cells of the sample in a node, and those outside that fall into it.
-    let mut nodes = vec![(drawn, (0..cells).filter(|&cell| !seen[cell as usize]).collect::<Vec<u32>>())];
+    let mut nodes = vec![(drawn, (0..cells).filter(|&cell| !in_sample[cell as usize]).collect::<Vec<u32>>())];
     while let Some((inside, outside)) = nodes.pop() {
         if outside.is_empty() {
             continue;
         }
         if let Some((feature, threshold)) = splits.best(&inside) {
-            let (inside, outside) = (splits.part(feature, threshold, inside), splits.part(feature, threshold, outside));
+            let (inside, outside) =
+                (splits.divide(feature, threshold, inside), splits.divide(feature, threshold, outside));
             nodes.extend([(inside.0, outside.0), (inside.1, outside.1)]);
             continue;
         }
@@ -61,7 +63,7 @@ fn grow(mut splits: Splits<Array2<f32>>, labels: &[u32], drawn: Vec<u32>, found:
         let named = counts.iter().position(|&count| count == largest).unwrap_or(0) as u32;
         for cell in outside {
             let value = &mut found[cell as usize];
-            value.asked += 1;
+            value.votes += 1;
             value.right += u32::from(labels[cell as usize] == named);
         }
     }
@@ -87,8 +89,8 @@ mod tests {
         let mut ours = vec![0.0; cells];
         for seed in 0..10 {
             for (mean, value) in ours.iter_mut().zip(values(&points, &golden.labels, 3, seed)) {
-                assert!((15..60).contains(&value.asked), "about 37 of 100 trees miss a cell: {value:?}");
-                *mean += f64::from(value.right) / f64::from(value.asked) / 10.0;
+                assert!((15..60).contains(&value.votes), "about 37 of 100 trees miss a cell: {value:?}");
+                *mean += f64::from(value.right) / f64::from(value.votes) / 10.0;
             }
         }
         // 370 trees for each: the deviation of a value is .026 at most, and theirs deviate as much.
@@ -105,8 +107,8 @@ mod tests {
         let mut labels: Vec<u32> = (0..60).map(|cell| cell % 2).collect();
         labels[10] = 1;
         let found = values(&points, &labels, 2, 7);
-        assert!(found[10].right * 5 < found[10].asked, "{:?}", found[10]);
-        assert!(found[40].right == found[40].asked && found[31].right == found[31].asked);
+        assert!(found[10].right * 5 < found[10].votes, "{:?}", found[10]);
+        assert!(found[40].right == found[40].votes && found[31].right == found[31].votes);
         assert_eq!(found, values(&points, &labels, 2, 7), "one seed, one forest");
     }
 

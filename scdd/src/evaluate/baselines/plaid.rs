@@ -91,13 +91,13 @@ impl Axes {
                 intervals[point].push(interval);
             }
         }
-        let (mut places, mut boxes) = (HashMap::new(), Vec::<Vec<usize>>::new());
+        let (mut numbers, mut boxes) = (HashMap::new(), Vec::<Vec<usize>>::new());
         for (point, intervals) in intervals.into_iter().enumerate() {
-            let place = *places.entry(intervals).or_insert_with(|| {
+            let number = *numbers.entry(intervals).or_insert_with(|| {
                 boxes.push(Vec::new());
                 boxes.len() - 1
             });
-            boxes[place].push(point);
+            boxes[number].push(point);
         }
         boxes
     }

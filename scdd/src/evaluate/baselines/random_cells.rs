@@ -1,4 +1,4 @@
-//! Random real cells: what a distilled set must beat at least (the "random" rows of Yu et al. 2025, tables II and III).
+//! Random real cells, the least that a distilled set must beat (the "random" rows of Yu et al. 2025, tables II and III).
 
 use rand::seq::SliceRandom;
 

@@ -88,7 +88,7 @@ fn what_cannot_be_selected_from_is_refused_with_its_numbers() {
     let (expression, labels) = six_cells();
     for selection in all_baselines() {
         let message = selection.select(&of(&expression, &labels, 3), 0, 7).unwrap_err().to_string();
-        // Latents are asked for first.
+        // Latents are needed first.
         assert!(message.starts_with("per_class is 0") || message.contains("have expression only"), "{message}");
     }
     let message =
@@ -121,7 +121,7 @@ fn baselines_of_latents_are_what_they_say() {
     assert_eq!(medoid.len(), 6);
     for (class, pair) in medoid.chunks(2).enumerate() {
         let mean = ndarray::Array1::from(candidates.mean_latent(&members[class]).unwrap());
-        let far = |cell: usize| crate::distill::squared_distance(latents.row(cell), mean.view());
+        let far = |cell: usize| scdd_learn::kmeans::squared_distance(latents.row(cell), mean.view());
         assert!(far(pair[0]) <= far(pair[1]));
         assert!(members[class].iter().filter(|cell| !pair.contains(cell)).all(|&cell| far(cell) >= far(pair[1])));
     }
@@ -148,8 +148,8 @@ fn baselines_of_latents_are_what_they_say() {
     for (class, row) in again.rows().into_iter().enumerate() {
         let mean = candidates.mean_latent(&members[class]).unwrap();
         let apart: f32 = row.iter().zip(&mean).map(|(a, b)| (a - b).powi(2)).sum();
-        let length: f32 = mean.iter().map(|value| value * value).sum();
-        assert!(apart < 0.05 * length, "{apart} {length}");
+        let squared_norm: f32 = mean.iter().map(|value| value * value).sum();
+        assert!(apart < 0.05 * squared_norm, "{apart} {squared_norm}");
     }
     let (decoded, of_decoded) = DecodedCells.select(&candidates, 2, 7).unwrap();
     let (real, of_real) = RandomCells.select(&candidates, 2, 7).unwrap();

@@ -1,7 +1,8 @@
-//! Opens a generator report: `scdg.report()`.
+//! Settings and run of a generator report: `scdg.report()`.
 
 use ndarray::Array2;
 use rand::seq::index::sample;
+use scdd_learn::pca::{Components, principal_components};
 
 use super::classes::marker_overlap;
 use super::report::{ClassFigures, GeneratorReport, ReportFigure};
@@ -10,11 +11,11 @@ use crate::cells::Expression;
 use crate::error::SettingError;
 use crate::evaluate::scorer::{ScoredOn, scored_cells};
 use crate::evaluate::{CellTypist, EvaluateError, EvaluationModel, ModelInput, Protocol, Scores};
-use crate::foundation::{Components, principal_components};
+use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::scdg::{Sampler, Scdg};
+use crate::scdg::{GenerateBuilder, Sampler, Scdg};
 use crate::seed;
-use crate::text::count;
+use crate::text::{count, grouped};
 
 /// Components that cells are compared on (scanpy's default number).
 const COMPONENTS: usize = 50;
@@ -38,7 +39,7 @@ impl Scdg {
     /// validation cells unless [`on_test`](ReportBuilder::on_test) says otherwise.
     ///
     /// Cells are compared on 50 principal components of training cells' expression, not on the latents that the generator was
-    /// trained to make. Those training cells that stand in the place of generated ones have no part in the components.
+    /// trained to make. Those training cells that stand for generated ones have no part in the components.
     ///
     /// ```
     /// use scdd::prelude::*;
@@ -81,20 +82,36 @@ impl ReportBuilder {
         self
     }
 
-    /// Compares with test cells in the place of validation cells: once, when all choices have been made.
+    /// Compares with test cells instead of validation cells: once, when all choices have been made.
     pub fn on_test(mut self) -> Self {
         self.against = ScoredOn::Test;
         self
     }
 
-    /// Generates and compares.
+    /// What would run, and what it costs.
     ///
     /// # Errors
-    /// When there are fewer than 10 real cells to compare with, or fewer than 10 are to be generated; when generation
-    /// fails, see [`GenerateBuilder::run`](crate::scdg::GenerateBuilder::run).
-    pub fn run(&self) -> crate::Result<GeneratorReport> {
-        let study = self.scdg.study();
-        let (held_out, truth) = scored_cells(study, self.against)?;
+    /// As [`run`](Self::run), for the numbers of cells and the settings of generation.
+    pub fn plan(&self) -> crate::Result<Plan> {
+        let (held_out, _, wanted) = self.compared_cells()?;
+        let generation = self.generation(wanted).plan()?;
+        let plan = Plan::new("generator report")
+            .with("real cells", format!("{} {}", grouped(held_out.len()), self.against.name()))
+            .with("generated cells", grouped(wanted));
+        Ok(generation.facts().fold(plan, |plan, (name, fact)| plan.with(name, fact)))
+    }
+
+    fn generation(&self, cells: usize) -> GenerateBuilder {
+        let generate = self.scdg.generate(cells).guidance(self.guidance).seed(self.seed);
+        match self.sampler {
+            Some(sampler) => generate.sampler(sampler),
+            None => generate,
+        }
+    }
+
+    /// Real cells to compare with, their classes, and how many cells are to be generated.
+    fn compared_cells(&self) -> crate::Result<(Vec<usize>, Vec<u32>, usize)> {
+        let (held_out, truth) = scored_cells(self.scdg.study(), self.against)?;
         let wanted = self.cells.unwrap_or(held_out.len());
         for (name, cells) in [("real cells to compare with", held_out.len()), ("cells to generate", wanted)] {
             if cells < LEAST {
@@ -107,11 +124,18 @@ impl ReportBuilder {
                 .into());
             }
         }
-        let mut generate = self.scdg.generate(wanted).guidance(self.guidance).seed(self.seed);
-        if let Some(sampler) = self.sampler {
-            generate = generate.sampler(sampler);
-        }
-        let generated = generate.run()?;
+        Ok((held_out, truth, wanted))
+    }
+
+    /// Generates and compares.
+    ///
+    /// # Errors
+    /// When there are fewer than 10 real cells to compare with, or fewer than 10 are to be generated; when generation
+    /// fails, see [`GenerateBuilder::run`](crate::scdg::GenerateBuilder::run).
+    pub fn run(&self) -> crate::Result<GeneratorReport> {
+        let study = self.scdg.study();
+        let (held_out, truth, wanted) = self.compared_cells()?;
+        let generated = self.generation(wanted).run()?;
         let labels = generated.labels(study.label())?;
         let number = |name: &String| study.classes().iter().position(|class| class == name).unwrap_or(0) as u32;
         let numbers: Vec<u32> = labels.classes.iter().map(number).collect();
@@ -119,14 +143,14 @@ impl ReportBuilder {
 
         let mut progress = Progress::new("generator report", 4);
         let (train, train_labels) = study.training_expression();
-        // As many training cells as are generated, at most half of them, in the place of generated ones. The components are
+        // As many training cells as are generated, at most half of them, as if they were generated. The components are
         // those of the others: cells that they were fitted on spread wider along them than new ones do.
         let mut random = seed::stream(self.seed, "report: training cells");
         let order = sample(&mut random, train.cells(), train.cells()).into_vec();
         let (chosen, others) = order.split_at(wanted.min(train.cells() / 2));
         let most = others.len().min(train.genes()).saturating_sub(1);
         let solver = seed::number(self.seed, "report: principal components");
-        let axes = principal_components(&train.select_cells(others), COMPONENTS.min(most), solver)?;
+        let axes = principal_components(train.select_cells(others).view(), COMPONENTS.min(most), solver)?;
         let real = along(&axes, study.cells().expression().select_cells(&held_out), truth);
         let made = along(&axes, generated.expression().clone(), labels);
         let of_chosen = chosen.iter().map(|&cell| train_labels[cell]).collect();
@@ -207,11 +231,11 @@ fn along(axes: &Components, expression: Expression, labels: Vec<u32>) -> Sample 
         start.iter_mut().zip(loadings).for_each(|(start, loading)| *start -= mean * loading);
     }
     for (cell, mut point) in points.rows_mut().into_iter().enumerate() {
-        point.iter_mut().zip(&start).for_each(|(place, start)| *place = *start);
+        point.iter_mut().zip(&start).for_each(|(value, start)| *value = *start);
         let (genes, values) = expression.row(cell);
         for (&gene, &value) in genes.iter().zip(values) {
             let loadings = axes.loadings.row(gene as usize);
-            point.iter_mut().zip(loadings).for_each(|(place, loading)| *place += value * loading);
+            point.iter_mut().zip(loadings).for_each(|(sum, loading)| *sum += value * loading);
         }
     }
     Sample { expression, labels, points }

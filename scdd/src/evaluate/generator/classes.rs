@@ -1,4 +1,4 @@
-//! Classes of generated cells: seen by a classifier of real cells, and told by the same markers.
+//! Classes of generated cells: overlap of their marker genes with those of real cells.
 
 use super::Sample;
 use crate::cells::Expression;
@@ -8,7 +8,7 @@ const MARKERS: usize = 50;
 /// Cells inside and outside of a class that a t-test needs (ours).
 const LEAST: usize = 5;
 
-/// Share of the top genes of a class, by Welch's t of the class against all other cells, that two samples have in common;
+/// Fraction of the top genes of a class, by Welch's t of the class against all other cells, that two samples have in common;
 /// or why there is none.
 pub(super) fn marker_overlap(real: &Sample, other: &Sample, class: u32) -> Result<f64, String> {
     let count = MARKERS.min(real.expression.genes() / 10).max(1);

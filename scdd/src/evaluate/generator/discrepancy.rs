@@ -3,7 +3,7 @@
 use ndarray::{Array2, Axis, concatenate};
 
 use super::{Found, Sample, balanced, too_few};
-use crate::foundation::{Distance, nearest};
+use scdd_learn::knn::{Distance, nearest};
 
 /// Below so many cells the estimate is mostly noise (ours).
 const LEAST: usize = 20;

@@ -5,7 +5,7 @@
 use ndarray::{Array2, Axis, concatenate};
 
 use super::{Found, Sample, balanced};
-use crate::foundation::nearest_itself_first;
+use scdd_learn::knn::nearest_itself_first;
 
 /// Korsunsky et al.'s default; three times as many neighbours have a weight.
 const PERPLEXITY: f64 = 30.0;
@@ -32,8 +32,8 @@ fn median_index(a: &Array2<f32>, b: &Array2<f32>) -> Option<f64> {
         let distances: Vec<f64> = distances.iter().skip(1).map(|&distance| f64::from(distance)).collect();
         let weights = weights(&distances);
         let first = order.iter().skip(1).zip(&weights).filter(|(other, _)| (**other as usize) < a.nrows());
-        let share: f64 = first.map(|(_, weight)| weight).sum();
-        1.0 / (share * share + (1.0 - share) * (1.0 - share))
+        let fraction: f64 = first.map(|(_, weight)| weight).sum();
+        1.0 / (fraction * fraction + (1.0 - fraction) * (1.0 - fraction))
     };
     let mut found: Vec<f64> = order.rows().into_iter().zip(distances.rows()).map(index).collect();
     found.sort_by(f64::total_cmp);
@@ -51,7 +51,7 @@ fn weights(distances: &[f64]) -> Vec<f64> {
     let nearest = distances.first().copied().unwrap_or(0.0);
     let mut weights = Vec::new();
     for _ in 0..TRIES {
-        // From the nearest on, so that no sum is zero; the shares are the same.
+        // From the nearest on, so that no sum is zero; the fractions are the same.
         weights = distances.iter().map(|distance| (-(distance - nearest) * beta).exp()).collect();
         let sum: f64 = weights.iter().sum();
         weights.iter_mut().for_each(|weight| *weight /= sum);

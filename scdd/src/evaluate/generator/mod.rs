@@ -1,14 +1,14 @@
-//! How good a generator is, in one call: many generated cells against held-out real ones. `scdg.report()`.
+//! Generator report: many generated cells compared with held-out real ones, `scdg.report()`.
 //!
-//! | group | asks | file |
+//! | group | question | file |
 //! |---|---|---|
 //! | moments | do genes have the means, variances and zeros that they have in real cells? | `moments.rs` |
 //! | distance | how far are the two distributions? Maximum mean discrepancy | `discrepancy.rs` |
 //! | mixing | are neighbours of a cell of both kinds? Integration LISI | `lisi.rs` |
-//! | telling apart | can nearest neighbours or a random forest tell them? AUC | `two_samples.rs` |
-//! | classes | does a classifier of real cells see the classes? Are their markers the same? | `classes.rs` |
+//! | two-sample tests | can nearest neighbours or a random forest tell them apart? AUC | `two_samples.rs` |
+//! | classes | does a classifier of real cells recognise the classes? Are their markers the same? | `classes.rs` |
 //!
-//! Beside each figure stands the same one for real training cells in the place of generated ones, which is what a perfect
+//! Beside each figure stands the same one for real training cells instead of generated ones, which is what a perfect
 //! generator would reach with so many cells. What is undefined for few cells is left out with the reason.
 
 mod builder;

@@ -2,13 +2,12 @@
 
 use super::{Found, Sample, too_few};
 use crate::cells::Expression;
-use crate::evaluate::mean;
-use crate::evaluate::statistics::{pearson, spearman};
+use scdd_learn::statistics::{mean, pearson, spearman};
 
 /// Below so many cells a variance says little (ours).
 const LEAST: usize = 10;
 
-/// Mean, variance (divided by cells - 1) and share of zeros of each gene.
+/// Mean, variance (divided by cells - 1) and fraction of zeros of each gene.
 struct Moments {
     means: Vec<f64>,
     variances: Vec<f64>,

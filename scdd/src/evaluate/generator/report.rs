@@ -1,4 +1,4 @@
-//! What a generator report found.
+//! Result of a generator report: figures of generated and real cells.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub struct ReportFigure {
     pub name: String,
     /// Its value for generated cells; None where it is undefined.
     pub generated: Option<f64>,
-    /// Its value for real training cells in their place: what can be reached.
+    /// Its value for real training cells instead: what can be reached.
     pub real: Option<f64>,
     /// The value of a generator whose cells nothing can tell from real ones, with cells without end.
     pub ideal: f64,
@@ -31,14 +31,14 @@ pub struct ClassFigures {
     pub generated_cells: usize,
     /// Its held-out real cells.
     pub real_cells: usize,
-    /// Share of its generated cells that a classifier of real training cells (CellTypist's) sees as this class; None
+    /// Fraction of its generated cells that a classifier of real training cells (CellTypist's) predicts as this class; None
     /// without any.
     pub recall: Option<f64>,
     /// The same of the held-out real cells.
     pub recall_of_real: Option<f64>,
-    /// Share of its top marker genes among generated cells that are its top markers among held-out real cells.
+    /// Fraction of its top marker genes among generated cells that are its top markers among held-out real cells.
     pub marker_overlap: Option<f64>,
-    /// The same for real training cells in the place of generated ones.
+    /// The same for real training cells instead of generated ones.
     pub marker_overlap_of_real: Option<f64>,
     /// Why a value is missing.
     pub reason: Option<String>,

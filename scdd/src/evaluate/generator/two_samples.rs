@@ -1,19 +1,20 @@
-//! Classifier two-sample tests (Lopez-Paz and Oquab 2017): what can tell generated from real cells? An area under the ROC
-//! curve of 0.5 says nothing can. Each half of the cells is evaluated by what was learned on the other.
+//! Classifier two-sample tests (Lopez-Paz and Oquab 2017): classifiers that tell generated from real cells. An AUC of 0.5
+//! means that they can't. Each half of the cells is scored by classifiers trained on the other.
 
 use ndarray::{Array2, Axis, concatenate};
 use rand::seq::SliceRandom;
 
 use super::{Found, Sample, balanced, too_few};
-use crate::evaluate::forest::{Forest, Growth};
-use crate::evaluate::statistics::area_under_curve;
-use crate::foundation::{Distance, nearest};
+use scdd_learn::forest::{Forest, ForestConfig};
+use scdd_learn::knn::{Distance, nearest};
+use scdd_learn::statistics::area_under_curve;
+
 use crate::seed;
 
-/// Neighbours that are asked.
+/// Neighbours that vote.
 const NEIGHBOURS: usize = 5;
-/// 100 trees (scikit-learn's default) with leaves of three cells (ours: shares of single cells make a coarse score).
-const FOREST: Growth = Growth { trees: 100, leaf: 3, depth: 24 };
+/// 100 trees (scikit-learn's default) with leaves of three cells (ours: fractions of single cells make a coarse score).
+const FOREST: ForestConfig = ForestConfig { trees: 100, min_leaf: 3, max_depth: 24 };
 /// Below so many cells the deviation of an area by chance is above a tenth (ours).
 const LEAST: usize = 20;
 
@@ -27,14 +28,14 @@ pub(super) fn compare(real: &Sample, other: &Sample, seed: u64) -> [Found; 2] {
     let halves = Halves::new(&real, &other, seed);
     let neighbours = halves.area(|train, generated, test| {
         let (order, _) = nearest(test, train, NEIGHBOURS, Distance::Euclidean);
-        let share =
+        let votes =
             |row: ndarray::ArrayView1<u32>| row.iter().filter(|index| generated[**index as usize]).count() as f64;
-        order.rows().into_iter().map(share).collect()
+        order.rows().into_iter().map(votes).collect()
     });
     let forest = halves.area(|train, generated, test| {
         let kinds: Vec<u32> = generated.iter().map(|generated| u32::from(*generated)).collect();
-        let forest = Forest::grow(train, &kinds, 2, FOREST, seed::number(seed, "report: forest"));
-        test.rows().into_iter().map(|row| f64::from(forest.shares(row)[1])).collect()
+        let forest = Forest::train(train, &kinds, 2, FOREST, seed::number(seed, "report: forest"));
+        test.rows().into_iter().map(|row| f64::from(forest.probabilities(row)[1])).collect()
     });
     let undefined = || "a half has cells of one kind only".to_owned();
     [found(names[0], neighbours.ok_or_else(undefined)), found(names[1], forest.ok_or_else(undefined))]

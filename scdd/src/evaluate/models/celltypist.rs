@@ -3,24 +3,28 @@
 //! As in the Python package's `train` with its defaults: genes without expression are dropped (here they are all zero, and
 //! so are their weights), each gene is standardised and clipped at 10 deviations above its mean, and
 //! `LogisticRegression(C=1, solver="lbfgs", max_iter=1000)` is fitted for each class against the others; with its `use_SGD`
-//! it is `SGDClassifier(loss="log_loss", alpha=1e-4)`. The package asks for cells whose counts sum to 10,000; that is not asked
-//! here, because a study may keep some of the genes only, and the mean of cells does not sum to it.
+//! it is `SGDClassifier(loss="log_loss", alpha=1e-4)`. The package requires that a cell's counts
+//! sum to 10,000; here they need not, because a study may keep some of the genes only, and means of cells sum to less.
 
 use ndarray::Array2;
 use rayon::prelude::*;
+use scdd_learn::check_training_set;
+use scdd_learn::lbfgs::Minimum;
+use scdd_learn::logistic::{Design, LogisticConfig, LogisticFit, RowSpace, one_vs_rest};
+use scdd_learn::logistic_sgd::{self, SgdConfig};
+use scdd_learn::metrics::{accuracy, argmax};
+use scdd_learn::standardize::Standardizer;
 use serde_json::json;
 
-use super::lbfgs::Minimum;
-use super::logistic::{Design, Fitted, Span, one_vs_rest};
-use super::logistic_sgd::{self, Descent};
-use super::standardized::Standardized;
-use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, agreement, check_set};
+use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel};
 use crate::cells::Expression;
 use crate::error::SettingError;
 use crate::evaluate::{EvaluateError, Protocol};
 use crate::seed;
 
-/// Up to so many cells, and when they are fewer than genes, weights are sought among the dimensions that the cells span.
+/// Above so many deviations a gene counts as that many (CellTypist; nothing is clipped below).
+const CLIP: f64 = 10.0;
+/// Up to so many cells, and when they are fewer than genes, weights are fitted in the row space of the cells.
 const FEW: usize = 1_024;
 /// What a pass has to lower the mean loss by (scikit-learn's `tol`).
 const SGD_TOLERANCE: f64 = 1e-3;
@@ -39,7 +43,7 @@ pub struct CellTypist {
     /// It ends when no entry of the gradient of the mean loss is above this: 1e-5. scikit-learn's 1e-4 ends earlier (ours,
     /// since the classes are minimised together).
     pub tolerance: f64,
-    /// Stochastic gradient descent with this strength of the penalty in the place of L-BFGS, as CellTypist's `use_SGD` with
+    /// Stochastic gradient descent with this strength of the penalty instead of L-BFGS, as CellTypist's `use_SGD` with
     /// its `alpha` of 1e-4; None. Then `iterations` are passes over the cells, and a pass has to lower the mean loss by 1e-3
     /// (scikit-learn's `tol`); `c` and `tolerance` are not used.
     pub sgd: Option<f64>,
@@ -75,21 +79,15 @@ impl CellTypist {
     }
 
     #[cfg(test)]
-    fn fit(&self, expression: &Expression, labels: &[u32], classes: usize) -> Result<Trained, EvaluateError> {
+    fn fit(&self, expression: &Expression, labels: &[u32], classes: usize) -> crate::Result<Trained> {
         self.fit_seeded(expression, labels, classes, 0)
     }
 
-    fn fit_seeded(
-        &self,
-        expression: &Expression,
-        labels: &[u32],
-        classes: usize,
-        seed: u64,
-    ) -> Result<Trained, EvaluateError> {
+    fn fit_seeded(&self, expression: &Expression, labels: &[u32], classes: usize, seed: u64) -> crate::Result<Trained> {
         self.check()?;
         let (cells, genes) = (expression.cells(), expression.genes());
-        check_set(cells, genes, labels, classes)?;
-        let standardized = Standardized::of(expression);
+        check_training_set(cells, genes, labels, classes)?;
+        let standardizer = Standardizer::fit(expression.view(), CLIP);
         // scikit-learn, too, knows only the classes that it has seen.
         let mut present: Vec<u32> = labels.to_vec();
         present.sort_unstable();
@@ -97,20 +95,21 @@ impl CellTypist {
         let known = present.len();
         let of_known: Vec<u32> =
             labels.iter().map(|label| present.partition_point(|known| known < label) as u32).collect();
-        let solve = |design: &Design| one_vs_rest(design, &of_known, known, self.c, self.iterations, self.tolerance);
+        let config = LogisticConfig { c: self.c, iterations: self.iterations, tolerance: self.tolerance };
+        let solve = |design: &Design| one_vs_rest(design, &of_known, known, config);
         let fitted = if let Some(alpha) = self.sgd {
-            let descent = Descent { alpha, passes: self.iterations, tolerance: SGD_TOLERANCE, seed };
-            logistic_sgd::one_vs_rest(expression, &standardized, &of_known, known, descent)
+            let config = SgdConfig { alpha, passes: self.iterations, tolerance: SGD_TOLERANCE, seed };
+            logistic_sgd::one_vs_rest(expression.view(), &standardizer, &of_known, known, config)
         } else if cells <= FEW.min(genes) {
             let mut rows = vec![0.0; cells * genes];
             rows.par_chunks_exact_mut(genes)
                 .enumerate()
-                .for_each(|(cell, row)| standardized.dense_row(expression, cell, row));
-            let span = Span::of(rows, genes);
-            let fitted = solve(&span.coordinates);
-            Fitted { weights: span.unfold(&fitted.weights, known), ..fitted }
+                .for_each(|(cell, row)| standardizer.dense_row(expression.view(), cell, row));
+            let space = RowSpace::new(rows, genes);
+            let fitted = solve(&space.design());
+            LogisticFit { weights: space.unfold(&fitted.weights, known), ..fitted }
         } else {
-            solve(&Design::sparse(expression, &standardized))
+            solve(&Design::sparse(expression.view(), &standardizer))
         };
         let Minimum { iterations, gradient } = fitted.minimum;
         let note = (gradient.is_nan() || gradient > self.tolerance).then(|| match self.sgd {
@@ -120,12 +119,12 @@ impl CellTypist {
             ),
         });
         let mut start = fitted.intercepts;
-        for (weights, offset) in fitted.weights.chunks_exact(known).zip(standardized.offset()) {
+        for (weights, offset) in fitted.weights.chunks_exact(known).zip(standardizer.offset()) {
             start.iter_mut().zip(weights).for_each(|(start, weight)| *start -= offset * weight);
         }
         let weights = fitted.weights;
-        let mut trained = Trained { standardized, weights, start, present, classes, training_accuracy: None, note };
-        trained.training_accuracy = Some(agreement(&super::largest(&trained.decisions(expression)?), labels));
+        let mut trained = Trained { standardizer, weights, start, present, classes, training_accuracy: None, note };
+        trained.training_accuracy = Some(accuracy(&argmax(&trained.decisions(expression)?), labels));
         Ok(trained)
     }
 }
@@ -152,7 +151,7 @@ impl EvaluationModel for CellTypist {
 }
 
 struct Trained {
-    standardized: Standardized,
+    standardizer: Standardizer,
     /// `[genes, known classes]`.
     weights: Vec<f64>,
     /// The decision function of a cell without expression.
@@ -168,16 +167,16 @@ impl Trained {
         self.decisions_without(expression, &[])
     }
 
-    /// Decisions that leave some genes out: what a zero of theirs adds is taken off.
+    /// Decisions without some genes: the contribution of their zeros is subtracted.
     fn decisions_without(&self, expression: &Expression, missing: &[u32]) -> Result<Array2<f32>, EvaluateError> {
-        let (found, expected) = (expression.genes(), self.standardized.genes());
+        let (found, expected) = (expression.genes(), self.standardizer.columns());
         if found != expected {
             return Err(EvaluateError::Genes { found, expected });
         }
         let known = self.present.len();
         let mut start = self.start.clone();
         for &gene in missing {
-            let (weights, offset) = (&self.weights[gene as usize * known..], self.standardized.offset()[gene as usize]);
+            let (weights, offset) = (&self.weights[gene as usize * known..], self.standardizer.offset()[gene as usize]);
             start.iter_mut().zip(weights).for_each(|(start, weight)| *start += offset * weight);
         }
         let mut decisions = vec![f32::NEG_INFINITY; expression.cells() * self.classes];
@@ -185,7 +184,7 @@ impl Trained {
             let mut sums = start.clone();
             let (genes, values) = expression.row(cell);
             for (&gene, &value) in genes.iter().zip(values) {
-                let value = self.standardized.shifted(gene, value);
+                let value = self.standardizer.shifted(gene, value);
                 let weights = &self.weights[gene as usize * known..][..known];
                 sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += value * weight);
             }
@@ -206,8 +205,8 @@ impl TrainedModel for Trained {
     }
 
     fn save(&self) -> Option<SavedModel> {
-        let (genes, known) = (self.standardized.genes(), self.present.len());
-        let (inverse, offset) = (self.standardized.inverse().to_vec(), self.standardized.offset().to_vec());
+        let (genes, known) = (self.standardizer.columns(), self.present.len());
+        let (inverse, offset) = (self.standardizer.inverse().to_vec(), self.standardizer.offset().to_vec());
         Some(
             SavedModel::new(KIND, json!({ "genes": genes, "classes": self.classes }))
                 .with("inverse", &[genes], Numbers::F64(inverse))
@@ -237,10 +236,11 @@ pub(super) fn load(saved: &SavedModel) -> Result<Box<dyn TrainedModel>, String> 
         return Err(format!("class {class} of {classes} classes"));
     }
     let known = present.len();
-    let standardized = Standardized::from_parts(saved.f64("inverse", &[genes])?, saved.f64("offset", &[genes])?);
+    let (inverse, offset) = (saved.f64("inverse", &[genes])?, saved.f64("offset", &[genes])?);
+    let standardizer = Standardizer::from_parts(inverse, offset, CLIP);
     let (weights, start) = (saved.f64("weights", &[genes, known])?, saved.f64("start", &[known])?);
     let (training_accuracy, note) = (None, None);
-    Ok(Box::new(Trained { standardized, weights, start, present, classes, training_accuracy, note }))
+    Ok(Box::new(Trained { standardizer, weights, start, present, classes, training_accuracy, note }))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The linear head on the frozen encoder, the model that the paper distils for, as one of the evaluation models.
+//! Linear probe: softmax regression on latents of the frozen encoder, the model that the paper distils for.
 
 use ndarray::Array2;
 use serde_json::json;

@@ -1,7 +1,7 @@
-//! A small multilayer perceptron on log-normalised expression: one hidden layer of rectified units, softmax, Adam.
+//! Multilayer perceptron (MLP) on log-normalised expression: one hidden ReLU layer, softmax, Adam.
 //!
 //! A batch goes through the first layer gene by gene: the weights of a gene are read once for all cells that express it,
-//! and updated while its gradient is at hand, so that 20,000 genes do not go through memory for every cell. Genes that no
+//! and updated right after its gradient, so that memory traffic does not grow with the cells. Genes that no
 //! training cell expresses keep the weights that they were drawn with: their gradient is zero in every step.
 
 use std::sync::Arc;
@@ -11,11 +11,14 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use scdd_compute::optim::AdamW;
+use scdd_learn::check_training_set;
+use scdd_learn::metrics::{accuracy, argmax};
 use serde_json::json;
 
-use super::mlp_kernel::{Adam, add_products, sum_products};
+use super::mlp_kernel::{add_products, sum_products};
 use super::training::demand_rate;
-use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, agreement, check_set, largest};
+use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel};
 use crate::cells::Expression;
 use crate::error::SettingError;
 use crate::evaluate::{EvaluateError, Protocol};
@@ -23,6 +26,8 @@ use crate::seed;
 
 /// Cells that are predicted at a time.
 const CHUNK: usize = 256;
+/// Adam (Kingma and Ba 2015), with the paper's constants.
+const ADAM: AdamW = AdamW { betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0 };
 
 /// A perceptron with one hidden layer on expression as it is. Decision values are class probabilities.
 ///
@@ -76,13 +81,13 @@ impl EvaluationModel for Mlp {
         self.check()?;
         protocol.check()?;
         let expression = cells.expression()?;
-        check_set(expression.cells(), expression.genes(), labels, classes)?;
+        check_training_set(expression.cells(), expression.genes(), labels, classes)?;
         let networks = (0..protocol.networks).into_par_iter().map(|number| {
             let stream = |what: &str| seed::stream(protocol.seed, &format!("MLP {number}: {what}"));
             let mut network = Network::new(expression.genes(), self.hidden, classes, &mut stream("initial weights"));
             network.train(expression, labels, self, protocol, &mut stream("order of cells"));
             let probabilities = network.probabilities(expression);
-            let training_accuracy = Some(agreement(&largest(&probabilities), labels));
+            let training_accuracy = Some(accuracy(&argmax(&probabilities), labels));
             match probabilities.iter().all(|value| value.is_finite()) {
                 true => {
                     Ok(Box::new(Trained { network: Arc::new(network), training_accuracy }) as Box<dyn TrainedModel>)
@@ -200,7 +205,7 @@ impl Network {
 
     fn train(&mut self, x: &Expression, labels: &[u32], config: &Mlp, protocol: &Protocol, random: &mut ChaCha8Rng) {
         let mut order: Vec<usize> = (0..x.cells()).collect();
-        let mut adam = Adam::new(self.weights.len(), config.learning_rate);
+        let mut moments = [vec![0.0; self.weights.len()], vec![0.0; self.weights.len()]];
         let mut expressed = vec![false; x.genes()];
         x.indices().iter().for_each(|&gene| expressed[gene as usize] = true);
         let mut step = 0;
@@ -213,9 +218,11 @@ impl Network {
                 step += 1;
                 let of_batch: Vec<u32> = batch.iter().map(|&cell| labels[cell]).collect();
                 let pass = self.backward(x.select_cells(batch).transposed(), &of_batch);
-                adam.next_step();
+                let adam = ADAM.step(step, config.learning_rate);
                 pass.gradient(&expressed, |start, gradient| {
-                    adam.step(&mut self.weights[start..start + gradient.len()], start, gradient);
+                    let range = start..start + gradient.len();
+                    let [first, second] = moments.each_mut().map(|moments| &mut moments[range.clone()]);
+                    adam.update(&mut self.weights[range.clone()], gradient, first, second);
                 });
             }
         }
@@ -275,22 +282,22 @@ mod tests {
         let (genes, hidden, classes) = (6, 5, 3);
         let mut network = Network::new(genes, hidden, classes, &mut seed::stream(5, "MLP gradient"));
         let dense: Vec<f32> =
-            (0..2 * genes).map(|place| if place % 2 == 0 { 1.0 + place as f32 / 3.0 } else { 0.0 }).collect();
+            (0..2 * genes).map(|position| if position % 2 == 0 { 1.0 + position as f32 / 3.0 } else { 0.0 }).collect();
         let cells = Expression::from_dense(genes, &dense).unwrap().transposed();
         let pass = network.backward(cells.clone(), &[1, 2]);
         assert!(pass.hidden.iter().any(|value| *value > 0.0));
         let mut gradient = vec![f32::NAN; network.weights.len()];
         pass.gradient(&[true; 6], |start, piece| gradient[start..start + piece.len()].copy_from_slice(piece));
-        for (place, ours) in gradient.into_iter().enumerate() {
-            let weight = network.weights[place];
+        for (position, ours) in gradient.into_iter().enumerate() {
+            let weight = network.weights[position];
             let mut at = |weight: f32| {
-                network.weights[place] = weight;
+                network.weights[position] = weight;
                 let output = network.forward(&cells).1;
                 -(f64::from(output[1]).ln() + f64::from(output[3 + 2]).ln()) / 2.0
             };
             let difference = (at(weight + 1e-3) - at(weight - 1e-3)) / 2e-3;
-            network.weights[place] = weight;
-            assert!((f64::from(ours) - difference).abs() < 2e-3, "weight {place}: {ours} {difference}");
+            network.weights[position] = weight;
+            assert!((f64::from(ours) - difference).abs() < 2e-3, "weight {position}: {ours} {difference}");
         }
     }
 }

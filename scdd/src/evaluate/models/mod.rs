@@ -1,6 +1,6 @@
-//! Evaluation models: what is trained on a set, real or synthetic, and then scored on real cells.
+//! Evaluation models: classifiers that are trained on a set, real or synthetic, and scored on real cells.
 //!
-//! | model | sees | networks |
+//! | model | input | networks |
 //! |---|---|---|
 //! | [`LinearProbe`] | latents of the frozen foundation model | as many as the protocol says |
 //! | [`CellTypist`] | standardised expression | one: it has one solution |
@@ -10,33 +10,28 @@
 //! | [`Tosica`] | expression, gathered into gene sets | as many as the protocol says |
 //! | [`ScDeepInsight`] | expression on a map of genes | as many as the protocol says |
 //!
-//! Distillation moves cells until they suit linear heads on latents. The other models were never asked, so that their
-//! scores say whether the cells themselves are good (Yu et al. 2025, table IV: cross-architecture).
+//! Distillation optimises cells for linear heads on latents. The other models have no part in it, so that their scores
+//! show how the cells generalise (Yu et al. 2025, table IV: cross-architecture).
 
 mod celltypist;
-mod input;
-mod lbfgs;
 mod linear_probe;
-mod logistic;
-mod logistic_sgd;
 mod mlp;
 mod mlp_kernel;
 mod nearest_neighbours;
 mod random_forest;
 mod saved;
 mod sc_deep_insight;
-mod standardized;
 mod tosica;
 mod training;
 
 use std::sync::Arc;
 
 use ndarray::Array2;
+use scdd_learn::metrics::argmax;
 
-use super::{EvaluateError, Protocol, check_labels};
+use super::{ModelInput, Protocol};
 
 pub use celltypist::CellTypist;
-pub use input::ModelInput;
 pub use linear_probe::LinearProbe;
 pub use mlp::Mlp;
 pub use nearest_neighbours::NearestNeighbours;
@@ -91,7 +86,7 @@ pub trait EvaluationModel: Send + Sync {
     /// What tables call it.
     fn name(&self) -> String;
 
-    /// Whether it sees latents of the foundation model in the place of expression; false. Its rows then name that model,
+    /// Whether its input is latents of the foundation model instead of expression; false. Its rows then name that model,
     /// and features that are no cells can be its training set.
     fn sees_latents(&self) -> bool {
         false
@@ -102,7 +97,7 @@ pub trait EvaluationModel: Send + Sync {
     ///
     /// # Errors
     /// When there are no cells, or all have one label; the error says how many there are. When labels and cells differ in
-    /// number, or the cells lack what the model sees.
+    /// number, or the cells lack the model's input.
     fn train(
         &self,
         cells: &ModelInput,
@@ -146,7 +141,7 @@ pub trait TrainedModel: Send + Sync {
     /// # Errors
     /// As [`decide`](Self::decide).
     fn predict(&self, cells: &ModelInput) -> crate::Result<Vec<u32>> {
-        Ok(largest(&self.decide(cells)?))
+        Ok(argmax(&self.decide(cells)?))
     }
 
     /// The probability of each class for each cell `[cells, classes]`, as far as the model has one. The default takes decision
@@ -172,7 +167,7 @@ pub trait TrainedModel: Send + Sync {
         None
     }
 
-    /// Share of its own training cells that it predicts; None where that says nothing.
+    /// Fraction of its own training cells that it predicts; None where that has no meaning.
     fn training_accuracy(&self) -> Option<f64> {
         None
     }
@@ -205,14 +200,6 @@ pub fn all_models() -> Vec<Arc<dyn EvaluationModel>> {
     ]
 }
 
-/// The column of the largest value of each row; of equals the first.
-pub(crate) fn largest(values: &Array2<f32>) -> Vec<u32> {
-    let best = |row: ndarray::ArrayView1<f32>| {
-        (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best }) as u32
-    };
-    values.rows().into_iter().map(best).collect()
-}
-
 fn softmax(mut values: Array2<f32>) -> Array2<f32> {
     for mut row in values.rows_mut() {
         let most = row.fold(f32::NEG_INFINITY, |most, value| most.max(*value));
@@ -224,7 +211,7 @@ fn softmax(mut values: Array2<f32>) -> Array2<f32> {
 }
 
 /// A model of a file; the error says what does not fit.
-pub(super) fn load(saved: &SavedModel) -> Result<Box<dyn TrainedModel>, String> {
+pub(crate) fn load(saved: &SavedModel) -> Result<Box<dyn TrainedModel>, String> {
     match saved.kind.as_str() {
         linear_probe::KIND => linear_probe::load(saved),
         celltypist::KIND => celltypist::load(saved),
@@ -235,24 +222,6 @@ pub(super) fn load(saved: &SavedModel) -> Result<Box<dyn TrainedModel>, String> 
         sc_deep_insight::KIND => sc_deep_insight::load(saved),
         other => Err(format!("'{other}' is no kind of model that this version of scdd knows")),
     }
-}
-
-/// Refuses a set that no classifier can be trained on.
-fn check_set(cells: usize, features: usize, labels: &[u32], classes: usize) -> Result<(), EvaluateError> {
-    if cells == 0 || features == 0 {
-        return Err(EvaluateError::EmptyTraining { cells, features });
-    }
-    check_labels("training cells", cells, labels, classes)?;
-    if labels.iter().all(|label| *label == labels[0]) {
-        return Err(EvaluateError::OneClass { class: labels[0], cells });
-    }
-    Ok(())
-}
-
-/// Share of equal labels.
-fn agreement(predicted: &[u32], labels: &[u32]) -> f64 {
-    let hits = predicted.iter().zip(labels).filter(|(predicted, label)| predicted == label).count();
-    hits as f64 / labels.len().max(1) as f64
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! Nearest neighbours by the cosine of log-normalised expression: the model without weights.
+//! kNN classifier by the cosine of log-normalised expression: the model without weights.
 
 use ndarray::Array2;
 use rayon::prelude::*;
+use scdd_learn::check_training_set;
 use serde_json::json;
 
-use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, check_set};
+use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel};
 use crate::cells::Expression;
 use crate::error::SettingError;
 use crate::evaluate::{EvaluateError, Protocol};
@@ -12,7 +13,7 @@ use crate::evaluate::{EvaluateError, Protocol};
 /// Neighbours that vote where there are enough cells (scanpy's `n_neighbors`).
 const MANY: usize = 15;
 
-/// The class of most of the k training cells with the largest cosine. Decision values are the shares of the votes, of
+/// The class of most of the k training cells with the largest cosine. Decision values are the fractions of the votes, of
 /// equals the class of the nearer cell first. A cell without expression has cosine 0 with every other. Nothing is
 /// drawn, so there is one model whatever the protocol says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,18 +52,18 @@ impl EvaluationModel for NearestNeighbours {
             return Err(EvaluateError::Setting(SettingError::new(name, value, expected)).into());
         }
         let expression = cells.expression()?;
-        check_set(expression.cells(), expression.genes(), labels, classes)?;
+        check_training_set(expression.cells(), expression.genes(), labels, classes)?;
         let mut present = labels.to_vec();
         present.sort_unstable();
         present.dedup();
         let usual = if expression.cells() < 3 * MANY * present.len() { 1 } else { MANY };
-        let length = |cell: usize| {
+        let inverse_norm = |cell: usize| {
             let squares: f32 = expression.row(cell).1.iter().map(|value| value * value).sum();
             if squares > 0.0 { 1.0 / squares.sqrt() } else { 0.0 }
         };
-        let lengths: Vec<f32> = (0..expression.cells()).map(length).collect();
+        let inverse_norms: Vec<f32> = (0..expression.cells()).map(inverse_norm).collect();
         Ok(vec![Box::new(Trained {
-            by_gene: expression.map(|cell, value| value * lengths[cell]).transposed(),
+            by_gene: expression.map(|cell, value| value * inverse_norms[cell]).transposed(),
             labels: labels.to_vec(),
             classes,
             neighbours: self.neighbours.unwrap_or(usual).min(expression.cells()),
@@ -71,7 +72,7 @@ impl EvaluationModel for NearestNeighbours {
 }
 
 struct Trained {
-    /// Genes by cells of length one: which training cells express a gene.
+    /// Genes by cells of L2 norm 1: which training cells express a gene.
     by_gene: Expression,
     labels: Vec<u32>,
     classes: usize,
@@ -94,11 +95,11 @@ impl Trained {
             nearest.truncate(self.neighbours);
         }
         nearest.sort_unstable_by(order);
-        let share = 1.0 / self.neighbours as f32;
-        for (place, &(_, other)) in nearest.iter().enumerate() {
+        let weight = 1.0 / self.neighbours as f32;
+        for (rank, &(_, other)) in nearest.iter().enumerate() {
             let vote = &mut votes[self.labels[other as usize] as usize];
             // The nearest cell of a class decides between equals: less than one vote in all.
-            *vote += if *vote == 0.0 { share * (1.0 + 1e-3 / (1.0 + place as f32)) } else { share };
+            *vote += if *vote == 0.0 { weight * (1.0 + 1e-3 / (1.0 + rank as f32)) } else { weight };
         }
     }
 }
@@ -120,7 +121,7 @@ impl TrainedModel for Trained {
     }
 
     fn probabilities(&self, cells: &ModelInput) -> crate::Result<Array2<f32>> {
-        Ok(self.decide(cells)?.mapv(|share| share.min(1.0)))
+        Ok(self.decide(cells)?.mapv(|fraction| fraction.min(1.0)))
     }
 
     fn save(&self) -> Option<SavedModel> {

@@ -1,17 +1,18 @@
-//! A random forest on expression (Breiman 2001), with scikit-learn's defaults.
+//! Random forest on expression (Breiman 2001), with scikit-learn's defaults.
 
 use ndarray::{Array1, Array2};
 use rayon::prelude::*;
+use scdd_learn::check_training_set;
+use scdd_learn::forest::{Forest, ForestConfig, SparseColumns, Tree};
 use serde_json::json;
 
-use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, check_set};
+use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel};
 use crate::error::SettingError;
-use crate::evaluate::forest::{ByGene, Forest, Growth, Tree};
 use crate::evaluate::{EvaluateError, Protocol};
 use crate::seed;
 
 /// Trees on bootstrap samples of cells, each split the best among the square root of the genes, grown until leaves are of one
-/// class. Decision values are the mean shares of classes in the leaves that a cell falls into. Zeros are never stored.
+/// class. Decision values are the mean fractions of classes in the leaves that a cell falls into. Zeros are never stored.
 ///
 /// ```
 /// use scdd::prelude::*;
@@ -65,12 +66,12 @@ impl EvaluationModel for RandomForest {
         protocol.check()?;
         let expression = cells.expression()?;
         let genes = expression.genes();
-        check_set(expression.cells(), genes, labels, classes)?;
-        let points = ByGene::new(expression);
-        let growth = Growth { trees: self.trees, leaf: self.leaf, depth: self.depth };
+        check_training_set(expression.cells(), genes, labels, classes)?;
+        let columns = SparseColumns::new(expression.view());
+        let config = ForestConfig { trees: self.trees, min_leaf: self.leaf, max_depth: self.depth };
         let grow = |network: usize| {
             let seed = seed::number(protocol.seed, &format!("random forest {network}"));
-            Box::new(Trained { forest: Forest::grow(&points, labels, classes, growth, seed), genes })
+            Box::new(Trained { forest: Forest::train(&columns, labels, classes, config, seed), genes })
                 as Box<dyn TrainedModel>
         };
         Ok((0..protocol.networks).map(grow).collect())
@@ -90,18 +91,18 @@ impl TrainedModel for Trained {
             return Err(EvaluateError::Genes { found, expected }.into());
         }
         let classes = self.forest.classes;
-        let mut shares = vec![0.0; expression.cells() * classes];
-        shares.par_chunks_exact_mut(classes).with_min_len(16).enumerate().for_each_init(
+        let mut probabilities = vec![0.0; expression.cells() * classes];
+        probabilities.par_chunks_exact_mut(classes).with_min_len(16).enumerate().for_each_init(
             || Array1::zeros(self.genes),
-            |point, (cell, shares)| {
+            |point, (cell, probabilities)| {
                 let (genes, values) = expression.row(cell);
                 genes.iter().zip(values).for_each(|(&gene, &value)| point[gene as usize] = value);
-                shares.copy_from_slice(&self.forest.shares(point.view()));
+                probabilities.copy_from_slice(&self.forest.probabilities(point.view()));
                 genes.iter().for_each(|&gene| point[gene as usize] = 0.0);
             },
         );
-        // One share for each cell and class.
-        Ok(Array2::from_shape_vec((expression.cells(), classes), shares).unwrap_or_default())
+        // One probability for each cell and class.
+        Ok(Array2::from_shape_vec((expression.cells(), classes), probabilities).unwrap_or_default())
     }
 
     fn probabilities(&self, cells: &ModelInput) -> crate::Result<Array2<f32>> {
@@ -121,18 +122,18 @@ impl TrainedModel for Trained {
                 .collect()
         };
         let features: Vec<u32> = trees.iter().flat_map(|tree| tree.features.iter().copied()).collect();
-        let places: Vec<u32> = trees.iter().flat_map(|tree| tree.places.iter().copied()).collect();
+        let targets: Vec<u32> = trees.iter().flat_map(|tree| tree.targets.iter().copied()).collect();
         let thresholds: Vec<f32> = trees.iter().flat_map(|tree| tree.thresholds.iter().copied()).collect();
-        let shares: Vec<f32> = trees.iter().flat_map(|tree| tree.shares.iter().copied()).collect();
+        let fractions: Vec<f32> = trees.iter().flat_map(|tree| tree.fractions.iter().copied()).collect();
         let nodes = features.len();
         Some(
             SavedModel::new(KIND, json!({ "genes": self.genes, "classes": self.forest.classes }))
                 .with("node_ends", &[trees.len()], Numbers::U64(ends(|tree| tree.features.len())))
-                .with("share_ends", &[trees.len()], Numbers::U64(ends(|tree| tree.shares.len())))
+                .with("share_ends", &[trees.len()], Numbers::U64(ends(|tree| tree.fractions.len())))
                 .with("features", &[nodes], Numbers::U32(features))
-                .with("places", &[nodes], Numbers::U32(places))
+                .with("places", &[nodes], Numbers::U32(targets))
                 .with("thresholds", &[nodes], Numbers::F32(thresholds))
-                .with("shares", &[shares.len()], Numbers::F32(shares)),
+                .with("shares", &[fractions.len()], Numbers::F32(fractions)),
         )
     }
 }
@@ -142,24 +143,24 @@ pub(super) const KIND: &str = "random forest";
 
 pub(super) fn load(saved: &SavedModel) -> Result<Box<dyn TrainedModel>, String> {
     let (genes, classes) = (saved.number("genes")?, saved.number("classes")?);
-    let (features, places) = (saved.u32("features")?, saved.u32("places")?);
-    let (thresholds, shares) = (saved.any_f32("thresholds")?, saved.any_f32("shares")?);
-    let (mut node, mut share, mut trees) = (0, 0, Vec::new());
-    for (node_end, share_end) in saved.u64("node_ends")?.into_iter().zip(saved.u64("share_ends")?) {
-        let (node_end, share_end) = (node_end as usize, share_end as usize);
+    let (features, targets) = (saved.u32("features")?, saved.u32("places")?);
+    let (thresholds, fractions) = (saved.any_f32("thresholds")?, saved.any_f32("shares")?);
+    let (mut node, mut fraction, mut trees) = (0, 0, Vec::new());
+    for (node_end, fraction_end) in saved.u64("node_ends")?.into_iter().zip(saved.u64("share_ends")?) {
+        let (node_end, fraction_end) = (node_end as usize, fraction_end as usize);
         let part = || {
             Some(Tree {
                 features: features.get(node..node_end)?.to_vec(),
                 thresholds: thresholds.get(node..node_end)?.to_vec(),
-                places: places.get(node..node_end)?.to_vec(),
-                shares: shares.get(share..share_end)?.to_vec(),
+                targets: targets.get(node..node_end)?.to_vec(),
+                fractions: fractions.get(fraction..fraction_end)?.to_vec(),
             })
         };
         trees.push(part().ok_or("its trees do not fit their nodes")?);
-        (node, share) = (node_end, share_end);
+        (node, fraction) = (node_end, fraction_end);
     }
     let forest = Forest { classes, trees };
-    match forest.is_whole(genes) {
+    match forest.is_valid(genes) {
         true => Ok(Box::new(Trained { forest, genes })),
         false => Err("its trees have nodes outside".into()),
     }

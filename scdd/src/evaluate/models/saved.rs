@@ -1,5 +1,5 @@
-//! What a trained model consists of, apart from any file: named arrays and a config. A file of an
-//! [`Annotator`](crate::evaluate::Annotator) holds one.
+//! Serialised form of a trained model: named arrays and a config. A file of an [`Annotator`](crate::annotate::Annotator) holds
+//! one.
 
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::cells::Expression;
 use crate::seed;
 use rand::RngExt;
+use scdd_learn::metrics::accuracy;
 
 /// Three classes, each with five genes of its own among twenty; class 3 has no cell.
 fn cells(count: usize, purpose: &str) -> (Expression, Vec<u32>) {
@@ -44,9 +45,9 @@ fn every_model_learns_classes_from_few_cells_and_from_many_and_one_seed_gives_on
                 let decisions = one.decide(&input(&test)).unwrap();
                 assert_eq!(decisions.dim(), (90, 4));
                 assert_eq!(decisions, other.decide(&input(&test)).unwrap(), "{}", model.name());
-                let right = agreement(&one.predict(&input(&test)).unwrap(), &truth);
+                let right = accuracy(&one.predict(&input(&test)).unwrap(), &truth);
                 assert!(right > 0.85, "{}, {count} cells: {right}", model.name());
-                assert!(one.training_accuracy().is_none_or(|share| share > 0.9));
+                assert!(one.training_accuracy().is_none_or(|accuracy| accuracy > 0.9));
             }
         }
     }

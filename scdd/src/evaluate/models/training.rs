@@ -1,4 +1,4 @@
-//! What the networks that are trained in Burn share: batches, rates, the loss, and weights from and to files.
+//! Training of the networks in Burn: batches, learning rates, the loss, and weights from and to files.
 
 use burn::module::Param;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
@@ -13,18 +13,18 @@ use crate::error::SettingError;
 use crate::evaluate::EvaluateError;
 use crate::tensors;
 
-/// How long a network trains.
+/// How many steps a network trains.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Length {
+pub(super) struct Duration {
     pub(super) batch: usize,
     pub(super) epochs: usize,
-    /// A set of a few cells is gone through until there were so many steps.
+    /// Fewest steps: a set of a few cells takes more epochs.
     pub(super) least_steps: usize,
-    /// A large one until there were so many.
+    /// Most steps: a large set takes fewer epochs.
     pub(super) most_steps: usize,
 }
 
-impl Length {
+impl Duration {
     pub(super) fn steps(&self, cells: usize) -> usize {
         let steps = self.epochs * cells.div_ceil(self.batch);
         steps.max(self.least_steps).min(self.most_steps.max(1))
@@ -44,7 +44,7 @@ pub(super) fn demand(holds: bool, name: &'static str, value: f64, expected: &'st
     if holds { Ok(()) } else { Err(EvaluateError::Setting(SettingError::new(name, value, expected))) }
 }
 
-/// Refuses a learning rate that moves nothing, or nowhere.
+/// Refuses a learning rate that is not above 0.
 pub(super) fn demand_rate(rate: f64) -> Result<(), EvaluateError> {
     demand(rate.is_finite() && rate > 0.0, "learning_rate", rate, "a finite number above 0")
 }
@@ -79,11 +79,11 @@ impl Batches {
 
 /// From 1 to `last` along half a cosine.
 pub(super) fn cosine(step: usize, steps: usize, last: f64) -> f64 {
-    let share = step as f64 / steps.max(1) as f64;
-    (1.0 + (std::f64::consts::PI * share).cos()) / 2.0 * (1.0 - last) + last
+    let fraction = step as f64 / steps.max(1) as f64;
+    (1.0 + (std::f64::consts::PI * fraction).cos()) / 2.0 * (1.0 - last) + last
 }
 
-/// Mean cross-entropy of logits `[cells, classes]` with labels of which a share is spread over all classes.
+/// Mean cross-entropy of logits `[cells, classes]` with smoothed labels (a fraction is spread over all classes).
 pub(super) fn cross_entropy(logits: Tensor<2>, labels: &[u32], smoothing: f64) -> Tensor<1> {
     let [cells, classes] = logits.dims();
     let mut target = vec![(smoothing / classes as f64) as f32; cells * classes];
@@ -195,8 +195,8 @@ mod tests {
             seen.sort_unstable();
             assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6]);
         }
-        let length = Length { batch: 8, epochs: 20, least_steps: 300, most_steps: 1_000 };
-        assert_eq!([1, 14, 160, 10_000].map(|cells| length.steps(cells)), [300, 300, 400, 1_000]);
+        let duration = Duration { batch: 8, epochs: 20, least_steps: 300, most_steps: 1_000 };
+        assert_eq!([1, 14, 160, 10_000].map(|cells| duration.steps(cells)), [300, 300, 400, 1_000]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Opens a look at what a set gives away: `distilled.privacy()`.
+//! Privacy of a distilled set: settings of the attacks (`distilled.privacy()`).
 
 use rand::seq::index::sample;
 
@@ -11,16 +11,19 @@ use crate::cells::Expression;
 use crate::distill::Distilled;
 use crate::error::SettingError;
 use crate::evaluate::scorer::{ScoredOn, scored_cells};
-use crate::evaluate::{Baseline, Candidates, ClassMean, EvaluateError, RandomCells, median};
+use crate::evaluate::{Baseline, Candidates, ClassMean, EvaluateError, RandomCells};
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::seed;
+use crate::text::grouped;
+use scdd_learn::statistics::median;
 
-/// Held-out cells whose nearest training cells are looked for, at most (ours: a quantile of 1 % has ten below it).
+/// Held-out cells whose nearest training cells are searched, at most (ours: a quantile of 1 % has ten below it).
 const MOST: usize = 1_000;
 /// Below so many held-out cells nothing is said (ours).
 const LEAST: usize = 20;
 
-/// Opens a look at what a distilled set gives away: `distilled.privacy()`.
+/// Opens an analysis of the training cells' privacy: `distilled.privacy()`.
 #[derive(Clone)]
 #[must_use = "call .run()"]
 pub struct PrivacyBuilder {
@@ -30,7 +33,7 @@ pub struct PrivacyBuilder {
 }
 
 impl Distilled {
-    /// Opens a look at what the set gives away of the training cells: exact copies, distances to training cells beside those
+    /// Opens an analysis of what the set reveals of the training cells: exact copies, distances to training cells beside those
     /// of held-out real cells, and two membership inferences, each beside random cells (which are copies) and class means
     /// at its budget. Distances are cosine distances of log-normalised expression.
     ///
@@ -53,7 +56,7 @@ impl Distilled {
 }
 
 impl PrivacyBuilder {
-    /// Compares with test cells in the place of validation cells: once, when all choices have been made. Where a
+    /// Compares with test cells instead of validation cells: once, when all choices have been made. Where a
     /// learning rate or a step was chosen on validation cells, these had a small part in the set.
     pub fn on_test(mut self) -> Self {
         self.against = ScoredOn::Test;
@@ -66,6 +69,28 @@ impl PrivacyBuilder {
         self
     }
 
+    /// What would run.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), for the number of held-out cells.
+    pub fn plan(&self) -> crate::Result<Plan> {
+        let (_, truth) = scored_cells(self.distilled.study(), self.against)?;
+        let present = self.classes_present();
+        let held_out = truth.iter().filter(|&&label| present[label as usize]).count();
+        check_held_out(held_out)?;
+        Ok(Plan::new(format!("privacy of {}", self.distilled.method()))
+            .with("held-out cells", format!("{} {}", grouped(held_out), self.against.name()))
+            .with("training cells", grouped(self.distilled.study().training_cells().train().len()))
+            .with("sets", "the distilled one, random cells and class means"))
+    }
+
+    /// Whether the set has cells of each class.
+    fn classes_present(&self) -> Vec<bool> {
+        let mut present = vec![false; self.distilled.study().classes().len()];
+        self.distilled.labels().iter().for_each(|&label| present[label as usize] = true);
+        present
+    }
+
     /// Measures.
     ///
     /// # Errors
@@ -73,8 +98,7 @@ impl PrivacyBuilder {
     pub fn run(&self) -> crate::Result<Privacy> {
         let (set, study) = (&self.distilled, self.distilled.study());
         let classes = study.classes().len();
-        let mut present = vec![false; classes];
-        set.labels().iter().for_each(|&label| present[label as usize] = true);
+        let present = self.classes_present();
         let of_present = |expression: Expression, labels: Vec<u32>| {
             let cells: Vec<usize> = (0..labels.len()).filter(|&cell| present[labels[cell] as usize]).collect();
             let labels = cells.iter().map(|&cell| labels[cell]).collect();
@@ -82,21 +106,14 @@ impl PrivacyBuilder {
         };
         let (held_out, truth) = scored_cells(study, self.against)?;
         let held_out = of_present(study.cells().expression().select_cells(&held_out), truth);
-        if held_out.labels.len() < LEAST {
-            return Err(EvaluateError::Setting(SettingError::new(
-                "held-out cells of the set's classes",
-                held_out.labels.len(),
-                "20 or more; a larger validation_fraction on the study gives more, .on_test() takes test cells",
-            ))
-            .into());
-        }
+        check_held_out(held_out.labels.len())?;
         let (training, labels) = study.training_expression();
         let training = of_present(training, labels);
 
         let mut progress = Progress::new("privacy", 4);
         let candidates = Candidates::new(&training.expression, &training.labels, classes)?;
         let (per_class, seed) = (set.config().per_class, seed::number(self.seed, "privacy"));
-        let ours = Labelled { expression: Expression::from_array(set.expression())?, labels: set.labels().to_vec() };
+        let ours = Labelled { expression: set.sparse_expression()?, labels: set.labels().to_vec() };
         let mut sets = vec![(set.method(), ours)];
         for baseline in [&RandomCells as &dyn Baseline, &ClassMean] {
             let (rows, labels) = baseline.select(&candidates, per_class, seed)?;
@@ -108,7 +125,7 @@ impl PrivacyBuilder {
         let mut found = Vec::new();
         let mut distances = Vec::new();
         for (name, set) in &sets {
-            let (of_set, privacy) = reference.look(name, set, classes, seed);
+            let (of_set, privacy) = reference.attack(name, set, classes, seed);
             if found.is_empty() {
                 distances = of_set;
             }
@@ -126,6 +143,14 @@ impl PrivacyBuilder {
             sets: found,
         }))
     }
+}
+
+fn check_held_out(cells: usize) -> Result<(), EvaluateError> {
+    if cells >= LEAST {
+        return Ok(());
+    }
+    let expected = "20 or more; a larger validation_fraction on the study gives more, .on_test() takes test cells";
+    Err(EvaluateError::Setting(SettingError::new("held-out cells of the set's classes", cells, expected)))
 }
 
 /// What sets are compared with.
@@ -150,7 +175,7 @@ impl<'a> HeldOut<'a> {
     }
 
     /// What a set gives away, and its cells' distances to their nearest training cells.
-    pub(super) fn look(&self, name: &str, set: &Labelled, classes: usize, seed: u64) -> (Vec<f64>, SetPrivacy) {
+    pub(super) fn attack(&self, name: &str, set: &Labelled, classes: usize, seed: u64) -> (Vec<f64>, SetPrivacy) {
         let near = nearest(&set.expression, &self.training.expression);
         let of_held_out = nearest(&set.expression, &self.held_out.expression);
         let distances: Vec<f64> = near.iter().map(|near| f64::from(near.distance)).collect();

@@ -1,4 +1,4 @@
-//! Synthetic cells that are a training cell.
+//! Exact copies: synthetic cells that equal a training cell.
 
 use rayon::prelude::*;
 

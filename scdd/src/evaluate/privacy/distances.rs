@@ -41,8 +41,8 @@ impl Near {
 
 /// Of each query the two nearest rows of the reference.
 pub(super) fn nearest(queries: &Expression, reference: &Expression) -> Vec<Near> {
-    let lengths = |of: &Expression| (0..of.cells()).map(|cell| length(of.row(cell).1)).collect::<Vec<f32>>();
-    let (of_queries, of_reference) = (lengths(queries), lengths(reference));
+    let norms = |of: &Expression| (0..of.cells()).map(|cell| norm(of.row(cell).1)).collect::<Vec<f32>>();
+    let (of_queries, of_reference) = (norms(queries), norms(reference));
     let mut found = Vec::with_capacity(queries.cells());
     for start in (0..queries.cells()).step_by(TOGETHER) {
         let together = TOGETHER.min(queries.cells() - start);
@@ -51,32 +51,32 @@ pub(super) fn nearest(queries: &Expression, reference: &Expression) -> Vec<Near>
             let (indices, values) = queries.row(start + query);
             indices.iter().zip(values).for_each(|(&gene, &value)| genes[gene as usize][query] = value);
         });
-        let look = |mut nearest: [Near; TOGETHER], row: usize| {
+        let visit = |mut nearest: [Near; TOGETHER], row: usize| {
             let (indices, values) = reference.row(row);
             let mut products = [0.0f32; TOGETHER];
             for (&gene, &value) in indices.iter().zip(values) {
                 products.iter_mut().zip(&genes[gene as usize]).for_each(|(sum, &other)| *sum += value * other);
             }
             for query in 0..together {
-                let lengths = of_queries[start + query] * of_reference[row];
-                nearest[query] = nearest[query].with(cosine_distance(products[query], lengths));
+                let norms = of_queries[start + query] * of_reference[row];
+                nearest[query] = nearest[query].with(cosine_distance(products[query], norms));
             }
             nearest
         };
         let nothing = || [Near::NOTHING; TOGETHER];
         let both = |a: [Near; TOGETHER], b: [Near; TOGETHER]| std::array::from_fn(|query| a[query].and(b[query]));
-        let of_block = (0..reference.cells()).into_par_iter().fold(nothing, look).reduce(nothing, both);
+        let of_block = (0..reference.cells()).into_par_iter().fold(nothing, visit).reduce(nothing, both);
         found.extend_from_slice(&of_block[..together]);
     }
     found
 }
 
-/// `1 - product / lengths`; a cell without expression is at 1 from every other.
-pub(super) fn cosine_distance(product: f32, lengths: f32) -> f32 {
-    if lengths == 0.0 { 1.0 } else { (1.0 - product / lengths).max(0.0) }
+/// `1 - product / norms`; a cell without expression is at 1 from every other.
+pub(super) fn cosine_distance(product: f32, norms: f32) -> f32 {
+    if norms == 0.0 { 1.0 } else { (1.0 - product / norms).max(0.0) }
 }
 
-pub(super) fn length(values: &[f32]) -> f32 {
+pub(super) fn norm(values: &[f32]) -> f32 {
     values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt() as f32
 }
 
@@ -101,7 +101,7 @@ mod tests {
             let far = |row: usize| {
                 let b = reference.dense_rows(&[row]);
                 let product: f32 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
-                cosine_distance(product, length(&a) * length(&b))
+                cosine_distance(product, norm(&a) * norm(&b))
             };
             let mut all: Vec<f32> = (0..90).map(far).collect();
             all.sort_by(f32::total_cmp);

@@ -1,19 +1,19 @@
-//! Membership inference (Shokri et al. 2017) by who sees nothing but the set: is a cell one of those that it was made of?
+//! Membership inference attacks (Shokri et al. 2017) with access to the set alone: was a cell among those it was made of?
 //!
-//! Two scores. The first is how near a cell is to the nearest synthetic cell of its class. The second asks how much nearer
+//! Two scores. The first is how near a cell is to the nearest synthetic cell of its class. The second is how much nearer
 //! that is than the mean of as many cells of the class that had no part in the set, which leaves out that some cells are
 //! far from everything (calibration by difficulty, Watson et al. 2022). A likelihood ratio (Carlini et al. 2022) would
 //! need many sets, each distilled anew without some of the cells.
 
 use rand::RngExt;
 
-use super::distances::{cosine_distance, length};
+use super::distances::{cosine_distance, norm};
 use super::roc::area;
 use super::{Attack, Labelled};
 use crate::cells::Expression;
 use crate::seed;
 
-/// Cells of either kind below which an area says nothing (ours).
+/// Fewest cells of either kind for an AUC (ours).
 const LEAST: usize = 20;
 
 /// Both attacks, or why there are none.
@@ -23,7 +23,7 @@ pub(super) struct Attacks {
 }
 
 /// Attacks a set with all cells whose class has a synthetic cell and two cells of either kind at least. Cells are compared
-/// within their class, since classes may be split in other shares.
+/// within their class, since classes may be split in other fractions.
 pub(super) fn attack(
     set: &Labelled,
     training: &Labelled,
@@ -47,12 +47,12 @@ pub(super) fn attack(
         let reference = Reference::new(&held_out.expression, &outside);
         let mut random = seed::stream(seed, &format!("privacy: reference of class {class}"));
         let mut scores = |cells: &Labelled, members: &[usize], own: bool| -> (Vec<f64>, Vec<f64>) {
-            let score = |(place, &cell): (usize, &usize)| {
+            let score = |(position, &cell): (usize, &usize)| {
                 let row = cells.expression.row(cell);
                 let distance = synthetic.iter().map(|profile| profile.distance(row)).fold(f32::INFINITY, f32::min);
                 // A held-out cell is no part of its own reference; a training cell's lacks another one, so that both are
                 // means of as many cells.
-                let left_out = if own { place } else { random.random_range(0..outside.len()) };
+                let left_out = if own { position } else { random.random_range(0..outside.len()) };
                 let beside = reference.distance(row, held_out.expression.row(outside[left_out]));
                 (f64::from(-distance), beside - f64::from(distance))
             };
@@ -76,15 +76,15 @@ pub(super) fn attack(
     }
 }
 
-/// A dense row and its length.
+/// A dense row and its norm.
 struct Profile {
     dense: Vec<f32>,
-    length: f32,
+    norm: f32,
 }
 
 impl Profile {
     fn new(expression: &Expression, cell: usize) -> Self {
-        Self { dense: expression.dense_rows(&[cell]), length: length(expression.row(cell).1) }
+        Self { dense: expression.dense_rows(&[cell]), norm: norm(expression.row(cell).1) }
     }
 
     fn distance(&self, (genes, values): (&[u32], &[f32])) -> f32 {
@@ -93,7 +93,7 @@ impl Profile {
             .zip(values)
             .map(|(&gene, &value)| f64::from(value) * f64::from(self.dense[gene as usize]))
             .sum();
-        cosine_distance(product as f32, length(values) * self.length)
+        cosine_distance(product as f32, norm(values) * self.norm)
     }
 }
 
@@ -119,11 +119,11 @@ impl Reference {
         let with_sum = |(genes, values): (&[u32], &[f32])| -> f64 {
             genes.iter().zip(values).map(|(&gene, &value)| self.sum[gene as usize] * f64::from(value)).sum()
         };
-        let own = f64::from(length(without.1)).powi(2);
+        let own = f64::from(norm(without.1)).powi(2);
         let squared = (self.squared - 2.0 * with_sum(without) + own).max(0.0);
         let product = with_sum(cell) - sparse_product(cell, without);
-        let lengths = squared.sqrt() * f64::from(length(cell.1));
-        if lengths == 0.0 { 1.0 } else { (1.0 - product / lengths).max(0.0) }
+        let norms = squared.sqrt() * f64::from(norm(cell.1));
+        if norms == 0.0 { 1.0 } else { (1.0 - product / norms).max(0.0) }
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
     fn the_reference_without_a_cell_is_the_mean_of_the_others() {
         let cells = Expression::from_dense(3, &[1.0, 0.0, 2.0, 0.0, 3.0, 4.0, 5.0, 0.0, 0.0]).unwrap();
         let reference = Reference::new(&cells, &[0, 1, 2]);
-        // Without the second: [6, 0, 2]. The second is [0, 3, 4]: product 8, lengths sqrt(40) and 5.
+        // Without the second: [6, 0, 2]. The second is [0, 3, 4]: product 8, norms sqrt(40) and 5.
         let found = reference.distance(cells.row(1), cells.row(1));
         assert!((found - (1.0 - 8.0 / (40f64.sqrt() * 5.0))).abs() < 1e-6, "{found}");
         // Without the third, the first: [1, 3, 6] and [1, 0, 2]: 13 over sqrt(46 * 5).

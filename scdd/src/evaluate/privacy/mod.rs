@@ -1,6 +1,6 @@
-//! Whether a distilled set gives training cells away: `distilled.privacy()`.
+//! Privacy of training cells in a distilled set: `distilled.privacy()`.
 //!
-//! | asks | how | file |
+//! | question | method | file |
 //! |---|---|---|
 //! | are there copies? | synthetic cells equal to a training cell in every gene | `copies.rs` |
 //! | are single cells behind synthetic ones? | distances to the nearest and the next training cell, beside those of held-out cells | `distances.rs` |

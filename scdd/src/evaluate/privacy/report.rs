@@ -1,11 +1,13 @@
-//! What a set gives away, in numbers and in one sentence.
+//! Result of a privacy analysis, in numbers and in one sentence.
 
 use std::sync::Arc;
 
 use polars::prelude::{Column, DataFrame};
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::{EvaluateError, median};
+use scdd_learn::statistics::median;
+
+use crate::evaluate::EvaluateError;
 use crate::text::{count, grouped};
 
 /// How well an attack tells training cells from held-out ones.
@@ -38,8 +40,8 @@ pub struct SetPrivacy {
     /// Cells whose distance to the nearest training cell, over that to the next, is smaller than that of 99 of 100 held-out
     /// cells (of all, where there are fewer than 100): a single cell is behind them, a copy perhaps with noise.
     pub singled_out: usize,
-    /// Share of its cells whose nearest real cell is a training cell and not a held-out one; see
-    /// [`Privacy::training_share`].
+    /// Fraction of its cells whose nearest real cell is a training cell and not a held-out one; see
+    /// [`Privacy::training_fraction`].
     pub nearest_is_training: f64,
     /// Training cells told by their nearness to the set's cells of their class; None for too few cells.
     pub nearness: Option<Attack>,
@@ -109,9 +111,9 @@ impl Privacy {
         median(&self.parts.held_out_distances)
     }
 
-    /// Share of training cells among training and held-out cells: so often the nearest real cell would be a training
+    /// Fraction of training cells among training and held-out cells: so often the nearest real cell would be a training
     /// cell if the set had nothing to do with either.
-    pub fn training_share(&self) -> f64 {
+    pub fn training_fraction(&self) -> f64 {
         let training = self.parts.training_cells as f64;
         training / (training + self.parts.held_out_cells as f64)
     }
@@ -148,7 +150,7 @@ impl Privacy {
                 )
             }
             (None, Some(reason)) => format!("whether training cells can be told is not known: {reason}"),
-            (None, None) => "whether training cells can be told was not asked".to_owned(),
+            (None, None) => "whether training cells can be told was not tested".to_owned(),
         };
         format!(
             "Of {}, {copies} and {single} as near to a single training cell as {few} {held_out} does; {told}. This is the better \

@@ -1,6 +1,6 @@
 //! The area under a ROC curve of pairs within strata, with DeLong's interval (DeLong et al. 1988; ranks as Sun and Xu 2014).
 
-use crate::evaluate::statistics::ranks;
+use scdd_learn::statistics::ranks;
 
 /// Half the width of a 95 % interval in standard errors.
 const WIDTH: f64 = 1.959_964;
@@ -33,7 +33,7 @@ pub(super) fn area(strata: &[(Vec<f64>, Vec<f64>)]) -> Option<Area> {
     Some(Area { value, low: (value - half).max(0.0), high: (value + half).min(1.0) })
 }
 
-/// The area and its variance: those of each value's share of the other kind that it beats, over the number of values.
+/// The area and its variance: those of each value's fraction of the other kind that it beats, over the number of values.
 fn of_stratum(positive: &[f64], negative: &[f64]) -> (f64, f64) {
     let (m, n) = (positive.len(), negative.len());
     let together = ranks(&[positive, negative].concat());
@@ -42,7 +42,7 @@ fn of_stratum(positive: &[f64], negative: &[f64]) -> (f64, f64) {
         all.iter().zip(ranks(own)).map(|(all, own)| (all - own) / others as f64).collect()
     };
     let of_positive = below(&together[..m], positive, n);
-    let of_negative: Vec<f64> = below(&together[m..], negative, m).into_iter().map(|share| 1.0 - share).collect();
+    let of_negative: Vec<f64> = below(&together[m..], negative, m).into_iter().map(|fraction| 1.0 - fraction).collect();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let error = |values: &[f64]| {
         let centre = mean(values);
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn area_and_interval_are_those_of_numbers_checked_by_hand() {
-        // 3 beats both, 2 beats 1 and equals 2: shares 1 and .75, of the others as well. Variance 2 * (1/32) / 2.
+        // 3 beats both, 2 beats 1 and equals 2: fractions 1 and .75, of the others as well. Variance 2 * (1/32) / 2.
         let found = area(&[(vec![3.0, 2.0], vec![1.0, 2.0])]).unwrap();
         assert!((found.value - 0.875).abs() < 1e-12);
         assert!((found.low - (0.875 - WIDTH * (1.0f64 / 32.0).sqrt())).abs() < 1e-9, "{found:?}");

@@ -38,15 +38,15 @@ fn means(of: &Labelled) -> Labelled {
     Labelled { expression: Expression::from_array(&rows).unwrap(), labels }
 }
 
-fn look(set: &Labelled, training: &Labelled, held_out: &Labelled) -> SetPrivacy {
-    HeldOut::new(training, held_out, 7).look("set", set, CLASSES, 7).1
+fn attack(set: &Labelled, training: &Labelled, held_out: &Labelled) -> SetPrivacy {
+    HeldOut::new(training, held_out, 7).attack("set", set, CLASSES, 7).1
 }
 
 #[test]
 fn random_training_cells_are_found_out_as_copies() {
     let (training, held_out) = (cells(100, "training"), cells(60, "held out"));
     let chosen: Vec<usize> = (0..300).step_by(10).collect();
-    let found = look(&some(&training, &chosen), &training, &held_out);
+    let found = attack(&some(&training, &chosen), &training, &held_out);
     assert_eq!((found.cells, found.exact_copies, found.singled_out), (30, 30, 30));
     assert!(found.nearest_training < 1e-6 && found.nearest_is_training == 1.0);
     // A tenth of the training cells is in the set: these score above all others, the rest is guessing.
@@ -55,14 +55,14 @@ fn random_training_cells_are_found_out_as_copies() {
         assert_eq!((attack.training_cells, attack.held_out_cells), (300, 180));
     }
     // A set of all training cells gives each away.
-    let found = look(&training, &training, &held_out);
+    let found = attack(&training, &training, &held_out);
     assert!(found.nearness.as_ref().unwrap().auc > 0.999 && found.exact_copies == 300);
     // Some noise on each value: no copies, and still the same cells.
     let mut random = seed::stream(5, "noise");
     let mut dense = training.expression.dense_rows(&chosen);
     dense.iter_mut().for_each(|value| *value += 0.1 * rand::RngExt::random::<f32>(&mut random));
     let noisy = Labelled { expression: Expression::from_dense(GENES, &dense).unwrap(), ..some(&training, &chosen) };
-    let found = look(&noisy, &training, &held_out);
+    let found = attack(&noisy, &training, &held_out);
     assert_eq!((found.exact_copies, found.singled_out), (0, 30));
 }
 
@@ -72,7 +72,7 @@ fn cells_of_neither_side_give_nothing_away() {
     for draw in 0..20 {
         let training = cells(80, &format!("training {draw}"));
         let held_out = cells(40, &format!("held out {draw}"));
-        let found = look(&cells(2, &format!("others {draw}")), &training, &held_out);
+        let found = attack(&cells(2, &format!("others {draw}")), &training, &held_out);
         assert_eq!(found.exact_copies, 0);
         assert!(found.singled_out <= 2, "{found:?}");
         for attack in [found.nearness.unwrap(), found.calibrated.unwrap()] {
@@ -88,12 +88,12 @@ fn cells_of_neither_side_give_nothing_away() {
 #[test]
 fn class_means_are_no_copies_and_means_of_few_cells_are_told_by_the_calibrated_attack() {
     let (training, held_out) = (cells(100, "training"), cells(60, "held out"));
-    let found = look(&means(&training), &training, &held_out);
+    let found = attack(&means(&training), &training, &held_out);
     assert_eq!((found.exact_copies, found.singled_out), (0, 0));
     let of_many = found.calibrated.unwrap().auc;
     assert!(found.nearness.unwrap().auc < 0.65);
     let few = cells(8, "few");
-    let found = look(&means(&few), &few, &held_out);
+    let found = attack(&means(&few), &few, &held_out);
     assert_eq!(found.exact_copies, 0);
     // Each cell is an eighth of its class's mean.
     let of_few = found.calibrated.unwrap();
@@ -103,7 +103,7 @@ fn class_means_are_no_copies_and_means_of_few_cells_are_told_by_the_calibrated_a
 #[test]
 fn what_few_cells_do_not_define_is_left_out_with_the_reason() {
     let (training, held_out) = (cells(100, "training"), cells(4, "held out"));
-    let found = look(&cells(1, "others"), &training, &held_out);
+    let found = attack(&cells(1, "others"), &training, &held_out);
     assert_eq!((found.nearness, found.calibrated), (None, None));
     assert!(found.reason.unwrap().contains("there are 300 training cells and 12 held-out ones"));
 }
@@ -121,7 +121,7 @@ fn a_distilled_set_stands_beside_random_cells_and_class_means_and_says_so_in_a_s
     assert_eq!((ours.exact_copies, random.exact_copies, mean.exact_copies), (0, 12, 0));
     assert_eq!((random.singled_out, mean.singled_out), (12, 0));
     assert_eq!((privacy.distances().len(), privacy.held_out_distances().len()), (12, privacy.held_out_cells()));
-    assert!((privacy.training_share() - 0.8).abs() < 0.02, "{}", privacy.training_share());
+    assert!((privacy.training_fraction() - 0.8).abs() < 0.02, "{}", privacy.training_fraction());
     let sentence = privacy.sentence();
     assert!(sentence.starts_with("Of 12 synthetic cells, none is a copy of a training cell"), "{sentence}");
     assert!(sentence.contains("0.5 is guessing") && sentence.contains("nothing is said of donors"), "{sentence}");

@@ -31,7 +31,7 @@ impl Correlations {
         for some in all.chunks(CHUNK) {
             for (row, &cell) in expression.dense_rows(some).chunks_exact(genes.max(1)).zip(some) {
                 let around = row.iter().zip(&means).map(|(&value, mean)| f64::from(value) - mean);
-                centred.iter_mut().zip(around).for_each(|(place, value)| *place = value);
+                centred.iter_mut().zip(around).for_each(|(centred, value)| *centred = value);
                 for (gene, &value) in centred.iter().enumerate() {
                     let value = value * weights[cell];
                     let sums = &mut products[gene * genes + gene..(gene + 1) * genes];

@@ -1,10 +1,11 @@
-//! One set's zeros, library sizes and class profiles.
+//! Properties of one set: zeros, library sizes and class profiles.
 
 use super::SetProperties;
 use super::correlations::{Correlations, distance};
 use crate::cells::Expression;
-use crate::evaluate::statistics::pearson;
-use crate::evaluate::{EvaluateError, check_labels, mean, sample_deviation};
+use scdd_learn::statistics::{mean, pearson, sample_deviation};
+use scdd_learn::{LearnError, check_labels};
+
 use crate::preprocess::highly_variable_genes;
 
 /// Genes whose correlations are compared (ours: 19,900 pairs).
@@ -14,7 +15,7 @@ const GENES: usize = 200;
 pub(super) struct Measured {
     cells: usize,
     smallest: f64,
-    /// Share of zeros and library size of the cells of each class.
+    /// Fraction of zeros and library size of the cells of each class.
     zeros: Vec<Vec<f64>>,
     libraries: Vec<Vec<f64>>,
     /// Mean expression of each class with cells.
@@ -32,11 +33,11 @@ impl Measured {
     }
 
     /// Of another set, at the genes of a reference.
-    pub(super) fn beside(expression: &Expression, labels: &[u32], reference: &Self) -> Result<Self, EvaluateError> {
+    pub(super) fn beside(expression: &Expression, labels: &[u32], reference: &Self) -> Result<Self, LearnError> {
         Self::of(expression, labels, reference.zeros.len(), reference.genes.clone())
     }
 
-    fn of(expression: &Expression, labels: &[u32], classes: usize, genes: Vec<usize>) -> Result<Self, EvaluateError> {
+    fn of(expression: &Expression, labels: &[u32], classes: usize, genes: Vec<usize>) -> Result<Self, LearnError> {
         check_labels("cells", expression.cells(), labels, classes)?;
         let (mut zeros, mut libraries) = (vec![Vec::new(); classes], vec![Vec::new(); classes]);
         let mut profiles: Vec<Option<Vec<f64>>> = vec![None; classes];
@@ -107,8 +108,8 @@ impl Measured {
         let present: Vec<(usize, &Vec<f64>)> =
             self.profiles.iter().enumerate().filter_map(|(class, profile)| Some((class, profile.as_ref()?))).collect();
         let mut distances = Vec::new();
-        for (place, (class, profile)) in present.iter().enumerate() {
-            for (other, of_other) in &present[place + 1..] {
+        for (position, (class, profile)) in present.iter().enumerate() {
+            for (other, of_other) in &present[position + 1..] {
                 let squares: f64 = profile.iter().zip(*of_other).map(|(a, b)| (a - b).powi(2)).sum();
                 distances.push(((*class, *other), squares.sqrt()));
             }

@@ -1,7 +1,7 @@
-//! What a distilled set is like as cells, in numbers, beside real cells of the same classes: `distilled.properties()`.
+//! Properties of a distilled set as cells, beside real cells of the same classes: `distilled.properties()`.
 //!
 //! A set that trains well may still be no cells: values below zero, no zeros at all, library sizes that no cell has, genes
-//! that vary together as they never do. None of this is asked by a classifier's accuracy.
+//! that vary together as they never do. A classifier's accuracy measures none of this.
 
 mod correlations;
 mod measure;
@@ -27,9 +27,9 @@ pub struct SetProperties {
     pub cells: usize,
     /// The smallest value; expression is not negative.
     pub smallest_value: f64,
-    /// Share of values that are zero.
+    /// Fraction of values that are zero.
     pub zero_fraction: f64,
-    /// Standard deviation of that share over the cells of a class; None when no class has two cells.
+    /// Standard deviation of that fraction over the cells of a class; None when no class has two cells.
     pub zero_fraction_spread: Option<f64>,
     /// Counts per 10,000 that the genes of the study add up to, from log1p back: the library size that is left to them.
     pub library_size: f64,
@@ -56,7 +56,7 @@ pub struct Properties {
 }
 
 impl Distilled {
-    /// What the set is like as cells: values below zero, share of zeros, library size, correlations of genes, distances
+    /// What the set is like as cells: values below zero, fraction of zeros, library size, correlations of genes, distances
     /// between classes; beside the training cells of the same classes, random cells and class means at its budget.
     ///
     /// ```
@@ -85,7 +85,7 @@ impl Distilled {
 
         let candidates = Candidates::new(&real, &real_labels, classes)?;
         let (per_class, seed) = (self.config().per_class, seed::number(self.config().seed, "properties"));
-        let mut sets = vec![(self.method(), Expression::from_array(self.expression())?, self.labels().to_vec())];
+        let mut sets = vec![(self.method(), self.sparse_expression()?, self.labels().to_vec())];
         for baseline in [&RandomCells as &dyn Baseline, &ClassMean] {
             let (rows, labels) = baseline.select(&candidates, per_class, seed)?;
             sets.push((baseline.name(), Expression::from_array(&rows)?, labels));

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, activation::relu};
 use ndarray::{Array2, Axis};
 use scdd_compute::spmm_plain;
+use scdd_learn::pca::{Components, principal_components};
 
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::device::or_default;
-use crate::foundation::components::{Components, fit};
 use crate::foundation::error::check_genes;
 use crate::foundation::register::SharedGenes;
-use crate::foundation::{FoundationError, FoundationModel, Registered, SeenCells};
+use crate::foundation::{FoundationError, FoundationModel, PretrainingCells, Registered};
+use crate::plan::Plan;
 use crate::preprocess::TrainingCells;
+use crate::text::grouped;
 use crate::{seed, tensors};
 
 /// Cells that are embedded at a time.
@@ -56,6 +58,18 @@ impl PcaBuilder {
         self
     }
 
+    /// What would run, and what it costs.
+    ///
+    /// # Errors
+    /// None; the solver's own are those of [`run`](Self::run).
+    pub fn plan(&self) -> crate::Result<Plan> {
+        let (cells, genes) = (self.cells.train().len(), self.cells.cells().genes());
+        Ok(Plan::new("principal components")
+            .with("components", self.components)
+            .with("training cells", grouped(cells))
+            .with("genes", grouped(genes)))
+    }
+
     /// Fits.
     ///
     /// # Errors
@@ -64,9 +78,10 @@ impl PcaBuilder {
         let device = or_default(self.device.as_ref())?;
         let cells = self.cells.cells();
         let training = cells.expression().select_cells(self.cells.train());
-        let found = fit(&training, self.components, seed::number(self.seed, "principal components"))?;
-        let seen = SeenCells::of(cells.expression(), self.cells.train(), cells.gene_names());
-        Ok(Pca::new(found, cells.gene_names().to_vec(), device, seen))
+        let seed = seed::number(self.seed, "principal components");
+        let found = principal_components(training.view(), self.components, seed)?;
+        let pretraining_cells = PretrainingCells::of(cells.expression(), self.cells.train(), cells.gene_names());
+        Ok(Pca::new(found, cells.gene_names().to_vec(), device, pretraining_cells))
     }
 }
 
@@ -89,7 +104,7 @@ struct Parts {
     decoder: Tensor<2>,
     mean: Tensor<2>,
     found: Components,
-    seen: SeenCells,
+    pretraining_cells: PretrainingCells,
 }
 
 impl std::fmt::Debug for Pca {
@@ -100,8 +115,8 @@ impl std::fmt::Debug for Pca {
 }
 
 impl Pca {
-    fn new(found: Components, genes: Vec<String>, device: Device, seen: SeenCells) -> Self {
-        let scale = found.scale();
+    fn new(found: Components, genes: Vec<String>, device: Device, pretraining_cells: PretrainingCells) -> Self {
+        let scale = scale(&found);
         // f64: thousands of genes of one sign would lose digits.
         let along = |component: usize| {
             let loadings = found.loadings.column(component);
@@ -109,11 +124,17 @@ impl Pca {
             (-scale * sum) as f32
         };
         let offset = (0..found.loadings.ncols()).map(along).collect();
-        Self::with(found, genes, offset, device, seen)
+        Self::with(found, genes, offset, device, pretraining_cells)
     }
 
-    fn with(found: Components, genes: Vec<String>, offset: Vec<f32>, device: Device, seen: SeenCells) -> Self {
-        let scale = found.scale() as f32;
+    fn with(
+        found: Components,
+        genes: Vec<String>,
+        offset: Vec<f32>,
+        device: Device,
+        pretraining_cells: PretrainingCells,
+    ) -> Self {
+        let scale = scale(&found) as f32;
         let encoder = found.loadings.mapv(|value| value * scale);
         let decoder = found.loadings.t().mapv(|value| value / scale);
         let parts = Parts {
@@ -125,7 +146,7 @@ impl Pca {
             weights: encoder.into_iter().collect(),
             offset,
             found,
-            seen,
+            pretraining_cells,
         };
         Self { parts: Arc::new(parts) }
     }
@@ -147,7 +168,7 @@ impl Pca {
 
     /// What coordinates along the components are multiplied with to be latents.
     pub fn scale(&self) -> f64 {
-        self.parts.found.scale()
+        scale(&self.parts.found)
     }
 
     /// Shows what it is in a notebook.
@@ -156,10 +177,8 @@ impl Pca {
     }
 }
 
-impl Components {
-    fn scale(&self) -> f64 {
-        1.0 / self.squared_length.sqrt()
-    }
+fn scale(found: &Components) -> f64 {
+    1.0 / found.mean_squared_norm.sqrt()
 }
 
 impl FoundationModel for Pca {
@@ -203,8 +222,8 @@ impl FoundationModel for Pca {
         Ok(Array2::from_shape_vec((cells.len(), width), latents).unwrap_or_default())
     }
 
-    fn seen(&self) -> Option<&SeenCells> {
-        Some(&self.parts.seen)
+    fn pretraining_cells(&self) -> Option<&PretrainingCells> {
+        Some(&self.parts.pretraining_cells)
     }
 
     fn for_cells(&self, cells: &Cells<LogNormalized>) -> crate::Result<Option<Registered>> {
@@ -219,10 +238,10 @@ impl FoundationModel for Pca {
             mean: shared.of_model.iter().map(|&gene| found.mean[gene]).collect(),
             variance: found.variance.clone(),
             variance_ratio: found.variance_ratio.clone(),
-            squared_length: found.squared_length,
+            mean_squared_norm: found.mean_squared_norm,
         };
         let (names, offset) = (cells.gene_names().to_vec(), self.parts.offset.clone());
-        let model = Self::with(cut, names, offset, self.device(), self.parts.seen.clone());
+        let model = Self::with(cut, names, offset, self.device(), self.parts.pretraining_cells.clone());
         Ok(Some(Registered { cells, foundation: model.into() }))
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use super::card::Card;
 use super::checkpoint;
 use super::corpus::Corpus;
-use super::merged::{Genes, Merged};
+use super::merged::{Genes, Merged, Sizes};
 use super::train::Training;
 use super::{Ended, PretrainingConfig, check};
 use crate::device::or_default;
@@ -15,6 +15,7 @@ use crate::foundation::FoundationError;
 use crate::foundation::Scimilarity;
 use crate::foundation::network::NetworkConfig;
 use crate::foundation::weights::Origin;
+use crate::plan::Plan;
 use crate::progress::Interrupt;
 use crate::text::grouped;
 
@@ -41,7 +42,7 @@ use crate::text::grouped;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "call .run()"]
-pub struct Pretraining {
+pub struct PretrainBuilder {
     corpus: Corpus,
     config: PretrainingConfig,
     genes: Genes,
@@ -50,7 +51,7 @@ pub struct Pretraining {
     interrupt: Interrupt,
 }
 
-impl Pretraining {
+impl PretrainBuilder {
     /// Pretraining with the default config.
     pub fn new(corpus: impl Into<Corpus>) -> Self {
         Self {
@@ -136,27 +137,19 @@ impl Pretraining {
     ///
     /// # Errors
     /// When a setting is out of range, or the corpus has too few cells or other genes than the model is to have.
-    pub fn plan(&self) -> crate::Result<String> {
+    pub fn plan(&self) -> crate::Result<Plan> {
         check(&self.config)?;
-        let merged = Merged::new(&self.corpus, &self.genes, self.config.seed)?;
+        let Sizes { genes, train, validation, labelled } = Sizes::of(&self.corpus, &self.genes, self.config.seed)?;
         let network = &self.config.network;
-        let widths: Vec<usize> = [&[merged.genes.len()], network.hidden.as_slice(), &[network.latent]].concat();
+        let widths: Vec<usize> = [&[genes], network.hidden.as_slice(), &[network.latent]].concat();
         let weights: usize = widths.windows(2).map(|pair| 2 * pair[0] * pair[1]).sum();
-        let steps = self.config.epochs * (merged.train.len() / self.config.batch).max(1);
-        let labelled = merged.labels.iter().flatten().count();
-        Ok(format!(
-            "{}\n{} cells to train on, {} to choose on, {} with a label; {} genes\n{} weights ({:.0} MB), at most {} steps \
-             of {} cells",
-            self.corpus.summary(),
-            grouped(merged.train.len()),
-            grouped(merged.validation.len()),
-            grouped(labelled),
-            grouped(merged.genes.len()),
-            grouped(weights),
-            weights as f64 * 4e-6,
-            grouped(steps),
-            self.config.batch
-        ))
+        let steps = self.config.epochs * (train / self.config.batch).max(1);
+        Ok(Plan::new(format!("pretraining on {}", self.corpus.summary()))
+            .with("cells", format!("{} to train on, {} to choose on", grouped(train), grouped(validation)))
+            .with("labelled", grouped(labelled))
+            .with("genes", grouped(genes))
+            .with("weights", format!("{} ({:.0} MB)", grouped(weights), weights as f64 * 4e-6))
+            .with("steps", format!("at most {} of {} cells", grouped(steps), self.config.batch)))
     }
 
     /// Trains; gives the frozen model, which has its [`history`](Scimilarity::history) and [`card`](Scimilarity::card).
@@ -179,7 +172,7 @@ impl Pretraining {
         if let (Some(checkpoints), false) = (&checkpoints, interrupted) {
             checkpoints.done().map_err(FoundationError::from)?;
         }
-        let origin = Origin { card: Some(card), seen: Some(merged.seen()) };
+        let origin = Origin { card: Some(card), pretraining_cells: Some(merged.pretraining_cells()) };
         Ok(Scimilarity::freeze(&network, merged.genes.clone(), self.config.network.clone(), origin))
     }
 }

@@ -10,7 +10,7 @@ use super::corpus::{Corpus, CorpusSet};
 use crate::cells::Expression;
 use crate::error::SettingError;
 use crate::foundation::register::SharedGenes;
-use crate::foundation::{FoundationError, SeenCells};
+use crate::foundation::{FoundationError, PretrainingCells};
 use crate::preprocess::most_variable_genes;
 use crate::text::hexadecimal;
 use crate::{seed, tensors};
@@ -44,6 +44,63 @@ pub(super) struct Merged {
     measured: Vec<Option<Vec<f32>>>,
 }
 
+/// How large a merged corpus is, without merging it.
+pub(super) struct Sizes {
+    pub(super) genes: usize,
+    pub(super) train: usize,
+    pub(super) validation: usize,
+    pub(super) labelled: usize,
+}
+
+impl Sizes {
+    /// Counts cells and genes.
+    ///
+    /// # Errors
+    /// As [`Merged::new`] for the corpus and its genes.
+    pub(super) fn of(corpus: &Corpus, genes: &Genes, seed: u64) -> crate::Result<Self> {
+        corpus.check()?;
+        let genes =
+            genes_of(corpus, genes)?.len().min(if let Genes::Variable(count) = genes { *count } else { usize::MAX });
+        let mut sizes = Self { genes, train: 0, validation: 0, labelled: 0 };
+        for (place, set) in corpus.sets.iter().enumerate() {
+            let (train, validation) = match &set.split {
+                Some((train, validation)) => (train.len(), validation.len()),
+                None => {
+                    let (train, validation) = draw_split(set.cells.cells(), seed, place);
+                    (train.len(), validation.len())
+                }
+            };
+            sizes.train += train;
+            sizes.validation += validation;
+            sizes.labelled += if set.labels.is_some() { train + validation } else { 0 };
+        }
+        check_train(sizes.train)?;
+        Ok(sizes)
+    }
+}
+
+/// The genes of a merged corpus; before the most variable of them are chosen.
+fn genes_of(corpus: &Corpus, genes: &Genes) -> Result<Vec<String>, FoundationError> {
+    Ok(match genes {
+        Genes::These(genes) => {
+            for set in &corpus.sets {
+                SharedGenes::find("the model to be", genes, set.cells.gene_names())?;
+            }
+            genes.to_vec()
+        }
+        Genes::All => all_genes(corpus),
+        Genes::Variable(_) => common_genes(corpus),
+    })
+}
+
+fn check_train(cells: usize) -> Result<(), FoundationError> {
+    if cells >= 2 {
+        return Ok(());
+    }
+    let (found, expected) = (format!("{cells} cells to train on"), "at least 2, which batch normalisation needs");
+    Err(FoundationError::Setting(SettingError::new("the corpus", found, expected)))
+}
+
 impl Merged {
     /// Brings the sets together, with the genes that the model is to have.
     pub(super) fn new(corpus: &Corpus, genes: &Genes, seed: u64) -> crate::Result<Self> {
@@ -57,16 +114,7 @@ impl Merged {
     }
 
     fn with_genes(corpus: &Corpus, genes: &Genes, seed: u64) -> crate::Result<Self> {
-        let genes = match genes {
-            Genes::These(genes) => {
-                for set in &corpus.sets {
-                    SharedGenes::find("the model to be", genes, set.cells.gene_names())?;
-                }
-                genes.to_vec()
-            }
-            Genes::All => all_genes(corpus),
-            Genes::Variable(_) => common_genes(corpus),
-        };
+        let genes = genes_of(corpus, genes)?;
         let mut merged = Self {
             expression: Expression::empty(genes.len()),
             genes,
@@ -105,14 +153,7 @@ impl Merged {
             parts.push(registered.select_cells(&[train, validation].concat()));
         }
         merged.expression = Expression::concatenate(merged.genes.len(), &parts);
-        if merged.train.len() < 2 {
-            return Err(FoundationError::Setting(SettingError::new(
-                "the corpus",
-                format!("{} cells to train on", merged.train.len()),
-                "at least 2, which batch normalisation needs",
-            ))
-            .into());
-        }
+        check_train(merged.train.len())?;
         Ok(merged)
     }
 
@@ -146,9 +187,9 @@ impl Merged {
     }
 
     /// Marks of all cells, training and validation.
-    pub(super) fn seen(&self) -> SeenCells {
+    pub(super) fn pretraining_cells(&self) -> PretrainingCells {
         let all: Vec<usize> = (0..self.expression.cells()).collect();
-        SeenCells::of(&self.expression, &all, &self.genes)
+        PretrainingCells::of(&self.expression, &all, &self.genes)
     }
 
     /// What a checkpoint must agree with: genes, cells, labels and split.

@@ -12,7 +12,7 @@ mod triplet;
 
 use serde::{Deserialize, Serialize};
 
-pub use builder::Pretraining;
+pub use builder::PretrainBuilder;
 pub use card::{Card, CardSet};
 pub use corpus::Corpus;
 

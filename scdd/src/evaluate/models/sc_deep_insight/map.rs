@@ -1,14 +1,14 @@
-//! The map of genes: which pixel a gene lies on, so that genes of like profiles are neighbours.
+//! Layout of genes on an image: a pixel for each gene, so that genes of similar profiles are neighbours.
 
 use ndarray::Array2;
 use rand::seq::index::sample;
 use rayon::prelude::*;
 
 use super::rectangle::upright;
-use super::tsne;
 use crate::cells::Expression;
-use crate::foundation::{Distance, nearest};
 use crate::seed;
+use scdd_learn::knn::{Distance, nearest};
+use scdd_learn::tsne::tsne;
 
 /// Genes that t-SNE places; the others lie where the most similar of them does (ours: its cost grows with their square).
 const PLACED: usize = 3_000;
@@ -49,13 +49,13 @@ impl Map {
         let order: Vec<usize> = expressed.into_iter().map(|(gene, _)| gene).collect();
         let (placed, others) = order.split_at(order.len().min(PLACED));
         let profiles = unit_profiles(&by_gene, placed, cells.len());
-        let places = upright(&tsne::layout(&profiles, &mut random));
-        let pixel = |place: [f32; 2]| {
-            let [row, column] = place.map(|share| ((share * size as f32) as usize).min(size - 1));
+        let positions = upright(&tsne(&profiles, &mut random));
+        let pixel = |position: [f32; 2]| {
+            let [row, column] = position.map(|fraction| ((fraction * size as f32) as usize).min(size - 1));
             (row * size + column) as u32
         };
         let mut pixels = vec![NOWHERE; expression.genes()];
-        placed.iter().zip(&places).for_each(|(&gene, place)| pixels[gene] = pixel(*place));
+        placed.iter().zip(&positions).for_each(|(&gene, position)| pixels[gene] = pixel(*position));
         for others in others.chunks(4_096) {
             let (found, _) = nearest(&unit_profiles(&by_gene, others, cells.len()), &profiles, 1, Distance::Cosine);
             others.iter().zip(found.column(0)).for_each(|(&gene, &like)| pixels[gene] = pixels[placed[like as usize]]);
@@ -81,20 +81,20 @@ impl Map {
         images
     }
 
-    /// Whether its places are inside, as those of a file may not be.
+    /// Whether its pixels are in bounds, as those of a file may not be.
     pub(super) fn is_whole(&self) -> bool {
         let area = (self.size * self.size) as u32;
         self.pixels.iter().all(|pixel| *pixel < area || *pixel == NOWHERE)
     }
 }
 
-/// Profiles of genes over cells, of length one.
+/// Profiles of genes over cells, of L2 norm 1.
 fn unit_profiles(by_gene: &Expression, genes: &[usize], cells: usize) -> Array2<f32> {
     let mut profiles = Array2::zeros((genes.len(), cells));
     for (mut profile, &gene) in profiles.rows_mut().into_iter().zip(genes) {
         let (of_cells, values) = by_gene.row(gene);
-        let length = values.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-        of_cells.iter().zip(values).for_each(|(&cell, value)| profile[cell as usize] = value / length);
+        let norm = values.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+        of_cells.iter().zip(values).for_each(|(&cell, value)| profile[cell as usize] = value / norm);
     }
     profiles
 }
@@ -115,8 +115,9 @@ mod tests {
         let map = Map::of(&expression, 12, 3);
         assert_eq!(map, Map::of(&expression, 12, 3));
         assert!(map.is_whole() && map.pixels[0] == NOWHERE);
-        let place = |gene: usize| [(map.pixels[gene] / 12) as f32, (map.pixels[gene] % 12) as f32];
-        let apart = |a: usize, b: usize| (0..2).map(|axis| (place(a)[axis] - place(b)[axis]).powi(2)).sum::<f32>();
+        let position = |gene: usize| [(map.pixels[gene] / 12) as f32, (map.pixels[gene] % 12) as f32];
+        let apart =
+            |a: usize, b: usize| (0..2).map(|axis| (position(a)[axis] - position(b)[axis]).powi(2)).sum::<f32>();
         let mean = |same: bool| {
             let pairs = (1..genes).flat_map(|a| (1..a).map(move |b| (a, b))).filter(|(a, b)| (a % 3 == b % 3) == same);
             let found: Vec<f32> = pairs.map(|(a, b)| apart(a, b)).collect();

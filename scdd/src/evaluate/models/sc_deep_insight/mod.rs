@@ -8,7 +8,6 @@
 mod map;
 mod network;
 mod rectangle;
-mod tsne;
 
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams};
@@ -16,10 +15,13 @@ use burn::tensor::{Device, Tensor};
 use ndarray::Array2;
 use serde_json::json;
 
+use scdd_learn::check_training_set;
+use scdd_learn::metrics::{accuracy, argmax};
+
 use super::training::{
-    Batches, Length, cosine, cross_entropy, demand, demand_decay, demand_rate, from_values, probabilities,
+    Batches, Duration, cosine, cross_entropy, demand, demand_decay, demand_rate, from_values, probabilities,
 };
-use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel, check_set};
+use super::{EvaluationModel, ModelInput, Numbers, SavedModel, TrainedModel};
 use crate::cells::Expression;
 use crate::evaluate::{EvaluateError, Protocol};
 use crate::seed;
@@ -28,21 +30,21 @@ use network::{Network, Sizes};
 
 /// Cells that are predicted at a time.
 const CHUNK: usize = 64;
-/// What the rate ends at, as a share (ours).
+/// Last learning rate as a fraction of the first (ours).
 const LAST: f64 = 0.01;
 
 /// A convolutional network on images of cells. Decision values are class probabilities.
 ///
 /// The map is made of the set that it is trained on, as everything that an evaluation model learns. Networks and seed are the protocol's,
 /// its epochs and rates are not used; all networks of a set share one map. A pixel is the mean of its genes, as a
-/// share of the largest value in the training set and 1 at most (DeepInsight's second normalisation).
+/// fraction of the largest value in the training set and 1 at most (DeepInsight's second normalisation).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScDeepInsight {
     /// Rows and columns of an image: 16 (ours; the original has 224, of which 2,000 genes leave most empty).
     pub size: usize,
     /// Channels of the first convolution, a multiple of 8; later ones have up to four times as many: 16 (ours).
     pub channels: usize,
-    /// Share of a label that is spread over all classes: 0.1 (scDeepInsight).
+    /// Fraction of a label that is spread over all classes: 0.1 (scDeepInsight).
     pub label_smoothing: f64,
     /// Rate of AdamW, which falls along half a cosine: 3e-3 (ours).
     pub learning_rate: f64,
@@ -85,13 +87,13 @@ impl ScDeepInsight {
         Self { size: 224, most_steps: usize::MAX, ..Self::default() }
     }
 
-    fn length(&self) -> Length {
+    fn duration(&self) -> Duration {
         let Self { batch, epochs, least_steps, most_steps, .. } = *self;
-        Length { batch, epochs, least_steps, most_steps }
+        Duration { batch, epochs, least_steps, most_steps }
     }
 
     fn check(&self) -> Result<(), EvaluateError> {
-        self.length().check()?;
+        self.duration().check()?;
         demand((4..=4_096).contains(&self.size), "size", self.size as f64, "4 to 4,096")?;
         let eighths = self.channels > 0 && self.channels.is_multiple_of(8);
         demand(eighths, "channels", self.channels as f64, "a multiple of 8")?;
@@ -103,19 +105,19 @@ impl ScDeepInsight {
 
     fn train_one(
         &self,
-        seen: (&Map, f32),
+        input: (&Map, f32),
         expression: &Expression,
         labels: &[u32],
         classes: usize,
         seed: u64,
     ) -> crate::Result<Trained> {
-        let ((map, scale), device) = (seen, crate::default_device()?);
+        let ((map, scale), device) = (input, crate::default_device()?);
         let graph = device.clone().autodiff();
         let mut random = seed::stream(seed, "scDeepInsight: weights and batches");
         let sizes = Sizes { size: self.size, channels: self.channels, classes };
         let mut network = Network::new(sizes, &mut random, &graph);
         let mut optimizer = AdamWConfig::new().with_weight_decay(self.weight_decay as f32).init();
-        let (mut batches, steps) = (Batches::new(labels.len(), self.batch), self.length().steps(labels.len()));
+        let (mut batches, steps) = (Batches::new(labels.len(), self.batch), self.duration().steps(labels.len()));
         for step in 0..steps {
             let batch = batches.next(&mut random).to_vec();
             let of_batch: Vec<u32> = batch.iter().map(|&cell| labels[cell]).collect();
@@ -131,7 +133,7 @@ impl ScDeepInsight {
             let learning_rate = self.learning_rate;
             return Err(EvaluateError::NetworkDiverged { model: "scDeepInsight", learning_rate }.into());
         }
-        trained.training_accuracy = Some(super::agreement(&super::largest(&found), labels));
+        trained.training_accuracy = Some(accuracy(&argmax(&found), labels));
         Ok(trained)
     }
 }
@@ -151,7 +153,7 @@ impl EvaluationModel for ScDeepInsight {
         self.check()?;
         protocol.check()?;
         let expression = cells.expression()?;
-        check_set(expression.cells(), expression.genes(), labels, classes)?;
+        check_training_set(expression.cells(), expression.genes(), labels, classes)?;
         let map = Map::of(expression, self.size, protocol.seed);
         let scale = scale(expression);
         let train = |network| -> crate::Result<Box<dyn TrainedModel>> {
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn images_of_the_originals_size_go_through() {
-        let dense: Vec<f32> = (0..4 * 30).map(|place| if place % 3 == place / 30 % 2 { 1.5 } else { 0.0 }).collect();
+        let dense: Vec<f32> = (0..4 * 30).map(|entry| if entry % 3 == entry / 30 % 2 { 1.5 } else { 0.0 }).collect();
         let cells = ModelInput::new(Expression::from_dense(30, &dense).unwrap());
         let model = ScDeepInsight { least_steps: 1, epochs: 1, ..ScDeepInsight::paper() };
         let protocol = Protocol { networks: 1, ..Protocol::default() };

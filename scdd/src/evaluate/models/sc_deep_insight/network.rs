@@ -1,7 +1,7 @@
-//! A small residual network on images of one channel: a first convolution, three pairs of convolutions around which the
-//! input is carried on (He et al. 2016), the later two at half the size each, and a linear head on 8 x 8 averages, since it
-//! matters where a gene lies. Normalised in groups of channels (Wu and He 2018): batches of synthetic cells say nothing about
-//! real ones.
+//! Small residual network (He et al. 2016) on images of one channel: a first convolution, three residual blocks, the later two
+//! at half the size each, and a linear head on 8 x 8 averages, since it
+//! matters where a gene lies. Group normalisation (Wu and He 2018), since statistics of batches of synthetic cells are not
+//! those of real ones.
 
 use burn::module::{Module, Param};
 use burn::nn::{GroupNorm, GroupNormConfig, Linear};
@@ -15,8 +15,8 @@ use super::super::training::{linear, normal, put, put_linear, take, take_linear}
 
 /// Channels that are normalised together.
 const GROUP: usize = 8;
-/// Rows and columns that the head sees.
-const SEEN: usize = 8;
+/// Rows and columns of the pooled features before the head.
+const POOLED: usize = 8;
 /// Larger images are made smaller by the first convolution.
 const LARGE: usize = 56;
 
@@ -30,9 +30,9 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    fn seen(self) -> usize {
+    fn pooled(self) -> usize {
         let after = self.size.div_ceil(self.stride()).div_ceil(2).div_ceil(2);
-        after.min(SEEN)
+        after.min(POOLED)
     }
 
     fn stride(self) -> usize {
@@ -58,7 +58,7 @@ pub(super) struct Network {
     pairs: Vec<Pair>,
     head: Linear,
     stride: usize,
-    seen: usize,
+    pooled: usize,
 }
 
 fn norm(channels: usize, device: &Device) -> GroupNorm {
@@ -92,7 +92,7 @@ impl Network {
         let inputs = Self::head_inputs(sizes);
         let head = linear(inputs, sizes.classes, (1.0 / inputs as f64).sqrt(), random, device);
         let (stem_norm, stride) = (norm(sizes.channels, device), sizes.stride());
-        Self { stem, stem_norm, pairs, head, stride, seen: sizes.seen() }
+        Self { stem, stem_norm, pairs, head, stride, pooled: sizes.pooled() }
     }
 
     /// Channels in and out of each pair, and its stride.
@@ -101,7 +101,7 @@ impl Network {
     }
 
     fn head_inputs(sizes: Sizes) -> usize {
-        4 * sizes.channels * sizes.seen() * sizes.seen()
+        4 * sizes.channels * sizes.pooled() * sizes.pooled()
     }
 
     /// Logits `[cells, classes]` of images `[cells, 1, size, size]`.
@@ -117,9 +117,9 @@ impl Network {
             };
             hidden = relu(second + carried);
         }
-        let seen = adaptive_avg_pool2d(hidden, [self.seen; 2]);
-        let width = seen.dims().into_iter().skip(1).product();
-        self.head.forward(seen.reshape([cells, width]))
+        let pooled = adaptive_avg_pool2d(hidden, [self.pooled; 2]);
+        let width = pooled.dims().into_iter().skip(1).product();
+        self.head.forward(pooled.reshape([cells, width]))
     }
 
     pub(super) fn put(&self, saved: SavedModel) -> SavedModel {
@@ -156,7 +156,7 @@ impl Network {
             pairs: Self::plan(sizes.channels).into_iter().enumerate().map(pair).collect::<Result<_, String>>()?,
             head: take_linear(saved, "head", Self::head_inputs(sizes), sizes.classes, device)?,
             stride: sizes.stride(),
-            seen: sizes.seen(),
+            pooled: sizes.pooled(),
         })
     }
 }

@@ -1,13 +1,14 @@
-//! The rectangle of least area around points, turned upright (DeepInsight, Sharma et al. 2019): less of the map stays empty.
+//! Minimum-area bounding rectangle of points, rotated to the axes (DeepInsight, Sharma et al. 2019), so that less of the map
+//! stays empty.
 
 /// Places turned so that their rectangle stands upright, each coordinate scaled to 0..1.
-pub(super) fn upright(places: &[[f32; 2]]) -> Vec<[f32; 2]> {
-    let hull = hull(places);
+pub(super) fn upright(positions: &[[f32; 2]]) -> Vec<[f32; 2]> {
+    let hull = hull(positions);
     let edges = (0..hull.len()).map(|i| (hull[i], hull[(i + 1) % hull.len()]));
     let directions = edges.filter_map(|(from, to)| {
         let (x, y) = (to[0] - from[0], to[1] - from[1]);
-        let length = x.hypot(y);
-        (length > 0.0).then(|| [x / length, y / length])
+        let norm = x.hypot(y);
+        (norm > 0.0).then(|| [x / norm, y / norm])
     });
     // A side of the least rectangle lies on an edge of the hull (Freeman and Shapira 1975).
     let mut best: Option<(f64, [f64; 2])> = None;
@@ -20,13 +21,13 @@ pub(super) fn upright(places: &[[f32; 2]]) -> Vec<[f32; 2]> {
     }
     let direction = best.map_or([1.0, 0.0], |(_, direction)| direction);
     let all: Vec<[f64; 2]> =
-        places.iter().map(|place| turned([f64::from(place[0]), f64::from(place[1])], direction)).collect();
+        positions.iter().map(|position| turned([f64::from(position[0]), f64::from(position[1])], direction)).collect();
     let (low, high) = bounds(all.iter().copied());
-    let scaled = |place: &[f64; 2], axis: usize| {
+    let scaled = |position: &[f64; 2], axis: usize| {
         let side = high[axis] - low[axis];
-        if side > 0.0 { ((place[axis] - low[axis]) / side) as f32 } else { 0.5 }
+        if side > 0.0 { ((position[axis] - low[axis]) / side) as f32 } else { 0.5 }
     };
-    all.iter().map(|place| [scaled(place, 0), scaled(place, 1)]).collect()
+    all.iter().map(|position| [scaled(position, 0), scaled(position, 1)]).collect()
 }
 
 fn turned(point: [f64; 2], direction: [f64; 2]) -> [f64; 2] {
@@ -43,8 +44,9 @@ fn bounds(points: impl Iterator<Item = [f64; 2]>) -> ([f64; 2], [f64; 2]) {
 }
 
 /// The convex hull, counter-clockwise (Andrew's monotone chain).
-fn hull(places: &[[f32; 2]]) -> Vec<[f64; 2]> {
-    let mut points: Vec<[f64; 2]> = places.iter().map(|place| [f64::from(place[0]), f64::from(place[1])]).collect();
+fn hull(positions: &[[f32; 2]]) -> Vec<[f64; 2]> {
+    let mut points: Vec<[f64; 2]> =
+        positions.iter().map(|position| [f64::from(position[0]), f64::from(position[1])]).collect();
     points.sort_by(|a, b| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
     points.dedup();
     let left_turn =
@@ -72,10 +74,10 @@ mod tests {
     #[test]
     fn a_leaning_rectangle_is_turned_upright_and_fills_the_map() {
         let (sin, cos) = 0.6f32.sin_cos();
-        let place = |x: f32, y: f32| [cos * x - sin * y + 5.0, sin * x + cos * y - 2.0];
-        let places: Vec<[f32; 2]> =
-            (0..=20).flat_map(|i| (0..=10).map(move |j| place(i as f32 / 5.0, j as f32 / 10.0))).collect();
-        let found = upright(&places);
+        let position = |x: f32, y: f32| [cos * x - sin * y + 5.0, sin * x + cos * y - 2.0];
+        let positions: Vec<[f32; 2]> =
+            (0..=20).flat_map(|i| (0..=10).map(move |j| position(i as f32 / 5.0, j as f32 / 10.0))).collect();
+        let found = upright(&positions);
         // Of the four sides any may be down, so the corners are corners, in whatever order.
         for corner in [0, 10, 220, 230] {
             assert!(found[corner].iter().all(|value| *value < 1e-4 || *value > 1.0 - 1e-4), "{:?}", found[corner]);

@@ -1,4 +1,4 @@
-//! The masked linear layer: genes to tokens, each from the genes of its set alone.
+//! Masked linear layer: genes to tokens, each from the genes of its set alone, stored sparse.
 //!
 //! Dense, 2,000 genes times 300 tokens of 48 numbers are 29 million weights, of which the mask leaves a sixtieth. So only
 //! those are kept, a row of them for each pair of gene and token, and a cell reads those of the genes that it expresses.
@@ -95,9 +95,9 @@ mod tests {
         let biases = &layer.weights[layer.mask.tokens.len() * width..];
         let found = layer.forward(&expression, &order);
         for (row, cell) in order.into_iter().enumerate() {
-            for place in 0..tokens {
-                let sum: f32 = (0..genes).map(|gene| dense[cell * genes + gene] * full[gene * tokens + place]).sum();
-                assert!((found[row * tokens + place] - sum - biases[place]).abs() < 1e-5);
+            for position in 0..tokens {
+                let sum: f32 = (0..genes).map(|gene| dense[cell * genes + gene] * full[gene * tokens + position]).sum();
+                assert!((found[row * tokens + position] - sum - biases[position]).abs() < 1e-5);
             }
         }
         // The loss is the product with fixed numbers, so its gradient by a weight is a difference of losses.
@@ -106,10 +106,10 @@ mod tests {
             layer.forward(&expression, &order).iter().zip(&fixed).map(|(token, fixed)| token * fixed).sum()
         };
         let gradient = layer.backward(&expression, &order, &fixed);
-        for place in (0..layer.weights.len()).step_by(7) {
+        for position in (0..layer.weights.len()).step_by(7) {
             let mut moved = layer.clone();
-            moved.weights[place] += 1.0;
-            assert!((loss(&moved) - loss(&layer) - gradient[place]).abs() < 1e-3);
+            moved.weights[position] += 1.0;
+            assert!((loss(&moved) - loss(&layer) - gradient[position]).abs() < 1e-3);
         }
     }
 }

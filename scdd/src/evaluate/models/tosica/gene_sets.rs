@@ -1,4 +1,4 @@
-//! Which genes a token gathers: gene sets of a .gmt file, or random ones.
+//! Gene sets of tokens: of a .gmt file, or random ones.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -22,7 +22,7 @@ pub enum GeneSets {
     Random {
         /// How many.
         sets: usize,
-        /// Share of the genes in each.
+        /// Fraction of the genes in each.
         density: f64,
     },
     /// Named sets, such as pathways: those of at most 300 genes of which more than 4 are among the cells' genes, the largest
@@ -111,9 +111,9 @@ impl Mask {
     }
 
     fn named(sets: &[(String, Vec<String>)], most: usize, known: &[String]) -> Result<Self, EvaluateError> {
-        let places: HashMap<&str, u32> = known.iter().map(String::as_str).zip(0..).collect();
+        let positions: HashMap<&str, u32> = known.iter().map(String::as_str).zip(0..).collect();
         let present = |genes: &Vec<String>| -> HashSet<u32> {
-            genes.iter().filter_map(|gene| places.get(gene.as_str()).copied()).collect()
+            genes.iter().filter_map(|gene| positions.get(gene.as_str()).copied()).collect()
         };
         let mut found: Vec<(usize, HashSet<u32>)> = sets
             .iter()
@@ -159,7 +159,7 @@ impl Mask {
         self.pointers.len() - 1
     }
 
-    /// Whether its places are inside, as those of a file may not be.
+    /// Whether its indices are in bounds, as those of a file may not be.
     pub(super) fn is_whole(&self) -> bool {
         let tokens = self.names.len() as u32;
         self.pointers.first() == Some(&0)

@@ -1,6 +1,6 @@
 //! TOSICA (Chen et al. 2023, "Transformer for one stop interpretable cell type annotation"): genes are gathered into one token
-//! for each gene set by a masked linear layer, and a small transformer reads the tokens. How much it attends to a set says
-//! what it decides by.
+//! for each gene set by a masked linear layer, and a small transformer reads the tokens. Its attention to a set shows
+//! how much the set matters to a decision.
 //!
 //! After the description of the authors' code (MIT): tokens of 48 numbers, a class token, two blocks of four heads, a
 //! perceptron of four times the width, GELU, dropout and stochastic depth of one half, SGD at 1e-3 with momentum 0.9, weight
@@ -16,10 +16,13 @@ mod trained;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 
-use super::training::{Batches, Length, cosine, cross_entropy, demand, demand_decay, demand_rate};
-use super::{EvaluationModel, ModelInput, TrainedModel, agreement, check_set, largest};
-use crate::distill::Optimizer;
+use scdd_learn::check_training_set;
+use scdd_learn::metrics::{accuracy, argmax};
+
+use super::training::{Batches, Duration, cosine, cross_entropy, demand, demand_decay, demand_rate};
+use super::{EvaluationModel, ModelInput, TrainedModel};
 use crate::evaluate::{EvaluateError, Protocol};
+use crate::optimizer::Optimizer;
 use crate::{seed, tensors};
 use embedding::Embedding;
 use gene_sets::Mask;
@@ -30,12 +33,12 @@ use trained::Trained;
 pub use gene_sets::GeneSets;
 pub(super) use trained::{KIND, load};
 
-/// What the rate ends at, as a share (TOSICA's `lrf`).
+/// Last learning rate as a fraction of the first (TOSICA's `lrf`).
 const LAST: f64 = 0.01;
 
 /// A transformer on tokens of gene sets. Decision values are class probabilities.
 ///
-/// [`Tosica::default`] is sized for judging many sets on a processor; [`Tosica::paper`] has the original's sizes and rates.
+/// [`Tosica::default`] is sized for the evaluation of many sets on a CPU; [`Tosica::paper`] has the original's sizes and rates.
 /// Networks and seed are the protocol's, its epochs and rates are not used.
 ///
 /// ```
@@ -62,9 +65,9 @@ pub struct Tosica {
     pub heads: usize,
     /// Hidden units of a block's perceptron for each number of a token: 4 (TOSICA).
     pub ratio: usize,
-    /// Share of units dropped in training: 0.1 (ours; TOSICA 0.5, with which a hundred steps on a few cells learn nothing).
+    /// Fraction of units dropped in training: 0.1 (ours; TOSICA 0.5, with which a hundred steps on a few cells learn nothing).
     pub dropout: f64,
-    /// Share of paths dropped in the last block, rising from 0 in the first: 0.1 (ours; TOSICA 0.5).
+    /// Fraction of paths dropped in the last block, growing from 0 in the first: 0.1 (ours; TOSICA 0.5).
     pub drop_path: f64,
     /// What moves the weights: Adam (ours). By TOSICA's SGD with momentum 0.9 its small weights hardly move in a few hundred
     /// steps.
@@ -105,7 +108,7 @@ impl Default for Tosica {
 }
 
 impl Tosica {
-    /// Sized for judging many sets on a processor.
+    /// Sized for the evaluation of many sets on a CPU.
     pub fn new() -> Self {
         Self::default()
     }
@@ -132,13 +135,13 @@ impl Tosica {
         Self { gene_sets, ..self }
     }
 
-    fn length(&self) -> Length {
+    fn duration(&self) -> Duration {
         let Self { batch, epochs, least_steps, most_steps, .. } = *self;
-        Length { batch, epochs, least_steps, most_steps }
+        Duration { batch, epochs, least_steps, most_steps }
     }
 
     fn check(&self) -> Result<(), EvaluateError> {
-        self.length().check()?;
+        self.duration().check()?;
         for (name, count) in [("width", self.width), ("depth", self.depth), ("ratio", self.ratio)] {
             demand(count > 0, name, count as f64, "1 or more")?;
         }
@@ -162,10 +165,10 @@ impl Tosica {
         let sizes = Sizes { width: self.width, depth: self.depth, heads: self.heads, ratio: self.ratio, classes };
         let mut embedding = Embedding::new(mask, self.width, &mut random);
         let mut network = Network::new(sizes, &mut random, &graph);
-        let mut optimizer = optimizer::of_network(self.optimizer, self.weight_decay);
+        let mut optimizer = self.optimizer.init_with_decay(self.weight_decay);
         let mut host = HostOptimizer::new(self.optimizer, self.weight_decay, embedding.weights.len());
         let dropped = Dropped { units: self.dropout, paths: self.drop_path };
-        let (mut batches, steps) = (Batches::new(labels.len(), self.batch), self.length().steps(labels.len()));
+        let (mut batches, steps) = (Batches::new(labels.len(), self.batch), self.duration().steps(labels.len()));
         for step in 0..steps {
             let batch = batches.next(&mut random).to_vec();
             let of_batch: Vec<u32> = batch.iter().map(|&cell| labels[cell]).collect();
@@ -186,7 +189,7 @@ impl Tosica {
             let learning_rate = self.learning_rate;
             return Err(EvaluateError::NetworkDiverged { model: "TOSICA", learning_rate }.into());
         }
-        trained.training_accuracy = Some(agreement(&largest(&found), labels));
+        trained.training_accuracy = Some(accuracy(&argmax(&found), labels));
         Ok(trained)
     }
 }
@@ -206,7 +209,7 @@ impl EvaluationModel for Tosica {
         self.check()?;
         protocol.check()?;
         let expression = cells.expression()?;
-        check_set(expression.cells(), expression.genes(), labels, classes)?;
+        check_training_set(expression.cells(), expression.genes(), labels, classes)?;
         let train = |network| -> crate::Result<Box<dyn TrainedModel>> {
             let seed = seed::number(protocol.seed, &format!("TOSICA {network}"));
             Ok(Box::new(self.train_one(cells, labels, classes, seed)?))

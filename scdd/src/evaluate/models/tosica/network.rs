@@ -25,7 +25,7 @@ pub(super) struct Sizes {
     pub(super) classes: usize,
 }
 
-/// Shares of what is dropped while training.
+/// Dropout rates of units and paths in training.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dropped {
     pub(super) units: f64,
@@ -73,7 +73,7 @@ impl Network {
         Self { class_token, blocks, norm: norm(), head: linear(width, classes, LINEAR, random, device), heads }
     }
 
-    /// Logits `[cells, classes]` of tokens `[cells, tokens, width]`, and where asked for the attention of each block averaged
+    /// Logits `[cells, classes]` of tokens `[cells, tokens, width]`, and if wanted the attention of each block averaged
     /// over heads, `[cells, tokens + 1, tokens + 1]`, of the last one for the class token alone.
     pub(super) fn forward(
         &self,
@@ -84,18 +84,18 @@ impl Network {
         let [cells, _, width] = tokens.dims();
         let class = self.class_token.val().expand([cells, 1, width]);
         let mut hidden = drop_units(Tensor::cat(vec![class, tokens], 1), &mut draws);
-        let mut seen = Vec::new();
+        let mut maps = Vec::new();
         for (number, block) in self.blocks.iter().enumerate() {
             // Rising from block to block (stochastic depth).
-            let share = number as f64 / (self.blocks.len() - 1).max(1) as f64;
+            let fraction = number as f64 / (self.blocks.len() - 1).max(1) as f64;
             // Of the last block only the class token is used.
             let last = number + 1 == self.blocks.len();
-            let (after, attended) = block.forward(hidden, self.heads, last, share, &mut draws);
+            let (after, attended) = block.forward(hidden, self.heads, last, fraction, &mut draws);
             hidden = after;
-            seen.push(attended);
+            maps.push(attended);
         }
         if let Some(attention) = attention {
-            attention.extend(seen.into_iter().map(|of_heads| of_heads.mean_dim(1).squeeze_dim::<3>(1)));
+            attention.extend(maps.into_iter().map(|of_heads| of_heads.mean_dim(1).squeeze_dim::<3>(1)));
         }
         let class = self.norm.forward(hidden.narrow(1, 0, 1)).reshape([cells, width]);
         self.head.forward(class)
@@ -108,7 +108,7 @@ impl Block {
         input: Tensor<3>,
         heads: usize,
         class_only: bool,
-        share: f64,
+        fraction: f64,
         draws: &mut Draws<'_>,
     ) -> (Tensor<3>, Tensor<4>) {
         let [cells, tokens, width] = input.dims();
@@ -122,14 +122,14 @@ impl Block {
         let gathered = drop_units(attention.clone(), draws).matmul(part(2));
         let gathered = gathered.swap_dims(1, 2).reshape([cells, asking, width]);
         let gathered = drop_units(self.projection.forward(gathered), draws);
-        let hidden = input.narrow(1, 0, asking) + drop_path(gathered, share, draws);
+        let hidden = input.narrow(1, 0, asking) + drop_path(gathered, fraction, draws);
         let perceived = gelu(self.hidden.forward(self.perceived.forward(hidden.clone())));
         let perceived = drop_units(self.output.forward(drop_units(perceived, draws)), draws);
-        (hidden + drop_path(perceived, share, draws), attention)
+        (hidden + drop_path(perceived, fraction, draws), attention)
     }
 }
 
-/// Ones over the share that is kept, or zeros.
+/// Ones over the fraction that is kept, or zeros.
 fn mask(count: usize, rate: f64, random: &mut ChaCha8Rng) -> Vec<f32> {
     let (keep, threshold) = ((1.0 / (1.0 - rate)) as f32, (rate * f64::from(u32::MAX)) as u32);
     (0..count).map(|_| if random.random::<u32>() < threshold { 0.0 } else { keep }).collect()
@@ -147,11 +147,11 @@ fn drop_units<const D: usize>(input: Tensor<D>, draws: &mut Draws<'_>) -> Tensor
     }
 }
 
-fn drop_path(input: Tensor<3>, share: f64, draws: &mut Draws<'_>) -> Tensor<3> {
+fn drop_path(input: Tensor<3>, fraction: f64, draws: &mut Draws<'_>) -> Tensor<3> {
     match draws {
-        Some((random, dropped)) if dropped.paths * share > 0.0 => {
+        Some((random, dropped)) if dropped.paths * fraction > 0.0 => {
             let cells = input.dims()[0];
-            let mask = mask(cells, dropped.paths * share, random);
+            let mask = mask(cells, dropped.paths * fraction, random);
             input.clone() * Tensor::from_data(TensorData::new(mask, [cells, 1, 1]), &input.device())
         }
         _ => input,

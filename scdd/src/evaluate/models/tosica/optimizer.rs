@@ -1,58 +1,42 @@
-//! One optimiser for both parts of the network: Burn's for the transformer, and the same on the host for the masked layer.
+//! The optimiser of the masked layer, whose weights are on the host: the steps of Burn's for the rest of the network.
 
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamWConfig, ModuleOptimizer, SgdConfig};
+use scdd_compute::optim::{AdamW, Sgd};
 
-use crate::distill::Optimizer;
+use crate::optimizer::Optimizer;
 
-/// Adam's averages of gradients and of their squares, and what keeps it from dividing by zero (Burn's defaults).
+/// Burn's defaults of Adam.
 const BETAS: [f32; 2] = [0.9, 0.999];
 const EPSILON: f32 = 1e-5;
 
-pub(super) fn of_network(optimizer: Optimizer, weight_decay: f64) -> ModuleOptimizer {
-    match optimizer {
-        Optimizer::Adam => AdamWConfig::new().with_weight_decay(weight_decay as f32).init(),
-        Optimizer::Sgd { momentum } => SgdConfig::new()
-            .with_weight_decay(Some(WeightDecayConfig::new(weight_decay as f32)))
-            .with_momentum(Some(MomentumConfig::new().with_momentum(momentum).with_dampening(0.0)))
-            .init(),
-    }
-}
-
-/// The same for weights on the host.
 pub(super) struct HostOptimizer {
     optimizer: Optimizer,
-    decay: f32,
+    weight_decay: f32,
+    /// First moments of Adam, velocities of SGD.
     first: Vec<f32>,
+    /// Second moments; none of SGD.
     second: Vec<f32>,
-    step: i32,
+    step: usize,
 }
 
 impl HostOptimizer {
     pub(super) fn new(optimizer: Optimizer, weight_decay: f64, weights: usize) -> Self {
         let second = if optimizer == Optimizer::Adam { vec![0.0; weights] } else { Vec::new() };
-        Self { optimizer, decay: weight_decay as f32, first: vec![0.0; weights], second, step: 0 }
+        Self { optimizer, weight_decay: weight_decay as f32, first: vec![0.0; weights], second, step: 0 }
     }
 
     pub(super) fn step(&mut self, weights: &mut [f32], gradient: &[f32], rate: f64) {
         self.step += 1;
-        let (rate, decay) = (rate as f32, self.decay);
+        let weight_decay = self.weight_decay;
         match self.optimizer {
-            Optimizer::Adam => {
-                let [first, second] = BETAS.map(|beta| 1.0 / (1.0 - beta.powi(self.step)));
-                let averages = self.first.iter_mut().zip(&mut self.second);
-                for ((weight, gradient), (mean, square)) in weights.iter_mut().zip(gradient).zip(averages) {
-                    *mean += (1.0 - BETAS[0]) * (gradient - *mean);
-                    *square += (1.0 - BETAS[1]) * (gradient * gradient - *square);
-                    *weight -= rate * (decay * *weight + *mean * first / ((*square * second).sqrt() + EPSILON));
-                }
-            }
+            Optimizer::Adam => AdamW { betas: BETAS, epsilon: EPSILON, weight_decay }.step(self.step, rate).update(
+                weights,
+                gradient,
+                &mut self.first,
+                &mut self.second,
+            ),
             Optimizer::Sgd { momentum } => {
-                for ((weight, gradient), velocity) in weights.iter_mut().zip(gradient).zip(&mut self.first) {
-                    *velocity = momentum as f32 * *velocity + gradient + decay * *weight;
-                    *weight -= rate * *velocity;
-                }
+                let sgd = Sgd { momentum: momentum as f32, weight_decay };
+                sgd.update(rate as f32, weights, gradient, &mut self.first);
             }
         }
     }
@@ -75,7 +59,8 @@ mod tests {
             let mut layer: Linear = tensors::linear(5, 3, &mut seed::stream(1, "host optimiser"), &device);
             let mut weights = tensors::to_vec(layer.weight.val());
             let input = tensors::from_rows((0..10).map(|i| i as f32 / 3.0 - 1.0).collect(), 5, &device);
-            let (mut burn, mut host) = (of_network(optimizer, 0.1), HostOptimizer::new(optimizer, 0.1, weights.len()));
+            let (mut burn, mut host) =
+                (optimizer.init_with_decay(0.1), HostOptimizer::new(optimizer, 0.1, weights.len()));
             for step in 0..5 {
                 let gradients = layer.forward(input.clone()).powi_scalar(2).sum().backward();
                 let gradient = layer.weight.val().grad(&gradients).map(tensors::to_vec).unwrap();

@@ -1,4 +1,4 @@
-//! A trained network: what it predicts, what it attends to, and what it consists of.
+//! Trained TOSICA network: predictions, attention to gene sets, and its serialised form.
 
 use burn::tensor::Device;
 use ndarray::Array2;
@@ -65,9 +65,9 @@ fn rollout(maps: &[Vec<f32>], cells: usize, sets: usize) -> Vec<f32> {
         for (number, map) in maps.iter().enumerate().rev() {
             let rows = if number + 1 == maps.len() { 1 } else { all };
             let map = &map[cell * rows * all..][..rows * all];
-            let mut next: Vec<f32> = row.iter().map(|share| share / 2.0).collect();
-            for (share, attended) in row.iter().zip(map.chunks_exact(all)) {
-                next.iter_mut().zip(attended).for_each(|(sum, value)| *sum += share * value / 2.0);
+            let mut next: Vec<f32> = row.iter().map(|weight| weight / 2.0).collect();
+            for (weight, attended) in row.iter().zip(map.chunks_exact(all)) {
+                next.iter_mut().zip(attended).for_each(|(sum, value)| *sum += weight * value / 2.0);
             }
             row = next;
         }
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_rollout_is_the_product_of_half_attention_and_half_identity() {
-        // Two sets. The first block swaps them and leaves the class token; the second looks at the first set alone.
+        // Two sets. The first block swaps them and leaves the class token; the second attends to the first set alone.
         let first = vec![1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0];
         let second = vec![0.0, 1.0, 0.0];
         // Class: half itself, half set 1, which is half itself and half set 2.
