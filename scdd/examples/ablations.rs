@@ -12,7 +12,7 @@ use scdd::study::DecoderBuilder;
 
 /// Fresh networks of each evaluation model.
 const NETWORKS: usize = 2;
-/// The choice that all others are compared with.
+/// What every other choice is compared with.
 const DEFAULT: &str = "scDD+Metacells, ridge: the default";
 
 type Opened = DistillBuilder<Distilled>;
@@ -48,7 +48,7 @@ fn paper(name: &str, change: impl Fn(OnScdg) -> OnScdg + Send + Sync + 'static) 
     choice(name, move |shared| Ok(change(shared.scdg()?.distill(GradientMatching::default())).into()))
 }
 
-/// A newly trained decoder, with one thing changed.
+/// A decoder trained anew in the place of the foundation model's, with one thing changed.
 fn decoder(change: impl Fn(DecoderBuilder) -> DecoderBuilder, shared: &Shared) -> Result<Study> {
     change(shared.study().train_decoder()).run()
 }
@@ -71,7 +71,7 @@ fn chosen(opened: Opened) -> Opened {
     opened.init(Init::KMeans).steps(400).early_stopping(20, 10).validation_models(ValidationModels::Surrogates)
 }
 
-/// Every choice by its name, and baselines.
+/// Every choice by its name, beside baselines.
 fn choices() -> Result<Vec<Method>> {
     let ridge = RidgeSurrogates::default;
     let mut methods = vec![

@@ -1,4 +1,4 @@
-//! Measures transfer from an atlas to another data set. Prints the table of docs/foundation.md.
+//! Does knowledge transfer from one set of cells to another? Prints the table of docs/foundation.md.
 //!
 //!     cargo run --example knowledge_transfer -- atlas.h5ad cell_type dataset=baron_human cells.h5ad cell_type 2000
 //!

@@ -133,7 +133,6 @@ fn every_figure_says_and_draws_what_it_shows() {
     let scdg = small_scdg(&study);
     let distilled = scdg.distill(GradientMatching::default()).steps(5).per_class(2).run().unwrap();
     let training = study.training_cells().train().len();
-
     let umap = distilled.umap().unwrap();
     assert_eq!(umap.summary(), format!("UMAP of {training} real cells and 8 synthetic cells in 4 classes"));
     let clouds = traces(&umap);

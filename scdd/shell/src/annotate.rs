@@ -1,4 +1,4 @@
-//! `scdd annotate` annotates cells with a trained model.
+//! `scdd annotate`.
 
 use std::path::PathBuf;
 

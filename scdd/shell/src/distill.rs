@@ -1,4 +1,4 @@
-//! `scdd distill` distils one set.
+//! `scdd distill`.
 
 use std::path::PathBuf;
 
@@ -62,7 +62,7 @@ impl Distill {
             }
             Some(TrainingSet::Cells(cells)) => {
                 if self.only_markers && cells.markers().is_none() {
-                    let found = format!("--only-markers: {cells:?}: all genes are kept, and there are no markers");
+                    let found = format!("--only-markers: {cells:?}: all its genes count, and there are no markers");
                     return Err(format!("{found}; leave the option out, or take \"scDD+Metacells, ridge\"").into());
                 }
                 let cells = if self.only_markers { cells.only_markers() } else { cells };

@@ -66,15 +66,6 @@ impl Objective {
     pub(super) fn gradient() -> Self {
         Self::Gradient { hidden: Vec::new(), unfrozen: false }
     }
-
-    /// The short name, as tables print it.
-    fn name(&self) -> String {
-        match self {
-            Self::Distribution => DistributionMatching::default().short_name(),
-            Self::Gradient { hidden, unfrozen } => gradient(hidden, *unfrozen).short_name(),
-            Self::Ridge => RidgeSurrogates::default().short_name(),
-        }
-    }
 }
 
 /// Pipelines of tables II and III, without random cells.
@@ -100,7 +91,8 @@ impl Recipe {
     pub(super) fn config(&self) -> Value {
         match self {
             Self::Matching(matching) => json!(matching),
-            Self::Generation => json!("generation"),
+            // As in the result files of earlier runs.
+            Self::Generation => json!({ "pipeline": "Generation", "objective": "None", "steps": null }),
         }
     }
 
@@ -149,7 +141,6 @@ impl Matching {
             Objective::Ridge => self.match_with(RidgeSurrogates::default(), shared, per_class),
         }
     }
-}
 
     fn match_with(
         &self,
@@ -159,7 +150,7 @@ impl Matching {
     ) -> crate::Result<TrainingSet> {
         let study = shared.study();
         let cells = |opened: DistillBuilder<Distilled>| -> crate::Result<TrainingSet> {
-            Ok((&self.set_up(opened).run()?).into())
+            Ok((&self.budget(opened, shared, per_class).run()?).into())
         };
         match self.pipeline {
             Matched::Expression => cells(study.distill_expression(objective)),
@@ -177,9 +168,9 @@ impl Matching {
         }
     }
 
-    fn set_up<Set>(&self, opened: DistillBuilder<Set>) -> DistillBuilder<Set> {
-        let opened = opened.per_class(self.per_class).small_classes(self.shared.small_classes());
-        match self.steps {
+    fn budget<Set>(&self, opened: DistillBuilder<Set>, shared: &Shared, per_class: usize) -> DistillBuilder<Set> {
+        let opened = opened.per_class(per_class).small_classes(shared.small_classes());
+        match self.steps.or(shared.steps()) {
             Some(steps) => opened.steps(steps),
             None => opened,
         }
@@ -198,11 +189,10 @@ mod tests {
     #[test]
     fn the_config_of_rows_is_that_of_result_files_on_disk() {
         let generation = json!({ "pipeline": "Generation", "objective": "None", "steps": null });
-        assert_eq!(json!(Recipe::Generation), generation);
+        assert_eq!(Recipe::Generation.config(), generation);
+        let objective = Objective::Gradient { hidden: Vec::new(), unfrozen: true };
+        let point = Recipe::from(Matching::new(Matched::Scdg, objective).steps(10));
         let gradient = json!({ "Gradient": { "hidden": [], "unfrozen": true } });
-        let point = json!({ "pipeline": "Scdg", "objective": gradient, "steps": 10 });
-        assert_eq!(json!(Recipe::after_steps(true, 10)), point);
-        let ridge = json!({ "pipeline": "Metacells", "objective": "Ridge", "steps": null });
-        assert_eq!(json!(Recipe::new(Path::Metacells, Objective::Ridge)), ridge);
+        assert_eq!(point.config(), json!({ "pipeline": "Scdg", "objective": gradient, "steps": 10 }));
     }
 }

@@ -3,7 +3,7 @@
 use super::method::{Method, all_methods};
 use super::names;
 use super::recipe::{Matched, Matching, Objective};
-use super::{Benchmark, BenchmarkError};
+use super::{BenchmarkBuilder, BenchmarkError};
 use crate::error::SettingError;
 use crate::evaluate::all_models;
 

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_drawn_is_an_error_with_its_position() {
+    fn what_cannot_be_drawn_is_an_error_with_its_place() {
         let say = |series: &[(&str, Vec<(f64, f64)>)], log| curves("t", "x", "y", series, log).unwrap_err().to_string();
         assert!(say(&[], false).contains("0 curves"));
         assert!(say(&[("a", vec![])], false).contains("\"a\" has 0 points"));

@@ -38,7 +38,7 @@ pub(super) fn optimise(coordinates: &mut Array2<f32>, edges: &[Edge], epochs: us
     let mut next_negative: Vec<f64> = next.iter().map(|period| period / NEGATIVE_SAMPLES).collect();
 
     for epoch in 1..=epochs {
-        // A layout after few epochs is coarse, but it is a layout.
+        // The layout as it is: coarse after a few epochs, but a layout.
         if stop_requested() {
             break;
         }

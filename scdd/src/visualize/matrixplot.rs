@@ -70,7 +70,7 @@ pub fn class_correlations(profiles: &Array2<f32>) -> Array2<f32> {
     })
 }
 
-/// Draws class-by-class Pearson correlation of mean profiles of real and synthetic cells, in one order and on one scale.
+/// Draws class-by-class Pearson correlation of mean profiles, real beside synthetic, in one order and one scale.
 ///
 /// Both are mean profiles `[classes, genes]` as [`class_profiles`] makes them. The order is that of average-linkage
 /// clustering of the real classes. Classes that lack cells on either side are left out, and the subtitle says how
@@ -289,9 +289,9 @@ mod tests {
     fn alike_classes_stand_together_in_both_panels() {
         let real = array![[9.0, 1.0, 0.0, 0.1], [0.0, 0.2, 8.0, 2.0], [9.1, 1.2, 0.1, 0.0], [0.1, 0.0, 8.2, 1.9]];
         let order = linkage_order(&class_correlations(&real));
-        let position = |class| order.iter().position(|&c| c == class).unwrap();
-        assert_eq!(position(0).abs_diff(position(2)), 1);
-        assert_eq!(position(1).abs_diff(position(3)), 1);
+        let place = |class| order.iter().position(|&c| c == class).unwrap();
+        assert_eq!(place(0).abs_diff(place(2)), 1);
+        assert_eq!(place(1).abs_diff(place(3)), 1);
 
         let plot: serde_json::Value =
             serde_json::from_str(&correlation_figure(&real, &real, &names(4)).unwrap().to_json()).unwrap();

@@ -1,7 +1,7 @@
 //! Figures and tables that show themselves in a notebook.
 //!
-//! Figures take plain numbers: `[cells, latent]` arrays, one label per cell, names of classes and genes. Results such as a
-//! distilled data set have methods that draw their own.
+//! Everything here takes plain numbers (`[cells, latent]` arrays, one label per cell, class and gene names), so
+//! that figures can be drawn of anything; results such as a distilled data set hand theirs over.
 //!
 //! | figure | shows |
 //! |---|---|

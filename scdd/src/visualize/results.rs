@@ -37,7 +37,7 @@ impl Distilled {
         Ok(umap_figure(&cells, seed)?)
     }
 
-    /// Heatmap of the top three highly variable genes of each class, training and synthetic cells in the same
+    /// Heatmap of the top three highly variable genes of each class, training cells beside synthetic ones, in the same
     /// order and on the same scale (Yu et al. 2025, Fig. 5).
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl Distilled {
         Ok(expression_heatmap(&cells, &names)?)
     }
 
-    /// Correlation of every two classes' mean profiles, training and synthetic cells in the same order and on
+    /// Correlation of every two classes' mean profiles, training cells beside synthetic ones, in the same order and on
     /// the same scale (Yu et al. 2025, Fig. 7).
     ///
     /// # Errors

@@ -150,7 +150,7 @@ impl Still {
         );
     }
 
-    /// The colour scale as an upright bar, with its ends and name.
+    /// The colour scale as an upright bar, its ends and name written beside it.
     pub(super) fn scale(&mut self, left: f64, top: f64, height: f64, range: (f64, f64), name: &str) {
         let bar = Panel { left, top, width: 14.0, height, x: (0.0, 1.0), y: (0.0, 1.0) };
         let steps: Vec<f64> = (0..32).map(|i| 1.0 - f64::from(i) / 31.0).collect();
