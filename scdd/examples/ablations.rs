@@ -1,10 +1,10 @@
-//! Ablations of the distillation, scored on validation cells:
+//! Ablations: a distillation with one setting changed at a time, scored on validation cells; test cells stay closed:
 //!
 //!     cargo run --example ablations -- ROWS.jsonl SEED,.. FILE.h5ad=LABEL,.. [FILE.h5ad=LABEL,..]
 //!
-//! One cell per class. Rows are written one by one, and a killed run continues. Prints a page of results
-//! in Markdown: a line for each choice, mean and deviation over seeds, and the default minus each. Each seed has its own split,
-//! foundation model and generator. docs/ablations.md has the output.
+//! One cell per class. Rows go to the file one by one, and a run that was killed goes on from there. Prints a page of results
+//! in Markdown: a line for each choice, mean and deviation over seeds, and the default minus each choice. Each seed is a split,
+//! a foundation model and a generator of its own. docs/ablations.md holds its output.
 
 use scdd::distill::{DistillBuilder, ScdgPath, ValidationModels};
 use scdd::prelude::*;
@@ -12,7 +12,7 @@ use scdd::study::DecoderBuilder;
 
 /// Fresh networks of each evaluation model.
 const NETWORKS: usize = 2;
-/// The choice that all others are compared with.
+/// What every other choice is compared with.
 const DEFAULT: &str = "scDD+Metacells, ridge: the default";
 
 type Opened = DistillBuilder<Distilled>;
@@ -26,7 +26,7 @@ fn choice(name: &str, open: impl Fn(&Shared) -> Result<Opened> + Send + Sync + '
     })
 }
 
-/// Mixtures of metacells, optimised with ridge surrogates, with one thing changed.
+/// Mixtures of metacells, optimised by ridge surrogates, with one thing changed.
 fn mixture(name: &str, change: impl Fn(Opened) -> Opened + Send + Sync + 'static) -> Method {
     choice(name, move |shared| Ok(change(shared.metacells()?.distill(RidgeSurrogates::default()))))
 }
@@ -48,7 +48,7 @@ fn paper(name: &str, change: impl Fn(OnScdg) -> OnScdg + Send + Sync + 'static) 
     choice(name, move |shared| Ok(change(shared.scdg()?.distill(GradientMatching::default())).into()))
 }
 
-/// A newly trained decoder, with one thing changed.
+/// A decoder trained anew in the place of the foundation model's, with one thing changed.
 fn decoder(change: impl Fn(DecoderBuilder) -> DecoderBuilder, shared: &Shared) -> Result<Study> {
     change(shared.study().train_decoder()).run()
 }
@@ -71,7 +71,7 @@ fn chosen(opened: Opened) -> Opened {
     opened.init(Init::KMeans).steps(400).early_stopping(20, 10).validation_models(ValidationModels::Surrogates)
 }
 
-/// Every choice by its name, and baselines.
+/// Every choice by its name, beside baselines.
 fn choices() -> Result<Vec<Method>> {
     let ridge = RidgeSurrogates::default;
     let mut methods = vec![

@@ -1,4 +1,4 @@
-//! Measures the gradient of codes through a chain of denoising steps: `gradient_decay [FILE.h5ad LABEL]`.
+//! Does the gradient of the codes decay in a chain of denoising steps? `gradient_decay [FILE.h5ad LABEL]`.
 //!
 //! Prints JSON lines: L2 norm of dL/dZ at the same codes, noise and batch, for chains of 1 to 20 calls from two noise steps,
 //! with LD3M's skips and without (Moser et al., arXiv 2403.03881). Without arguments it takes the demo's data set.

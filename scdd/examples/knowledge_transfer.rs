@@ -1,11 +1,11 @@
-//! Measures transfer from an atlas to another data set. Prints the table of docs/foundation.md.
+//! Does knowledge transfer from one set of cells to another? Prints the table of docs/foundation.md.
 //!
 //!     cargo run --example knowledge_transfer -- atlas.h5ad cell_type dataset=baron_human cells.h5ad cell_type 2000
 //!
 //! A network is pretrained on the atlas without the named cells, and the same network on the training cells of the other
 //! file alone. Linear heads on both models' latents, on principal components and on the genes themselves are then trained
-//! on 1, 5 and all cells per class, and scored on test cells. All use the same genes: those of both files, or the
-//! most variable of them in the training cells (the last argument).
+//! on 1, 5 and all cells per class, and scored on test cells. All models have the same genes: of those that both files
+//! have, the most variable ones of the training cells (the last argument), or all without it.
 
 use scdd::foundation::Corpus;
 use scdd::prelude::*;
@@ -13,7 +13,7 @@ use scdd::prelude::*;
 /// Splits of the cells that are averaged over.
 const SEEDS: [u64; 3] = [7, 8, 9];
 
-/// Weights of the triplet loss on the atlas: SCimilarity's, and a hundred times as much.
+/// Weights of the triplet loss in pretraining on the atlas: SCimilarity's, and a hundred times as much.
 const TRIPLET_WEIGHTS: [f64; 2] = [0.001, 0.1];
 
 fn main() -> scdd::Result<()> {

@@ -1,9 +1,9 @@
-//! notebooks/own_objective.ipynb as a program: a custom matching objective, compared with the paper's two.
+//! notebooks/own_objective.ipynb as a program: a matching objective of one's own beside the paper's two.
 
 use scdd::burn::tensor::Tensor;
 use scdd::prelude::*;
 
-/// Class means of the outputs of random networks on expression.
+/// Class means of what random networks make of expression.
 struct RandomSurrogates;
 
 impl MatchingObjective for RandomSurrogates {

@@ -1,6 +1,5 @@
-//! Privacy of sets of a few cells: every measure of `distilled.privacy()` for four pipelines, for
-//! our own with its markers alone, and for random cells and class means, as a row of a Markdown table. docs/privacy.md has the
-//! output.
+//! Privacy of sets of a few cells: the measures of `distilled.privacy()` for four pipelines, for our own with its markers alone,
+//! and for random cells and class means, each a row of a Markdown table. docs/privacy.md holds its output.
 //!
 //!     cargo run --example privacy -- FILE.h5ad LABEL PER_CLASS [SEED]
 

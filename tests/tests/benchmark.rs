@@ -65,7 +65,10 @@ fn a_killed_run_goes_on_and_two_shards_are_one_process() {
     // The tables stand, and refused rows are counted.
     let text = whole.markdown();
     assert!(text.contains("simulated, batch: accuracy, mean ± deviation over 2 seeds"), "{text}");
-    assert!(text.contains("FeatDistill+DM (nearest neighbours; 8 rows): the set is features"), "{text}");
+    assert!(
+        text.contains("FeatDistill+DM (nearest neighbours; 8 rows): the set has embeddings and no cells"),
+        "{text}"
+    );
     whole.write_html(path("report.html"), None).unwrap();
     assert!(std::fs::read_to_string(path("report.html")).unwrap().contains("Recall of classes"));
     assert_eq!(whole.paired("DM", "class mean", Measure::Accuracy).len(), 8);

@@ -1,4 +1,4 @@
-//! `scdd annotate` annotates cells with a trained model.
+//! `scdd annotate`.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ pub struct Annotate {
     /// The .safetensors file of a trained model.
     #[arg(long, value_name = "MODEL")]
     annotator: PathBuf,
-    /// The foundation model of the annotator, if it is trained on latents, as a linear head is.
+    /// The foundation model that the annotator was trained on, if that is one on latents, such as a linear head.
     #[arg(long, value_name = "MODEL")]
     foundation: Option<PathBuf>,
     /// Cells whose most probable class is less probable are "unassigned".
@@ -58,7 +58,7 @@ impl Annotate {
         });
         say(self.json, said, || {
             let agree = match (&self.compare, accuracy) {
-                (Some(column), Some(fraction)) => format!("\n{:.1} % are as in '{column}'", fraction * 100.0),
+                (Some(column), Some(accuracy)) => format!("\n{:.1} % are as in '{column}'", accuracy * 100.0),
                 _ => String::new(),
             };
             format!("{}: {annotated:?}{agree}", self.out.display())

@@ -1,4 +1,4 @@
-//! `scdd distill` distils one set.
+//! `scdd distill`.
 
 use std::path::PathBuf;
 
@@ -28,14 +28,14 @@ pub struct Distill {
     /// The .h5ad file that is written.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Writes 0 for all genes but the markers, which discloses less of the training cells. Models on expression learn the
-    /// same; a foundation model embeds such cells less well.
+    /// Writes 0 for all genes but the markers, which gives away less of the training cells. Models on expression learn the same
+    /// from it; foundation models get fewer genes.
     #[arg(long)]
     only_markers: bool,
     /// Also trains a model on the set and writes it, a .safetensors file for `scdd annotate`.
     #[arg(long, value_name = "FILE")]
     annotator: Option<PathBuf>,
-    /// That model: "CellTypist", "random forest", ... as in `scdd evaluate`.
+    /// Which model: "CellTypist", "random forest", ... as `scdd evaluate` knows them.
     #[arg(long, value_name = "MODEL", requires = "annotator", default_value = "CellTypist")]
     annotator_model: String,
     /// Prints the recipe, everything that made the set, as one line of JSON.
@@ -58,11 +58,11 @@ impl Distill {
         match method.make(&shared, self.per_class)? {
             None => Err(no_cells("distils nothing: it is a baseline of `scdd evaluate` and `scdd benchmark`").into()),
             Some(TrainingSet::Features(_)) => {
-                Err(no_cells("makes embeddings and no cells, so there is nothing to write").into())
+                Err(no_cells("makes embeddings, no cells, and there is nothing to write").into())
             }
             Some(TrainingSet::Cells(cells)) => {
                 if self.only_markers && cells.markers().is_none() {
-                    let found = format!("--only-markers: {cells:?}: all genes are kept, and there are no markers");
+                    let found = format!("--only-markers: {cells:?}: all its genes count, and there are no markers");
                     return Err(format!("{found}; leave the option out, or take \"scDD+Metacells, ridge\"").into());
                 }
                 let cells = if self.only_markers { cells.only_markers() } else { cells };

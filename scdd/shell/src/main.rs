@@ -1,6 +1,6 @@
-//! `scdd`: the library in the shell. Each command is a few calls of the library; errors are the library's.
+//! `scdd`: the library in the shell. Each command is a few calls of the library; errors are its own, with how to fix them.
 //!
-//! Exit codes: 0 done; 1 something went wrong, reported on standard error; 2 the command line is wrong; 3 results that don't join:
+//! Exit codes: 0 done; 1 something went wrong, said on standard error; 2 the command line is wrong; 3 results that don't join:
 //! rows are missing, or two files differ. Results go to standard output or to the file of `--out`, everything else to standard
 //! error.
 
@@ -32,7 +32,7 @@ struct Asked {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Describes an .h5ad file.
+    /// Says what an .h5ad file holds.
     Info(cells::Info),
     /// Filters and log-normalises counts.
     Preprocess(cells::Preprocess),
@@ -44,13 +44,13 @@ enum Verb {
     Distill(distill::Distill),
     /// Annotates cells with a trained model.
     Annotate(annotate::Annotate),
-    /// Evaluates distilled sets and baselines on the test cells of their study.
+    /// Evaluates distilled sets beside baselines on the test cells of their study.
     Evaluate(evaluate::Evaluate),
     /// Runs a grid of methods, models, data sets, labels and seeds, such as a table of the paper.
     Benchmark(benchmark::Run),
     /// Joins the results of the shards of a grid.
     Merge(benchmark::Merge),
-    /// Shows results: a page of HTML or Markdown, or a comparison of methods.
+    /// Shows results: a page of HTML or Markdown, or a paired test.
     Report(benchmark::Report),
     /// Prints completions for a shell: `scdd completions bash > /etc/bash_completion.d/scdd`.
     Completions {

@@ -187,7 +187,7 @@ fn an_error_is_one_line_with_its_fix_and_a_code() {
     one_line(
         "benchmark cells.h5ad --label cell_type --methods scVI",
         1,
-        "no method 'scVI'; there are all training cells",
+        "no method 'scVI'. Did you mean 'scValue'? There are all training cells",
     );
     one_line("benchmark cells.h5ad --label cell_type --table 9", 1, "there are table 2; table 3; table 4");
     one_line("benchmark cells.h5ad --label cell_type --shard 3/2", 2, "from 1/N to N/N");

@@ -33,16 +33,16 @@ fn join(rows: Vec<BenchmarkRow>) -> Result<Vec<BenchmarkRow>, BenchmarkError> {
     let mut joined: BTreeMap<Key, BenchmarkRow> = BTreeMap::new();
     for row in rows {
         match joined.entry(row.key()) {
-            Entry::Vacant(place) => {
-                place.insert(row);
+            Entry::Vacant(entry) => {
+                entry.insert(row);
             }
-            Entry::Occupied(mut place) => {
-                if let Some(difference) = place.get().difference(&row) {
-                    return Err(BenchmarkError::Conflict { row: place.key().to_string(), difference });
+            Entry::Occupied(mut entry) => {
+                if let Some(difference) = entry.get().difference(&row) {
+                    return Err(BenchmarkError::Conflict { row: entry.key().to_string(), difference });
                 }
                 // The numbers of a grid that has grown.
-                if place.get().of < row.of {
-                    place.insert(row);
+                if entry.get().of < row.of {
+                    entry.insert(row);
                 }
             }
         }

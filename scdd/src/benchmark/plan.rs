@@ -125,12 +125,12 @@ impl BenchmarkBuilder {
         let (number, of) = self.shard;
         let sets: usize = studies.iter().map(|study| study.sets.len()).sum();
         let mine = (number - 1) * sets / of..number * sets / of;
-        let mut place = 0;
+        let mut sets_before = 0;
         let mut kept = Vec::new();
         for mut study in studies {
             study.sets.retain(|_| {
-                place += 1;
-                mine.contains(&(place - 1))
+                sets_before += 1;
+                mine.contains(&(sets_before - 1))
             });
             if !study.sets.is_empty() {
                 kept.push(study);

@@ -1,4 +1,4 @@
-//! Tables of a reference's annotations by class, and of the most similar cells of a search.
+//! Tables of what a reference says: annotations by class, and the most similar cells of a search.
 
 use itertools::Itertools;
 use polars::prelude::{Column, DataFrame};

@@ -1,4 +1,4 @@
-//! Style of all figures: white background, one font, a title with a subtitle.
+//! What all figures share: white ground, one font, a title with a quieter line below.
 
 use plotly::Layout;
 use plotly::common::{Anchor, Font, Title};

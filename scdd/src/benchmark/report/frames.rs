@@ -85,25 +85,25 @@ impl BenchmarkResults {
     /// # Errors
     /// When polars refuses the columns.
     pub fn summary(&self, measure: Measure) -> crate::Result<DataFrame> {
-        let mut places: Vec<(&BenchmarkRow, Vec<f64>)> = Vec::new();
+        let mut groups: Vec<(&BenchmarkRow, Vec<f64>)> = Vec::new();
         let mut known: HashMap<(&str, &str, Option<usize>, &str, &str), usize> = HashMap::new();
         for row in self.rows() {
             let Some(value) = measure.of(row) else { continue };
             let key = (row.file.as_str(), row.label.as_str(), row.per_class, row.method.as_str(), row.model.as_str());
-            let position = *known.entry(key).or_insert(places.len());
-            match places.get_mut(position) {
+            let position = *known.entry(key).or_insert(groups.len());
+            match groups.get_mut(position) {
                 Some((_, values)) => values.push(value),
-                None => places.push((row, vec![value])),
+                None => groups.push((row, vec![value])),
             }
         }
         let text = |name: &str, of: fn(&BenchmarkRow) -> &str| -> Column {
-            Series::new(name.into(), places.iter().map(|(row, _)| of(row)).collect::<Vec<&str>>()).into()
+            Series::new(name.into(), groups.iter().map(|(row, _)| of(row)).collect::<Vec<&str>>()).into()
         };
         let number = |name: &str, of: fn(&[f64]) -> Option<f64>| -> Column {
-            Series::new(name.into(), places.iter().map(|(_, values)| of(values)).collect::<Vec<_>>()).into()
+            Series::new(name.into(), groups.iter().map(|(_, values)| of(values)).collect::<Vec<_>>()).into()
         };
-        let budgets: Vec<_> = places.iter().map(|(row, _)| row.per_class.map(|count| count as u64)).collect();
-        let seeds: Vec<u64> = places.iter().map(|(_, values)| values.len() as u64).collect();
+        let budgets: Vec<_> = groups.iter().map(|(row, _)| row.per_class.map(|count| count as u64)).collect();
+        let seeds: Vec<u64> = groups.iter().map(|(_, values)| values.len() as u64).collect();
         let columns = vec![
             text("file", |row| &row.file),
             text("label", |row| &row.label),
@@ -114,7 +114,7 @@ impl BenchmarkResults {
             number("mean", mean),
             number("deviation", sample_deviation),
         ];
-        Ok(DataFrame::new(places.len(), columns).map_err(BenchmarkError::from)?)
+        Ok(DataFrame::new(groups.len(), columns).map_err(BenchmarkError::from)?)
     }
 }
 

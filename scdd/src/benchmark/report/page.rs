@@ -79,7 +79,7 @@ impl BenchmarkResults {
             networks.map_or(String::new(), |networks| format!(", {} each", count(networks as usize, "network")));
         let seeds = count(seeds.len(), "seed");
         let on = match self.rows().first().map(|row| row.config["settings"]["on_validation"] == true) {
-            Some(true) => "validation cells; test cells stayed closed",
+            Some(true) => "validation cells; test cells stayed unused",
             _ => "test cells",
         };
         let of = self.rows().iter().map(|row| row.of).max().unwrap_or(0);
