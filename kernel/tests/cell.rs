@@ -56,9 +56,8 @@ fn miri_finds_no_undefined_behaviour() {
         return;
     }
     let sysroot = run(nightly("cargo").args(["miri", "setup", "--print-sysroot"]));
-    // `writable` in store.rs makes pointers of addresses.
     let said = run(nightly("miri")
-        .args(["--edition=2024", "-Zmiri-permissive-provenance", "--sysroot", sysroot.trim(), "--test"])
+        .args(["--edition=2024", "-Zmiri-strict-provenance", "--sysroot", sysroot.trim(), "--test"])
         .arg(tests_of_memory()));
     assert_passed(&said);
 }

@@ -23,6 +23,8 @@ pub fn test(place: &Place) -> Result<()> {
     let mut steps = Steps::default();
     steps.step("format", || one(place.command("cargo").args(["fmt", "--all", "--check"])));
     steps.step("clippy: tools", || clippy_on_built(place, &["scdd-kernel", "xtask"]));
+    // Else the first kernel makes them, in the background.
+    steps.step("names for Tab", || one(place.command(place.built().join("scdd-kernel")).arg("index")));
     steps.step("tests: tools", || counted(&mut cargo_test(place, &["--quiet", "--package", "scdd-kernel"])));
     steps.step("tests: xtask", || counted(&mut cargo_test(place, &["--quiet", "--package", "xtask"])));
     steps.step("tests: library, stories, docs", || {
@@ -38,8 +40,6 @@ pub fn test(place: &Place) -> Result<()> {
         }
         Ok(count)
     });
-    // Else the first kernel makes them, in the background.
-    steps.step("names for Tab", || one(place.command(place.built().join("scdd-kernel")).arg("index")));
     steps.step("tests: kernel", || counted(&mut python_tests(place, "tests/kernel")));
     steps.step("notebooks", || notebooks(place, fetched));
     steps.step("quick start on evcxr", || quick_start_on_evcxr(place));

@@ -207,6 +207,24 @@ fn what_is_not_kept_is_dropped_at_the_end_of_its_cell() {
 }
 
 #[test]
+fn a_variable_changed_after_it_was_told_of_is_kept() {
+    let cell = async {
+        let mut list = vec![Rc::new(1)];
+        // SAFETY: as above.
+        unsafe { place(0, "list", &raw const list) };
+        level(async {
+            inside(0, &raw const list);
+            list.push(Rc::new(2));
+            finish().await
+        })
+        .await
+    };
+    assert_eq!(names(&run(cell, &[]).1), ["list"]);
+    // SAFETY: as above.
+    assert_eq!(unsafe { take::<Vec<Rc<u8>>>("list") }, [Rc::new(1), Rc::new(2)]);
+}
+
+#[test]
 fn values_without_bytes_are_kept() {
     struct Nothing;
     let cell = async {

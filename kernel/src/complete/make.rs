@@ -64,7 +64,10 @@ pub fn make(folder: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
     // Another kernel may be at it.
     let lock = std::fs::File::create(folder.join(LOCK)).with_context(|| format!("making {}", folder.display()))?;
     lock.lock().with_context(|| format!("locking {}", folder.display()))?;
-    let built = Built::ask()?;
+    // An index that was ended early leaves it.
+    let scratch = folder.join("rustdoc");
+    let _ = std::fs::remove_dir_all(&scratch);
+    let built = Built::ask(folder.ancestors().nth(3).context("the table lies in no target folder")?, scratch)?;
     let mut kept = HashSet::from([LOCK.to_owned(), MADE.to_owned()]);
     for name in CRATES {
         let Some(package) = built.package(name) else { continue };
@@ -114,10 +117,13 @@ struct Built {
     compiler: String,
     host: String,
     sysroot: PathBuf,
+    /// Where rustdoc writes.
+    scratch: PathBuf,
 }
 
 impl Built {
-    fn ask() -> Result<Built> {
+    fn ask(target: &Path, scratch: PathBuf) -> Result<Built> {
+        let cargo = || cargo(target);
         let version = output(Command::new("rustc").arg("-vV"))?;
         let line =
             |begin: &str| version.lines().find_map(|line| line.strip_prefix(begin)).unwrap_or_default().to_owned();
@@ -133,6 +139,7 @@ impl Built {
             compiler,
             host,
             sysroot,
+            scratch,
         };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         for package in metadata["packages"].as_array().into_iter().flatten() {
@@ -205,7 +212,7 @@ impl Built {
         if let Some(folder) = self.out_dirs.get(id) {
             command.env("OUT_DIR", folder);
         }
-        run(command, &text(&target["name"]))
+        self.run(command, &text(&target["name"]))
     }
 
     fn describe_std(&self, name: &str) -> Result<Piece> {
@@ -217,7 +224,7 @@ impl Built {
         if name == "std" {
             self.below_std(&mut command)?;
         }
-        let mut piece = rustdoc::piece(&run(command, name)?);
+        let mut piece = rustdoc::piece(&self.run(command, name)?);
         if name == "alloc" {
             // rustdoc leaves out what a crate adds to slices, as `sort` and `join`; the source says it too.
             let source = std::fs::read_to_string(source.with_file_name("slice.rs")).context("reading about slices")?;
@@ -227,6 +234,24 @@ impl Built {
             }
         }
         Ok(piece)
+    }
+
+    /// Runs rustdoc and reads what it wrote.
+    fn run(&self, mut command: Command, name: &str) -> Result<Value> {
+        command.arg("-o").arg(&self.scratch).stdout(Stdio::null()).stderr(Stdio::piped());
+        let done = command.output().context("starting rustdoc; `rustup component add rust-docs` may bring it");
+        let read = done.and_then(|done| {
+            if !done.status.success() {
+                let said = String::from_utf8_lossy(&done.stderr);
+                let first = said.lines().find(|line| line.starts_with("error")).unwrap_or("rustdoc failed").to_owned();
+                bail!(first);
+            }
+            let bytes =
+                std::fs::read(self.scratch.join(format!("{name}.json"))).context("reading what rustdoc wrote")?;
+            serde_json::from_slice(&bytes).context("reading what rustdoc wrote")
+        });
+        let _ = std::fs::remove_dir_all(&self.scratch);
+        read
     }
 
     /// What std's source is compiled with: the toolchain's own compiled crates, and what its build script would say.
@@ -250,9 +275,10 @@ impl Built {
     }
 }
 
-fn cargo() -> Command {
+/// Cargo in the clone, with the target folder that has the built library: Jupyter's environment may name none.
+fn cargo(target: &Path) -> Command {
     let mut command = Command::new("cargo");
-    command.current_dir(CLONE);
+    command.current_dir(CLONE).env("CARGO_TARGET_DIR", target);
     command
 }
 
@@ -261,24 +287,6 @@ fn rustdoc_command(name: &str, edition: &str, source: &str) -> Command {
     command.args(["--crate-name", name, "--edition", edition, source, "--cap-lints", "allow"]);
     command.args(["-Zunstable-options", "--output-format", "json"]).env("RUSTC_BOOTSTRAP", "1");
     command
-}
-
-/// Runs rustdoc and reads what it wrote.
-fn run(mut command: Command, name: &str) -> Result<Value> {
-    let folder = std::env::temp_dir().join(format!("scdd-rustdoc-{}-{name}", std::process::id()));
-    command.arg("-o").arg(&folder).stdout(Stdio::null()).stderr(Stdio::piped());
-    let done = command.output().context("starting rustdoc; `rustup component add rust-docs` may bring it");
-    let read = done.and_then(|done| {
-        if !done.status.success() {
-            let said = String::from_utf8_lossy(&done.stderr);
-            let first = said.lines().find(|line| line.starts_with("error")).unwrap_or("rustdoc failed").to_owned();
-            bail!(first);
-        }
-        let bytes = std::fs::read(folder.join(format!("{name}.json"))).context("reading what rustdoc wrote")?;
-        serde_json::from_slice(&bytes).context("reading what rustdoc wrote")
-    });
-    let _ = std::fs::remove_dir_all(&folder);
-    read
 }
 
 fn write(path: &Path, piece: &Piece) -> Result<()> {

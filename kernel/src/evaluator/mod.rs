@@ -299,7 +299,7 @@ impl Engine for Evaluator {
     }
 
     fn serving(&mut self) {
-        self.indexer = Indexer::start();
+        self.indexer = Indexer::start(&self.session.facade());
     }
 
     fn completeness(&self, code: &str) -> Completeness {

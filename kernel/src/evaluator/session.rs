@@ -137,6 +137,11 @@ impl Session {
         self.child.as_ref()?.memory()
     }
 
+    /// The library's shared object.
+    pub(super) fn facade(&self) -> PathBuf {
+        self.built.facade()
+    }
+
     /// Crates that paths in cells may begin with.
     pub(super) fn crates(&self) -> Vec<String> {
         let std = ["std", "core", "alloc", "crate", "self"].map(str::to_owned);
