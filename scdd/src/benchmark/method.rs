@@ -6,7 +6,7 @@ use itertools::Itertools;
 use serde_json::{Value, json};
 
 use super::names;
-use super::recipe::{Matched, Matching, Objective, Recipe, paper_recipes};
+use super::recipe::{Objective, Path, Recipe, paper_recipes};
 use super::row::ALL_CELLS;
 use super::tables::{head_size_methods, training_curve_methods};
 use super::{BenchmarkError, Shared};
@@ -136,9 +136,9 @@ pub fn paper_methods() -> Vec<Method> {
 /// All methods: [`paper_methods`], LD3M, mixtures of metacells, and all baselines.
 pub fn all_methods() -> Vec<Method> {
     let more = [
-        Matching::new(Matched::DiffusionChain, Objective::gradient()),
-        Matching::new(Matched::DiffusionChain, Objective::Distribution),
-        Matching::new(Matched::Metacells, Objective::Ridge),
+        Recipe::new(Path::DiffusionChain, Objective::gradient()),
+        Recipe::new(Path::DiffusionChain, Objective::Distribution),
+        Recipe::new(Path::Metacells, Objective::Ridge),
     ];
     let mut methods: Vec<Method> = paper_methods().into_iter().chain(more.into_iter().map(Method::of_recipe)).collect();
     for baseline in all_baselines() {
@@ -174,7 +174,7 @@ pub fn methods_named<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Resul
 /// Every method that has a name of its own: [`all_methods`], and those of the paper's table VII and figure 4.
 fn named_methods() -> Vec<Method> {
     let curves = head_size_methods().into_iter().chain(training_curve_methods());
-    let unfrozen = Matching::new(Matched::Scdg, Objective::Gradient { hidden: Vec::new(), unfrozen: true });
+    let unfrozen = Recipe::new(Path::Scdg, Objective::Gradient { hidden: Vec::new(), unfrozen: true });
     let more = curves.chain([Method::of_recipe(unfrozen)]);
     all_methods().into_iter().chain(more).unique_by(|method| method.name.clone()).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::method::{Method, all_methods};
 use super::names;
-use super::recipe::{Matched, Matching, Objective};
+use super::recipe::{Objective, Path, Recipe};
 use super::{BenchmarkBuilder, BenchmarkError};
 use crate::error::SettingError;
 use crate::evaluate::all_models;
@@ -81,18 +81,13 @@ impl BenchmarkBuilder {
 /// The methods of table VII: SCDG after 0 to 50 steps, its encoder frozen or not.
 pub(super) fn training_curve_methods() -> Vec<Method> {
     let points = [false, true].into_iter().flat_map(|unfrozen| STEPS.into_iter().map(move |steps| (unfrozen, steps)));
-    let method = |(unfrozen, steps)| {
-        let objective = Objective::Gradient { hidden: Vec::new(), unfrozen };
-        Method::of_recipe(Matching::new(Matched::Scdg, objective).steps(steps))
-    };
-    points.map(method).collect()
+    points.map(|(unfrozen, steps)| Method::of_recipe(Recipe::after_steps(unfrozen, steps))).collect()
 }
 
 /// The methods of figure 4: SCDG with a linear head, then with one hidden layer of each width.
 pub(super) fn head_size_methods() -> Vec<Method> {
     let hidden = [Vec::new()].into_iter().chain(HEADS.map(|width| vec![width]));
-    let method =
-        |hidden| Method::of_recipe(Matching::new(Matched::Scdg, Objective::Gradient { hidden, unfrozen: false }));
+    let method = |hidden| Method::of_recipe(Recipe::new(Path::Scdg, Objective::Gradient { hidden, unfrozen: false }));
     hidden.map(method).collect()
 }
 
