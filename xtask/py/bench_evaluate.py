@@ -1,4 +1,4 @@
-"""Logistic regression as CellTypist fits it, scdd beside scikit-learn's lbfgs, and the seconds of every judge, as JSON lines.
+"""Logistic regression as CellTypist fits it, scdd beside scikit-learn's lbfgs, and the seconds of every evaluation model, as JSON lines.
 
     python bench_evaluate.py <bench_evaluate, compiled> <scratch folder>
 
@@ -19,7 +19,7 @@ THREADS = 2
 TOLERANCE = 1e-4
 TURNS = 3
 TEST = 1_000
-# Cells, genes, classes, and whether every judge is measured.
+# Cells, genes, classes, and whether every evaluation model is measured.
 CASES = [(1_700, 2_000, 14, True), (1_700, 20_000, 14, True), (10_000, 2_000, 20, False)]
 
 
@@ -95,14 +95,14 @@ def output(command):
 
 def main():
     ours, scratch = Path(sys.argv[1]), Path(sys.argv[2])
-    for cells, genes, classes, judges in CASES:
+    for cells, genes, classes, every_model in CASES:
         path, case = scratch / f"cells_{cells}_{genes}.safetensors", f"{cells} cells x {genes} genes, {classes} classes"
         if not path.exists():
             make_cells(path, cells, genes, classes)
         theirs, mine = [], []
         for turn in range(TURNS):
             theirs.append(output([sys.executable, __file__, "--worker", path]))
-            mine.append(output([ours, path, TOLERANCE, *(["judges"] if judges and turn == 0 else [])]))
+            mine.append(output([ours, path, TOLERANCE, *(["models"] if every_model and turn == 0 else [])]))
         fit = min(second for found in mine for second in found["fit"])
         lbfgs = min(found["fit"] for found in theirs)
         whole = min(found["fit"] + found["standardise"] for found in theirs)
@@ -120,7 +120,7 @@ def main():
         line(case, "equal predictions", sum(same) / len(same), "1")
         line(case, "accuracy, scdd", mine[0]["accuracy"], "1")
         line(case, "accuracy, scikit-learn", theirs[0]["accuracy"], "1")
-        for found in mine[0]["judges"]:
+        for found in mine[0]["models"]:
             name = f"{found['model']}, one network, {found['set']}"
             line(case, f"seconds to train, {name}", found["train"], "s")
             line(case, f"seconds to predict {TEST} cells, {name}", found["predict"], "s")

@@ -1,12 +1,18 @@
-//! `cargo xtask bench demo`: the figures of the demo and of the kernel; `cargo xtask bench foundation` and `distill`: those of
-//! embedding cells and of distilling them, beside PyTorch; `evaluate`: those of evaluation models, beside scikit-learn, and the paper's
-//! table II of Baron in one process; `kernel`: what a cell costs beyond its work; as JSON lines.
+//! `cargo xtask bench`: benchmarks, printed as JSON lines.
+//!
+//! | command | measures | beside |
+//! |---|---|---|
+//! | `demo` | the quick start and the kernel: seconds and memory | |
+//! | `foundation` | embedding cells | PyTorch |
+//! | `distill` | a step of distilling, a step of SCDG's training | PyTorch |
+//! | `evaluate` | training and prediction of evaluation models; table II of the paper on Baron in one process | scikit-learn |
+//! | `kernel` | what a cell costs beyond its work | evcxr |
 //!
 //! ```text
 //! {"bench": "demo", "case": "...", "figure": "...", "value": 1.0, "unit": "s"}
 //! ```
 //!
-//! What the library measures itself it appends to the file that SCDD_BENCH_FILE names, as
+//! The library appends what it measures to the file that SCDD_BENCH_FILE names, as
 //! `{"task": "...", "steps": 1500, "seconds": 51.6}`; seconds per step come from there.
 
 use crate::command::run;
@@ -16,7 +22,7 @@ use crate::{build, data, needs, python, setup};
 use anyhow::{Result, bail};
 use std::time::Instant;
 
-/// Sets up, then measures. Only lines that begin with `{` are figures.
+/// The quick start and the kernel. Only lines that begin with `{` are figures.
 pub fn demo(place: &Place) -> Result<()> {
     setup(place)?;
     data::fetch(place)?;
@@ -38,7 +44,7 @@ pub fn distill(place: &Place) -> Result<()> {
     beside_pytorch(place, "bench_distill", "bench-distill")
 }
 
-/// Training and asking evaluation models, and table II of Yu et al. 2025 on Baron, one seed, in one process.
+/// Training and prediction of evaluation models, and table II of Yu et al. 2025 on Baron, one seed, in one process.
 pub fn evaluate(place: &Place) -> Result<()> {
     beside_pytorch(place, "bench_evaluate", "bench-evaluate")?;
     table_two(place)
@@ -87,8 +93,8 @@ fn table_two(place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// What each of a fixed list of cells costs in the kernel (split, rustc, link, load, run), and in evcxr; what the processes
-/// hold.
+/// The seconds of each of a fixed list of cells in the kernel (split, rustc, link, load, run) and in evcxr, and the memory of
+/// their processes.
 pub fn kernel(place: &Place) -> Result<()> {
     needs::check(place)?;
     python::ready(place)?;
@@ -103,8 +109,8 @@ pub fn kernel(place: &Place) -> Result<()> {
     run(place.command(place.built().join("scdd-kernel-cells")).args(["many", "1000"]))
 }
 
-/// Sets up what builds the library, and PyTorch with scikit-learn in an environment of its own; then a script in xtask/py
-/// measures an example of scdd of the same name.
+/// Builds an example of scdd, sets up PyTorch with scikit-learn in an environment of its own, and runs the script of the
+/// same name in xtask/py, which measures both.
 fn beside_pytorch(place: &Place, name: &str, scratch: &str) -> Result<()> {
     needs::check(place)?;
     python::ready(place)?;

@@ -46,7 +46,7 @@ pub fn library_and_kernel(place: &Place, engine: Engine) -> Result<()> {
     }
     run(&mut kernel)?;
     if engine == Engine::Own {
-        // What cells are linked to: some seconds now, or at the first start of the kernel.
+        // The crate that cells link to: some seconds now, or at the first start of the kernel.
         run(place.command(place.built().join("scdd-kernel")).arg("prepare"))?;
     }
     Ok(())

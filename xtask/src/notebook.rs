@@ -23,7 +23,7 @@ pub fn all(place: &Place) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Sets up, executes the quick start in place, and says how to look at it.
+/// Sets up, executes the quick start in place, and says how to open it.
 pub fn demo(place: &Place) -> Result<()> {
     setup(place)?;
     data::fetch(place)?;

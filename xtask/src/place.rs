@@ -87,7 +87,7 @@ impl Place {
         env::join_paths(std::iter::once(venv).chain(rest)).unwrap_or(before)
     }
 
-    /// LD_LIBRARY_PATH as the user had it.
+    /// LD_LIBRARY_PATH without what Cargo added to it.
     fn library_path(&self) -> Option<OsString> {
         let all = env::var_os("LD_LIBRARY_PATH")?;
         let of_cargo = |folder: &Path| {

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that must hold, in the order in which it fails fastest.
 //!
-//! No command names packages of both worlds (library: scdd-compute, scdd-learn, scdd, scdd-facade,
-//! scdd-tests, scdd-shell; tools: scdd-kernel; xtask), see
-//! build.rs. Clippy on the library runs once, with the `cuda` feature, so that it type-checks that as well.
+//! No command names packages of both worlds (library: scdd-compute, scdd-learn, scdd, scdd-facade, scdd-tests, scdd-shell;
+//! tools: scdd-kernel; xtask), see build.rs. Clippy on the library runs once, with the `cuda` feature, so that it type-checks
+//! that as well.
 
 use crate::build::Engine;
 use crate::command::{output, run};
@@ -49,7 +49,7 @@ pub fn test(place: &Place) -> Result<()> {
     steps.close()
 }
 
-/// Outputs of tests that passed are shown, since a test that was skipped says so there.
+/// With the output of tests that passed: a skipped test says there why.
 fn cargo_test(place: &Place, arguments: &[&str]) -> Command {
     let mut command = place.command("cargo");
     command.arg("test").args(arguments).args(["--", "--show-output"]);
