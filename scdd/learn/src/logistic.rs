@@ -300,9 +300,12 @@ mod tests {
         let solve = |design: &Design| one_vs_rest(design, &labels, 4, exact(1.0));
         let (few, all) = (solve(&space.design()), solve(&Design::sparse(cells.view(), &standardizer)));
         assert!(few.minimum.gradient <= 1e-10 && all.minimum.gradient <= 1e-10);
-        for (ours, theirs) in space.unfold(&few.weights, 4).iter().zip(&all.weights) {
+        let unfolded = space.unfold(&few.weights, 4);
+        assert_eq!((unfolded.len(), all.weights.len()), (4 * 90, 4 * 90));
+        for (ours, theirs) in unfolded.iter().zip(&all.weights) {
             assert!((ours - theirs).abs() < 1e-7, "{ours} {theirs}");
         }
+        assert_eq!((few.intercepts.len(), all.intercepts.len()), (4, 4));
         for (ours, theirs) in few.intercepts.iter().zip(&all.intercepts) {
             assert!((ours - theirs).abs() < 1e-7, "{ours} {theirs}");
         }

@@ -252,6 +252,7 @@ mod tests {
         let recalls: Vec<Option<f64>> = recalls.f64().unwrap().iter().collect();
         // Three networks find both, both and one of two cells; two, one and one; the last class two times of three.
         let expected = [5.0 / 6.0, 5.0 / 6.0, 2.0 / 3.0];
+        assert_eq!(recalls.len(), expected.len());
         assert!(recalls.iter().zip(expected).all(|(found, expected)| (found.unwrap() - expected).abs() < 1e-12));
         assert_eq!(frame.column("permille").unwrap().f64().unwrap().get(0), Some(5.0));
     }

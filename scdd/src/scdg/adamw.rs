@@ -70,6 +70,7 @@ mod tests {
             let gradients = GradientsParams::from_grads((module.weights.val() * gradient).sum().backward(), &module);
             module = optimizer.step(0.01, module, gradients);
         }
+        assert_eq!(moving.weights.len(), 50);
         for (found, expected) in moving.weights.iter().zip(tensors::to_vec(module.weights.val())) {
             assert!((found - expected).abs() < 1e-6, "{found} and {expected}");
         }

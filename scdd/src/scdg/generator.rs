@@ -216,6 +216,7 @@ mod tests {
         };
         let (none, plain, beyond) = (with(-1.0, [0, 1]), with(0.0, [0, 1]), with(0.5, [0, 1]));
         assert_ne!(none, plain);
+        assert!([&none, &plain, &beyond].iter().all(|found| found.len() == 2 * 6));
         for ((none, plain), beyond) in none.iter().zip(&plain).zip(&beyond) {
             assert!((none + 1.5 * (plain - none) - beyond).abs() < 1e-4);
         }

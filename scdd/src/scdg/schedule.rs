@@ -154,6 +154,7 @@ mod tests {
     fn a_linear_schedule_is_the_product_of_one_minus_beta() {
         let schedule = Schedule { steps: 3, curve: Curve::Linear { beta_min: 0.1, beta_max: 0.3 } };
         let expected = [1.0, 0.9, 0.9 * 0.8, 0.9 * 0.8 * 0.7];
+        assert_eq!(schedule.alpha_bars().len(), expected.len());
         for (found, expected) in schedule.alpha_bars().iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12, "{found} and {expected}");
         }

@@ -66,6 +66,7 @@ fn training_equals_pytorch_from_the_same_weights_and_order() {
     near(head.weights(), &matrix(&golden.weights));
     near(head.bias(), &golden.bias);
     near(&head.probabilities(&embeddings).unwrap(), &matrix(&golden.probabilities));
+    assert!(!golden.losses.is_empty() && head.losses().len() == golden.losses.len());
     for (ours, theirs) in head.losses().iter().zip(&golden.losses) {
         assert!((ours - theirs).abs() < 1e-4, "{ours} {theirs}");
     }
@@ -128,6 +129,7 @@ fn two_runs_with_one_seed_are_equal_and_networks_differ() {
     let (rows, labels) = blobs(60, 10, 4, 0.8);
     let first = train_heads(&rows, &labels, 4, &quick()).unwrap();
     let second = train_heads(&rows, &labels, 4, &quick()).unwrap();
+    assert_eq!(first.len(), second.len());
     assert!(first.iter().zip(&second).all(|(a, b)| a.weights() == b.weights() && a.losses() == b.losses()));
     assert_ne!(first[0].weights(), first[1].weights());
     let other = train_heads(&rows, &labels, 4, &Protocol { seed: 8, ..quick() }).unwrap();

@@ -197,7 +197,9 @@ mod tests {
             let (a, b) = (layer(4, 1), layer(others, 2));
             let expected = plain(&a, &b);
             for own in [Own::formed(&a), Own::Cells(layer(4, 1))] {
-                for (expected, found) in expected.iter().zip(distances(&own, &b)) {
+                let found = distances(&own, &b);
+                assert_eq!((expected.len(), found.len()), (2, 2));
+                for (expected, found) in expected.iter().zip(found) {
                     assert!((expected - f64::from(found)).abs() < 1e-4 && *expected > 1.0, "{expected} and {found}");
                 }
             }

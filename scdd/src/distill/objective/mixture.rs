@@ -114,7 +114,9 @@ mod tests {
         let [first, second] = parts.map(|part| case.value(part));
         assert!((case.value(&mixture) - (3.0 * first + 0.5 * second)).abs() < 1e-4);
         let [first, second] = parts.map(|part| case.gradient(part));
-        for ((found, first), second) in case.gradient(&mixture).iter().zip(first).zip(second) {
+        let found = case.gradient(&mixture);
+        assert!(!found.is_empty() && found.len() == first.len() && found.len() == second.len());
+        for ((found, first), second) in found.iter().zip(first).zip(second) {
             assert!((found - (3.0 * first + 0.5 * second)).abs() < 1e-4);
         }
     }

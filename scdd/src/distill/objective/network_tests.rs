@@ -43,6 +43,7 @@ fn a_low_rank_change_of_the_first_layer_is_the_change_of_its_weights() {
         full.descend(&data, &rates);
     }
     let outputs = [&low_rank, &full].map(|network| tensors::to_vec(network.outputs(other.clone())));
+    assert!(outputs.iter().all(|found| found.len() == 3 * 3));
     for ((low_rank, full), before) in outputs[0].iter().zip(&outputs[1]).zip(before) {
         assert!((low_rank - full).abs() < 1e-5 && (full - before).abs() > 1e-4, "{low_rank}, {full}, {before}");
     }

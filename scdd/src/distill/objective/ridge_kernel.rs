@@ -186,6 +186,7 @@ mod tests {
         let diagonal: Vec<f32> = tensors::to_vec(kernel.clone()).into_iter().step_by(5).collect();
         let lambda = 0.1 * f64::from(diagonal.iter().sum::<f32>()) / 4.0;
         let back = tensors::to_vec(kernel.matmul(found.clone()) + found * lambda);
+        assert_eq!(back.len(), 4 * 3);
         for (back, target) in back.iter().zip(tensors::to_vec(targets)) {
             assert!((back - target).abs() < 1e-4, "{back} and {target}");
         }
@@ -198,7 +199,9 @@ mod tests {
         let hidden = |rows: Tensor<2>| burn::tensor::activation::relu(rows.matmul(units.clone()));
         // The expectation of ReLU(wa) ReLU(wb) is half of the kernel.
         let sampled = tensors::to_vec(hidden(a.clone()).matmul(hidden(b.clone()).transpose()) / 100_000.0);
-        for (found, sampled) in tensors::to_vec(arc_cosine(a, b)).into_iter().zip(sampled) {
+        let found = tensors::to_vec(arc_cosine(a, b));
+        assert_eq!(found.len(), 3 * 2);
+        for (found, sampled) in found.into_iter().zip(sampled) {
             assert!((found - sampled).abs() < 0.05 * (1.0 + sampled.abs()), "{found} and {sampled}");
         }
     }
@@ -209,6 +212,7 @@ mod tests {
         let labels = [0, 0, 1, 1, 2, 2];
         for surrogate in RidgeSurrogate::ALL {
             let outputs = tensors::array(surrogate.outputs(synthetic.clone(), &labels, 3, synthetic.clone()));
+            assert_eq!(outputs.dim(), (6, 3));
             for (row, &label) in outputs.rows().into_iter().zip(&labels) {
                 let best = (0..3).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
                 assert_eq!(best as u32, label, "{}", surrogate.name());

@@ -47,13 +47,16 @@ fn components_and_variances_are_scikit_learns() {
     let (model, golden, _) = model(12);
     let ours = model.explained_variance().iter().chain(model.explained_variance_ratio());
     let theirs = golden.explained_variance.iter().chain(&golden.explained_variance_ratio);
+    assert_eq!((ours.clone().count(), theirs.clone().count()), (24, 24));
     for (ours, theirs) in ours.zip(theirs) {
         assert!((ours / theirs - 1.0).abs() < 1e-5, "{ours} {theirs}");
     }
+    assert_eq!(model.parts.found.mean.len(), golden.mean.len());
     for (mean, theirs) in model.parts.found.mean.iter().zip(&golden.mean) {
         assert!((mean - theirs).abs() < 1e-5);
     }
     // A direction has no sign.
+    assert_eq!((model.loadings().ncols(), golden.components.len()), (12, 12));
     for (ours, theirs) in model.loadings().columns().into_iter().zip(&golden.components) {
         let cosine = ours.dot(&arr1(theirs)).abs();
         assert!((cosine - 1.0).abs() < 1e-5, "{cosine}");
@@ -79,6 +82,7 @@ fn embedding_sparse_cells_equals_encoding_dense_ones_alone_and_in_a_batch() {
     let (model, _, expression) = model(9);
     let whole = model.embed(&expression).unwrap();
     let encoded = tensors::array(model.encode(dense(&expression)).unwrap());
+    assert_eq!(whole.dim(), encoded.dim());
     assert!(whole.iter().zip(&encoded).all(|(a, b)| (a - b).abs() < 1e-5));
     for cell in [0, 13, 79] {
         let alone = model.embed(&expression.select_cells(&[cell])).unwrap();
@@ -147,9 +151,11 @@ fn a_gene_that_is_missing_is_zero_and_is_not_made() {
         .for_each(|(_, x)| *x = 0.0);
     let expected = model.embed(&Expression::from_dense(cells.genes(), &zeroed).unwrap()).unwrap();
     let latents = registered.foundation.embed(registered.cells.expression()).unwrap();
+    assert_eq!((latents.dim(), expected.dim()), ((cells.cells(), 8), (cells.cells(), 8)));
     assert!(latents.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5));
     let of = |model: &Foundation| tensors::array(model.decode(tensors::tensor(&expected, &Device::flex())).unwrap());
     let (all_made, made) = (of(&model), of(&registered.foundation));
+    assert_eq!(made.dim(), (cells.cells(), kept.len()));
     assert!(made.iter().zip(&all_made.select(Axis(1), &kept)).all(|(a, b)| (a - b).abs() < 1e-5));
 }
 
@@ -159,6 +165,7 @@ fn one_seed_gives_one_model_and_another_seed_the_same_components() {
     let (first, again, other) =
         (fit(&expression, 6, 7).unwrap(), fit(&expression, 6, 7).unwrap(), fit(&expression, 6, 8).unwrap());
     assert_eq!(first.loadings, again.loadings);
+    assert!(!first.loadings.is_empty() && first.loadings.dim() == other.loadings.dim());
     assert!(first.loadings.iter().zip(&other.loadings).all(|(a, b)| (a - b).abs() < 1e-5));
 }
 
