@@ -2,7 +2,7 @@
 //!
 //! [`FoundationModel`] is what the rest of the pipeline needs of one, [`Foundation`] a handle on any of them.
 //! [`Scimilarity`] has the form of SCimilarity (Heimberg et al. 2024): an encoder and a decoder of three hidden layers,
-//! latents of length one. It is pretrained here with SCimilarity's loss, or read from released weights. [`Pca`],
+//! latents of unit norm. It is pretrained here with SCimilarity's loss, or read from released weights. [`Pca`],
 //! [`GeneSpace`] and [`Precomputed`] embeddings stand beside it, to compare with and for encoders of other tools.
 
 mod cache;

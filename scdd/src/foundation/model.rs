@@ -11,7 +11,7 @@ use crate::cells::{Cells, Expression, LogNormalized};
 pub struct EncoderLayer {
     /// Weights W `[inputs, outputs]`, without a graph.
     pub weight: Tensor<2>,
-    /// What is added to the sums, `[1, outputs]`.
+    /// The bias `[1, outputs]`.
     pub bias: Tensor<2>,
     /// The slope below zero; none in the last layer.
     pub slope: Option<f64>,
@@ -38,21 +38,21 @@ pub trait FoundationModel: Send + Sync + 'static {
     /// The device that its weights are on.
     fn device(&self) -> Device;
 
-    /// Expression `[cells, genes]` (log1p of counts per 1e4) to latents `[cells, latent]` of length about one. None when
+    /// Expression `[cells, genes]` (log1p of counts per 1e4) to latents `[cells, latent]` of about unit norm. None when
     /// the model can't be differentiated; then cells can be embedded and annotated, but nothing can be distilled.
     fn encode(&self, expression: Tensor<2>) -> Option<Tensor<2>>;
 
     /// Latents `[cells, latent]` to expression `[cells, genes]`, not negative. None when there is no decoder.
     fn decode(&self, latents: Tensor<2>) -> Option<Tensor<2>>;
 
-    /// The encoder's layers, each with the weights that it has in use: their output scaled to length one is what
+    /// The encoder's layers, each with the weights that it has in use: their output scaled to unit norm is what
     /// [`encode`](Self::encode) gives. None, the default, where a model is not of that form; gradients by the encoder's
     /// weights then can't be matched.
     fn encoder_layers(&self) -> Option<Vec<EncoderLayer>> {
         None
     }
 
-    /// Decoder and encoder one behind the other, without expression in between. None, the default: both are called in turn.
+    /// Decoder and encoder fused, without expression in between. None, the default: one is called after the other.
     #[doc(hidden)]
     fn decode_encode(&self) -> Option<DecodeEncode> {
         None

@@ -82,7 +82,7 @@ fn first(genes: &[String]) -> String {
 /// For a model that can't be cut: the cells in its own gene order, which needs all of its genes.
 pub(super) fn all_genes(foundation: &Foundation, cells: &Cells<LogNormalized>) -> crate::Result<Registered> {
     let (genes, names) = (foundation.genes(), cells.gene_names());
-    // The other way round, so that they rise in the model.
+    // The other way round, so that they are sorted ascending in the model.
     let found = SharedGenes::of(names, genes).of_model;
     if found.len() < genes.len() {
         return Err(too_few(&foundation.name(), genes, names, found.len(), genes.len()).into());

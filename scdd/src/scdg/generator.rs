@@ -24,7 +24,7 @@ pub enum Noise {
     None,
 }
 
-/// The trained denoiser and the frozen decoder behind it. Cheap to clone.
+/// The trained denoiser and the frozen decoder after it. Cheap to clone.
 #[derive(Clone)]
 pub struct Generator {
     denoiser: Arc<Denoiser>,
@@ -84,7 +84,7 @@ impl Generator {
         &self.alpha_bars
     }
 
-    /// That of one step, and of the last one for those behind it.
+    /// alpha_bar of one step; of the last one for later steps.
     fn alpha_bar(&self, step: usize) -> f64 {
         self.alpha_bars[step.min(self.alpha_bars.len() - 1)]
     }
@@ -111,7 +111,7 @@ impl Generator {
         codes * alpha_bar.sqrt() + noise * (1.0 - alpha_bar).sqrt()
     }
 
-    /// Clean latents `[rows, latent]` of length about one, from codes `[rows, latent]` at scale sqrt(latent).
+    /// Clean latents `[rows, latent]` of about unit norm, from codes `[rows, latent]` at scale sqrt(latent).
     pub(crate) fn denoise(
         &self,
         codes: Tensor<2>,
@@ -124,9 +124,9 @@ impl Generator {
         self.predict(self.noised(codes, noise, step), tau, step) / (latent as f64).sqrt()
     }
 
-    /// What [`denoise`](Self::denoise) makes, without a graph, and the way from gradients by it back to those by the codes; None
-    /// with guidance, which goes through the network twice, and on other devices than the processor.
-    pub(crate) fn denoise_and_back(
+    /// The clean latents of [`denoise`](Self::denoise) without an autodiff graph, and their vector-Jacobian product: gradients by
+    /// them to gradients by the codes. None with guidance, which calls the network twice, and on devices other than the CPU.
+    pub(crate) fn denoise_with_vjp(
         &self,
         codes: Tensor<2>,
         classes: Tensor<1, Int>,
@@ -152,7 +152,7 @@ impl Generator {
         Some((clean, back))
     }
 
-    /// Expression `[rows, genes]` of latents `[rows, latent]` of length about one.
+    /// Expression `[rows, genes]` of latents `[rows, latent]` of about unit norm.
     pub(crate) fn decode(&self, latents: Tensor<2>) -> Tensor<2> {
         // That there is a decoder was checked when the generator was trained.
         self.foundation.decode(latents.clone()).unwrap_or(latents)

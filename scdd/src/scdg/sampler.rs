@@ -83,7 +83,7 @@ impl Sampler {
         }
     }
 
-    /// Clean latents `[rows, latent]` of length about one, for conditions' embeddings `[rows, embedding]`. `start` are
+    /// Clean latents `[rows, latent]` of about unit norm, for conditions' embeddings `[rows, embedding]`. `start` are
     /// training cells' latents at scale sqrt(latent); chains take only its size from it. `stepped` hears of every call.
     pub(super) fn latents(
         self,

@@ -24,7 +24,7 @@ pub struct Schedule {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Curve {
-    /// beta rises linearly (Ho et al. 2020).
+    /// beta increases linearly (Ho et al. 2020).
     Linear {
         /// beta of the first step; 1e-4 (scDiffusion).
         beta_min: f64,

@@ -67,7 +67,7 @@ impl State {
 }
 
 impl<'a> Training<'a> {
-    /// On latents `[cells, latent]` of length one with their classes and conditions.
+    /// On latents `[cells, latent]` of unit norm with their classes and conditions.
     pub(super) fn new(
         latents: &Array2<f32>,
         labels: &'a [u32],

@@ -66,7 +66,7 @@ impl Scdg {
         &self.parts.history
     }
 
-    /// The network and the decoder behind it.
+    /// The network and the decoder after it.
     pub fn generator(&self) -> &Generator {
         &self.parts.generator
     }

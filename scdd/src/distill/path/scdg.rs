@@ -179,7 +179,7 @@ impl<C: Calls> GeneratorPath for ScdgPath<C> {
         let hand_derived = match self.calls.chain() {
             None => {
                 let noise = noise.clone().unwrap_or_else(|| codes.zeros_like());
-                self.generator().denoise_and_back(codes.clone(), classes.clone(), self.step(), noise)
+                self.generator().denoise_with_vjp(codes.clone(), classes.clone(), self.step(), noise)
             }
             Some(_) => None,
         };

@@ -15,7 +15,7 @@ use crate::foundation::{FoundationError, FoundationModel, Registered};
 use crate::preprocess::TrainingCells;
 use crate::tensors;
 
-/// z = s x and x = relu(z / s), with one constant s that makes the training cells' latents of mean squared length 1.
+/// z = s x and x = relu(z / s), with one constant s that makes the training cells' latents of mean squared norm 1.
 /// Made by [`Foundation::genes`](crate::Foundation::genes). Cheap to clone.
 ///
 /// Its latents `[cells, genes]` are dense, so keep to variable genes, as a study does by default.

@@ -1,7 +1,7 @@
 //! Principal components as a foundation model: linear, invertible, fitted on the training cells.
 //!
 //! z = s (x - m) V and x = relu(z V^T / s + m), with the components V `[genes, components]`, the genes' means m, and
-//! one constant s that makes the training cells' latents of mean squared length 1. Cells are not normalised one by one:
+//! one constant s that makes the training cells' latents of mean squared norm 1. Cells are not normalised one by one:
 //! that would lose what decoding needs.
 
 use std::sync::Arc;
@@ -161,7 +161,7 @@ impl Pca {
         &self.parts.found.variance_ratio
     }
 
-    /// The components `[genes, components]`, each of length one over the genes of the fit.
+    /// The components `[genes, components]`, each of unit norm over the genes of the fit.
     pub fn loadings(&self) -> &Array2<f32> {
         &self.parts.found.loadings
     }

@@ -13,8 +13,8 @@ use crate::foundation::{FoundationError, FoundationModel, Registered};
 
 /// Embeddings in [`obsm`](Cells::obsm), made by [`Foundation::precomputed`](crate::Foundation::precomputed).
 ///
-/// They are multiplied with one constant that makes their mean squared length 1 over all cells that the model is
-/// registered with (ours): heads and objectives expect latents of about that length, and a scVI latent or scanpy's
+/// They are multiplied with one constant that makes their mean squared norm 1 over all cells that the model is
+/// registered with (ours): heads and objectives expect latents of about that norm, and a scVI latent or scanpy's
 /// components can be a hundred times longer. The constant uses no label and changes no angle.
 #[derive(Clone, Debug)]
 pub struct Precomputed {

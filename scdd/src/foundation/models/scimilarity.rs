@@ -1,4 +1,4 @@
-//! A frozen model of SCimilarity's form: expression -> latents of length one -> expression.
+//! A frozen model of SCimilarity's form: expression -> latents of unit norm -> expression.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};

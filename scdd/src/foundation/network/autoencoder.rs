@@ -1,7 +1,7 @@
 //! SCimilarity's network while it trains: encoder and decoder with batch normalisation and dropout.
 //!
 //! Encoder (genes, hidden x 3, latent): blocks of dropout, linear, batch normalisation and PReLU, then a linear layer
-//! whose output is scaled to length one. The decoder mirrors it, without dropout in its first block and without an
+//! whose output is scaled to unit norm. The decoder mirrors it, without dropout in its first block and without an
 //! activation at its end (Heimberg et al. 2024, code of `scimilarity`).
 
 use burn::module::{Module, Param};
@@ -71,7 +71,7 @@ impl Stack {
         }
     }
 
-    /// From the first block's weighted sums (without bias) to the output; dropout before each later block.
+    /// From the first block's products (without bias) to the output; dropout before each later block.
     pub(crate) fn after_first_layer(&self, sums: Tensor<2>, dropout: f64, rng: &mut ChaCha8Rng) -> Tensor<2> {
         let first = &self.blocks[0];
         let bias = first.linear.bias.as_ref().map(|bias| bias.val().unsqueeze::<2>());
@@ -105,7 +105,7 @@ impl Autoencoder {
         Self { encoder, decoder: Stack::new(&widths, rng, device) }
     }
 
-    /// Training pass: the encoder's first weighted sums `[cells, hidden]` to latents `[cells, latent]` of length one
+    /// Training pass: the encoder's first products `[cells, hidden]` to latents `[cells, latent]` of unit norm
     /// and reconstructed expression `[cells, genes]`.
     pub(crate) fn forward(&self, sums: Tensor<2>, dropout: f64, rng: &mut ChaCha8Rng) -> (Tensor<2>, Tensor<2>) {
         let latents = unit_length(self.encoder.after_first_layer(sums, dropout, rng));
@@ -115,7 +115,7 @@ impl Autoencoder {
     }
 }
 
-/// Rows scaled to length one.
+/// Rows scaled to unit norm.
 pub(crate) fn unit_length(rows: Tensor<2>) -> Tensor<2> {
     let length = rows.clone().powi_scalar(2).sum_dim(1).add_scalar(1e-12).sqrt();
     rows / length

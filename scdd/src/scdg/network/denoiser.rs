@@ -15,7 +15,7 @@ use crate::tensors::{self, linear};
 /// Size of the denoiser.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DenoiserConfig {
-    /// Widths on the way down; 512, 512, 256, 128 (scDiffusion), mirrored on the way up.
+    /// Widths of the down path; 512, 512, 256, 128 (scDiffusion), mirrored in the up path.
     pub widths: Vec<usize>,
     /// Dimensions of the embeddings of time, class and conditions; 64 (ours).
     pub embedding: usize,

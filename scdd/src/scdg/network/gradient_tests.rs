@@ -1,4 +1,4 @@
-//! The written-out passes give what the network in tensors and Burn's autodiff give.
+//! The hand-derived passes give what the network in tensors and Burn's autodiff give.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
