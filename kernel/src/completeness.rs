@@ -1,4 +1,4 @@
-//! Whether a cell is whole, from its brackets, strings and comments alone.
+//! Decides whether a cell is whole from its brackets, strings and comments alone.
 
 use crate::engine::Completeness;
 

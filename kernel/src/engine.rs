@@ -1,4 +1,4 @@
-//! What runs cells, seen from the protocol's side: the kernel's own evaluator, or evcxr.
+//! The interface between Jupyter's protocol and what runs cells: the kernel's own evaluator, or evcxr.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A folder with `kernel.json` is all that Jupyter needs to know of a kernel.
+//! Installs and removes the kernel spec: a folder with `kernel.json`, which is all that Jupyter needs.
 
 use std::env;
 use std::fs;

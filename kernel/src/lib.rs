@@ -8,7 +8,7 @@ pub mod engine;
 pub mod evaluator;
 #[cfg(feature = "evcxr")]
 pub mod evcxr_engine;
+pub mod hard_links;
 pub mod install;
 pub mod jupyter;
-pub mod links;
 pub mod outputs;

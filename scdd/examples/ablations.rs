@@ -1,10 +1,10 @@
-//! What each choice of a distillation is worth, on validation cells; test cells stay closed:
+//! Ablations: a distillation with one setting changed at a time, scored on validation cells; test cells stay closed:
 //!
 //!     cargo run --example ablations -- ROWS.jsonl SEED,.. FILE.h5ad=LABEL,.. [FILE.h5ad=LABEL,..]
 //!
 //! One cell per class. Rows go to the file one by one, and a run that was killed goes on from there. Prints a page of results
-//! in Markdown: a line a choice, mean and deviation over seeds, and what the default is above each. Each seed is a split, a
-//! foundation model and a generator of its own. docs/ablations.md has what it printed.
+//! in Markdown: a line for each choice, mean and deviation over seeds, and the default minus each choice. Each seed is a split,
+//! a foundation model and a generator of its own. docs/ablations.md holds its output.
 
 use scdd::distill::{DistillBuilder, ScdgPath, ValidationModels};
 use scdd::prelude::*;
@@ -175,6 +175,6 @@ fn main() -> Result<()> {
     eprintln!("{}", grid.plan()?);
     let results = grid.run()?;
     println!("{}", results.page(&format!("cargo run --example ablations -- {}", arguments.join(" "))));
-    println!("\n## Beside the default\n\n{}", results.beside(DEFAULT));
+    println!("\n## Compared with the default\n\n{}", results.compare(DEFAULT));
     Ok(())
 }

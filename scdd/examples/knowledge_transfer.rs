@@ -4,7 +4,7 @@
 //!
 //! A network is pretrained on the atlas without the named cells, and the same network on the training cells of the other
 //! file alone. Linear heads on both models' latents, on principal components and on the genes themselves are then trained
-//! on 1, 5 and all cells per class, and scored on test cells. Everything sees the same genes: of those that both files
+//! on 1, 5 and all cells per class, and scored on test cells. All models have the same genes: of those that both files
 //! have, the most variable ones of the training cells (the last argument), or all without it.
 
 use scdd::foundation::Corpus;
@@ -13,7 +13,7 @@ use scdd::prelude::*;
 /// Splits of the cells that are averaged over.
 const SEEDS: [u64; 3] = [7, 8, 9];
 
-/// Shares of the triplet loss that the atlas is learned with: SCimilarity's, and a hundred times as much.
+/// Weights of the triplet loss in pretraining on the atlas: SCimilarity's, and a hundred times as much.
 const TRIPLET_WEIGHTS: [f64; 2] = [0.001, 0.1];
 
 fn main() -> scdd::Result<()> {

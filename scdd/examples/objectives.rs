@@ -1,5 +1,5 @@
 //! Learning rates of every objective on validation cells: `cargo run --example objectives -- FILE.h5ad LABEL
-//! [PER_CLASS [SEED [sgd]]]]`. Without arguments it takes the demo's data set. Test cells are not asked.
+//! [PER_CLASS [SEED [sgd]]]]`. Without arguments it takes the demo's data set. Test cells stay closed.
 
 use std::time::Instant;
 

@@ -17,12 +17,12 @@ fn main() -> Result<()> {
     println!("{study:?}");
     let scdg = study.train_scdg().run()?;
     let small = SmallClasses::TakeAll;
-    let (mut cells, mut features): (Vec<Distilled>, Vec<DistilledEmbeddings>) = (Vec::new(), Vec::new());
+    let (mut cells, mut embeddings): (Vec<Distilled>, Vec<DistilledEmbeddings>) = (Vec::new(), Vec::new());
     macro_rules! pipelines {
         ($objective:expr) => {
             let made = study.distill_embeddings($objective).per_class(per_class).small_classes(small).run()?;
             cells.push(made.decoded()?);
-            features.push(made);
+            embeddings.push(made);
             for opened in [
                 study.distill_expression($objective),
                 study.distill_decoder($objective),
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     pipelines!(DistributionMatching::default());
     pipelines!(GradientMatching::default());
     cells.push(scdg.sample().per_class(per_class).small_classes(small).run()?);
-    let mut evaluation = features[0].evaluate().beside(&features[1]);
+    let mut evaluation = embeddings[0].evaluate().beside(&embeddings[1]);
     for cells in &cells {
         evaluation = evaluation.beside(cells);
     }

@@ -1,6 +1,5 @@
-//! What sets of a few cells give away of their training cells: every figure of `distilled.privacy()` for four pipelines, for
-//! our own with its markers alone, and for random cells and class means, as a row of a Markdown table. docs/privacy.md is what
-//! it printed.
+//! Privacy of sets of a few cells: the measures of `distilled.privacy()` for four pipelines, for our own with its markers alone,
+//! and for random cells and class means, each a row of a Markdown table. docs/privacy.md holds its output.
 //!
 //!     cargo run --example privacy -- FILE.h5ad LABEL PER_CLASS [SEED]
 

@@ -35,8 +35,8 @@ fn main() -> Result<()> {
     }
     let evaluation = sets[1..].iter().fold(sets[0].evaluate(), |evaluation, set| evaluation.beside(set));
     println!("{}", evaluation.run()?.table()?);
-    let shares = sets.iter().map(on_rarer_side_of_zero).collect::<Vec<_>>();
-    println!("expression on the rarer side of zero, gene by gene, in each set: {shares:.3?}");
+    let fractions = sets.iter().map(on_rarer_side_of_zero).collect::<Vec<_>>();
+    println!("expression on the rarer side of zero, gene by gene, in each set: {fractions:.3?}");
     if let (Some(path), Some(set)) = (arguments.next(), sets.get(2)) {
         set.umap()?.write_svg(path)?;
     }

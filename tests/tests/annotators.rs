@@ -5,9 +5,7 @@ use std::path::Path;
 use scdd::prelude::*;
 
 fn cells() -> Cells<LogNormalized> {
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(500).genes(300).classes(4).smallest_class(40).seed(3).run().unwrap();
-    cells.preprocess().min_genes(10).run().unwrap()
+    scdd_tests::log_normalized(simulate().cells(500).genes(300).classes(4).smallest_class(40).seed(3), 10)
 }
 
 fn study(cells: &Cells<LogNormalized>) -> Study {
@@ -154,6 +152,7 @@ fn what_a_model_attends_to_is_a_frame_and_one_without_attention_has_none() {
     // Six sets, and the token of all genes.
     assert_eq!(frame.height(), cells.cells() * 7);
     let values: Vec<f32> = frame.column("attention").unwrap().f32().unwrap().iter().flatten().collect();
+    assert_eq!(values.len(), frame.height());
     for of_cell in values.chunks(7) {
         let sum: f32 = of_cell.iter().sum();
         assert!(of_cell.iter().all(|value| *value > 0.0) && sum < 1.0, "{of_cell:?}");

@@ -8,9 +8,12 @@ use scdd::evaluate::{Candidates, Selected};
 use scdd::prelude::*;
 
 fn cells() -> Cells<LogNormalized> {
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(240).genes(120).classes(3).smallest_class(20).batches(2).seed(5).run().unwrap();
-    cells.preprocess().min_genes(5).run().unwrap()
+    cells_of_seed(5)
+}
+
+fn cells_of_seed(seed: u64) -> Cells<LogNormalized> {
+    let simulation = simulate().cells(240).genes(120).classes(3).smallest_class(20).batches(2);
+    scdd_tests::log_normalized(simulation.seed(seed), 5)
 }
 
 /// Two label columns, two seeds, three budgets of seven methods under two models, as short as it can be.
@@ -163,9 +166,10 @@ fn a_file_of_other_settings_is_refused_and_left_alone() {
     assert!(message.contains("line 1: 'simulated' by 'cell_type', seed 1: class mean"), "{message}");
     assert!(message.contains("foundation_epochs 1 there, 2 here"), "{message}");
     // Other cells of the same name are other rows.
-    let other = simulate().cells(240).genes(120).classes(3).smallest_class(20).batches(2).seed(6).run().unwrap();
-    let other = other.preprocess().min_genes(5).run().unwrap();
-    let opened = benchmark().cells("simulated", &other, ["cell_type", "batch"]).methods_named(["class mean"]).unwrap();
+    let opened = benchmark()
+        .cells("simulated", &cells_of_seed(6), ["cell_type", "batch"])
+        .methods_named(["class mean"])
+        .unwrap();
     let opened = opened.models_named(["linear head"]).unwrap().foundation_epochs(1).scdg_steps(10).steps(2);
     let message = opened.out(&path).run().unwrap_err().to_string();
     assert!(message.contains("cells_sha256"), "{message}");

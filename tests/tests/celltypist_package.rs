@@ -30,6 +30,7 @@ fn predicted(model: CellTypist, golden: &serde_json::Value, seed: u64) -> Box<dy
 }
 
 fn share(ours: &[u32], theirs: &[u32]) -> f64 {
+    assert_eq!(ours.len(), theirs.len());
     ours.iter().zip(theirs).filter(|(a, b)| a == b).count() as f64 / theirs.len() as f64
 }
 
@@ -42,8 +43,12 @@ fn predictions_and_probabilities_are_those_of_the_package() {
     assert!(agreed >= 0.99, "{agreed}");
     // Theirs ends at a tolerance of 1e-4, ours at 1e-5.
     let rows = golden["probabilities"].as_array().unwrap();
-    for (ours, theirs) in ours.probabilities(&test).unwrap().rows().into_iter().zip(rows) {
-        for (ours, theirs) in ours.iter().zip(theirs.as_array().unwrap()) {
+    let ours = ours.probabilities(&test).unwrap();
+    assert!(!rows.is_empty() && ours.nrows() == rows.len());
+    for (ours, theirs) in ours.rows().into_iter().zip(rows) {
+        let theirs = theirs.as_array().unwrap();
+        assert!(!theirs.is_empty() && ours.len() == theirs.len());
+        for (ours, theirs) in ours.iter().zip(theirs) {
             assert!((f64::from(*ours) - theirs.as_f64().unwrap()).abs() < 0.03, "{ours} {theirs}");
         }
     }

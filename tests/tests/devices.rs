@@ -3,8 +3,9 @@
 //! llvmpipe (Debian: mesa-vulkan-drivers) included.
 
 use scdd::distill::{DistillBuilder, Distilled};
-use scdd::foundation::{NetworkConfig, PretrainingConfig, Scimilarity};
+use scdd::foundation::Scimilarity;
 use scdd::prelude::*;
+use scdd_tests::{log_normalized, pretraining};
 
 /// Opens a pipeline on a study and its SCDG.
 type Opened = fn(&Study, &Scdg) -> DistillBuilder<Distilled>;
@@ -15,6 +16,7 @@ fn gpus() -> Vec<String> {
 }
 
 fn apart(one: &[f64], other: &[f64]) -> f64 {
+    assert!(!one.is_empty() && one.len() == other.len(), "{} and {} values", one.len(), other.len());
     let scale = one.iter().fold(0.0f64, |scale, value| scale.max(value.abs()));
     one.iter().zip(other).map(|(one, other)| (one - other).abs()).fold(0.0, f64::max) / scale
 }
@@ -26,13 +28,9 @@ fn pipelines_take_the_same_steps_on_a_gpu_as_on_the_cpu() {
         println!("skipped: no GPU that this build can use");
         return;
     }
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(300).genes(200).classes(3).smallest_class(30).seed(3).run().unwrap();
-    let cells = cells.preprocess().min_genes(10).run().unwrap();
-    let network = NetworkConfig { hidden: vec![64; 3], latent: 32, ..NetworkConfig::default() };
-    let pretraining = PretrainingConfig { network, epochs: 10, batch: 64, ..PretrainingConfig::default() };
+    let cells = log_normalized(simulate().cells(300).genes(200).classes(3).smallest_class(30).seed(3), 10);
     let opened = cells.study("cell_type").seed(3);
-    let model = Foundation::pretrain(&opened.training_cells().unwrap()).config(pretraining).run().unwrap();
+    let model = Foundation::pretrain(&opened.training_cells().unwrap()).config(pretraining(64, 32, 10)).run().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     model.write(&path).unwrap();

@@ -1,15 +1,13 @@
 //! Stories of a distillation: it goes on after an interruption or a kill as if nothing had happened.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use scdd::distill::{DistillBuilder, StepOrder};
-use scdd::foundation::{NetworkConfig, PretrainingConfig};
 use scdd::ndarray::Array2;
 use scdd::prelude::*;
 use scdd::progress::Interrupt;
-use scdd::scdg::{DenoiserConfig, ScdgConfig};
+use scdd::scdg::ScdgConfig;
+use scdd_tests::{denoiser, interrupted, kill, log_normalized, names, pretraining};
 
 /// Says to this test binary, started again by itself, which folder its checkpoints go to.
 const CHILD: &str = "SCDD_TEST_DISTILL_CHECKPOINTS";
@@ -17,18 +15,18 @@ const CHILD: &str = "SCDD_TEST_DISTILL_CHECKPOINTS";
 const STEPS: usize = 305;
 
 fn study(seed: u64) -> Study {
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(300).genes(120).classes(3).seed(seed).run().unwrap();
-    let network = NetworkConfig { latent: 8, hidden: vec![32; 3], ..NetworkConfig::default() };
-    let pretraining = PretrainingConfig { network, epochs: 2, batch: 64, ..PretrainingConfig::default() };
-    let cells = cells.preprocess().min_genes(5).run().unwrap();
-    cells.study("cell_type").pretraining(pretraining).run().unwrap()
+    let cells = log_normalized(simulate().cells(300).genes(120).classes(3).seed(seed), 5);
+    cells.study("cell_type").pretraining(pretraining(32, 8, 2)).run().unwrap()
+}
+
+fn scdg_of(steps: usize, study: &Study) -> Scdg {
+    let denoiser = denoiser(32, 16);
+    let config = ScdgConfig { denoiser, steps, batch: 33, condition_dropout: 0.2, ..ScdgConfig::default() };
+    study.train_scdg().config(config).run().unwrap()
 }
 
 fn scdg(study: &Study) -> Scdg {
-    let denoiser = DenoiserConfig { widths: vec![32, 16], embedding: 16 };
-    let config = ScdgConfig { denoiser, steps: 40, batch: 33, condition_dropout: 0.2, ..ScdgConfig::default() };
-    study.train_scdg().config(config).run().unwrap()
+    scdg_of(40, study)
 }
 
 /// With everything that draws random numbers, and validation checks.
@@ -41,32 +39,14 @@ fn distillation_by(objective: impl MatchingObjective, scdg: &Scdg, steps: usize)
     builder.guidance(0.5).noise(Noise::Fresh, 90).into()
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries.flatten().map(|entry| entry.file_name().into_string().unwrap()).collect()
-}
-
-fn has_checkpoint(folder: &Path) -> bool {
-    names(folder).iter().any(|name| name.starts_with("step-"))
-}
-
 /// Distils until a checkpoint is in the folder that is watched, and is stopped.
 fn stopped(builder: DistillBuilder, folder: &Path, watched: &Path) -> Distilled {
-    let stop = Interrupt::default();
-    let (other, watched) = (stop.clone(), watched.to_owned());
-    let watch = std::thread::spawn(move || {
-        while !has_checkpoint(&watched) {
-            std::thread::yield_now();
-        }
-        other.request();
-    });
-    let distilled = builder.checkpoints(folder).stop_on(&stop).run().unwrap();
-    watch.join().unwrap();
-    distilled
+    interrupted(watched, "step-", |stop| builder.checkpoints(folder).stop_on(stop).run().unwrap())
 }
 
 fn same(one: &Distilled, other: &Distilled) {
     let bits = |values: &Array2<f32>| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    assert!(!one.expression().is_empty() && !one.history().loss.is_empty());
     assert!(bits(one.expression()) == bits(other.expression()));
     assert!(one.history().loss == other.history().loss);
     assert!(one.history().gradient == other.history().gradient);
@@ -107,20 +87,7 @@ fn a_killed_distillation_goes_on_to_the_same_set() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_killed_distillation_goes_on_to_the_same_set"])
-        .env(CHILD, folder.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let began = Instant::now();
-    while !has_checkpoint(folder.path()) {
-        assert!(began.elapsed() < Duration::from_secs(120), "no checkpoint after two minutes");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    child.kill().unwrap(); // SIGKILL
-    child.wait().unwrap();
-    assert!(has_checkpoint(folder.path()), "it was through before it was killed");
+    kill("a_killed_distillation_goes_on_to_the_same_set", CHILD, folder.path(), "step-");
 
     let resumed = builder().checkpoints(folder.path()).run().unwrap();
     same(&resumed, &builder().run().unwrap());
@@ -180,9 +147,7 @@ fn checkpoints_of_another_distillation_are_refused_with_what_differs_and_a_hint(
     says(message, &["other denoising (guidance 0.5 there, 0.0 here)"]);
     let data = self::scdg(&study(2));
     says(refused(distillation(&data, STEPS)), &["other cells, labels or foundation model"]);
-    let denoiser = DenoiserConfig { widths: vec![32, 16], embedding: 16 };
-    let config = ScdgConfig { denoiser, steps: 41, batch: 33, condition_dropout: 0.2, ..ScdgConfig::default() };
-    let longer = scdg.study().train_scdg().config(config).run().unwrap();
+    let longer = scdg_of(41, scdg.study());
     says(refused(distillation(&longer, STEPS)), &["another SCDG (steps 40 there, 41 here)"]);
 
     let codes = folder.path().join(&names(folder.path())[0]).join("codes.bpk");

@@ -2,12 +2,10 @@
 
 use scdd::polars::prelude::Column;
 use scdd::prelude::*;
+use scdd_tests::{log_normalized, small_cells};
 
 fn study() -> Study {
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(400).genes(300).classes(4).smallest_class(30).seed(3).run().unwrap();
-    let cells = cells.preprocess().min_genes(10).run().unwrap();
-    cells.study("cell_type").seed(3).foundation_epochs(5).run().unwrap()
+    small_cells(30).study("cell_type").seed(3).foundation_epochs(5).run().unwrap()
 }
 
 fn protocol() -> Protocol {
@@ -64,6 +62,7 @@ fn validation_cells_can_be_scored_in_the_place_of_test_cells() {
     let study = study();
     let evaluation = study.evaluate().protocol(protocol()).on_validation().run().unwrap();
     assert_eq!(evaluation.scored_cells(), study.training_cells().validation().len());
+    assert_eq!(evaluation.rows().len(), 3);
     assert!(evaluation.rows().iter().all(|row| row.scored_on == "validation cells"));
     assert!(evaluation.table().unwrap().caption().contains("validation cells"));
     assert_ne!(evaluation.scored_cells(), study.evaluate().protocol(protocol()).run().unwrap().scored_cells());
@@ -73,9 +72,7 @@ fn validation_cells_can_be_scored_in_the_place_of_test_cells() {
 
 #[test]
 fn models_of_expression_score_class_means_that_a_model_without_encoder_can_not_see() {
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(300).genes(200).classes(3).smallest_class(30).seed(5).run().unwrap();
-    let cells = cells.preprocess().min_genes(10).run().unwrap();
+    let cells = log_normalized(simulate().cells(300).genes(200).classes(3).smallest_class(30).seed(5), 10);
     let embedding = Foundation::pca(&cells.study("cell_type").training_cells().unwrap()).components(10).run().unwrap();
     let latents = embedding.embed(&cells.expression().select_genes(&genes_of(&embedding, &cells))).unwrap();
     let cells = cells.with_obsm("X_pca", latents).unwrap();
@@ -102,9 +99,7 @@ fn genes_of(model: &Pca, cells: &Cells<LogNormalized>) -> Vec<usize> {
 
 /// Cells of four types, each in two states; the state moves genes of its own.
 fn two_tasks() -> Cells<LogNormalized> {
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(600).genes(300).classes(8).smallest_class(40).seed(11).run().unwrap();
-    let cells = cells.preprocess().min_genes(10).run().unwrap();
+    let cells = log_normalized(simulate().cells(600).genes(300).classes(8).smallest_class(40).seed(11), 10);
     let classes = cells.labels("cell_type").unwrap();
     let column = |name: &str, of: fn(u32) -> &'static str| {
         let values: Vec<&str> = classes.of_cell.iter().map(|&class| of(class)).collect();

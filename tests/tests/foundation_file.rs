@@ -11,17 +11,14 @@ fn tests() -> &'static Path {
 #[test]
 fn released_weights_become_a_file_that_python_reads() {
     let model = Scimilarity::read(tests().join("goldens/scimilarity/model_v1.1")).unwrap();
-    let cache = tests().join(".cache");
-    std::fs::create_dir_all(&cache).unwrap();
-    let path = cache.join("foundation.safetensors");
+    let path = scdd_tests::for_python("foundation.safetensors");
     model.write(&path).unwrap();
     assert_eq!(Foundation::read(&path).unwrap().checksum(), FoundationModel::checksum(&model));
 }
 
 #[test]
 fn cells_that_know_some_of_the_genes_get_the_model_cut_to_them() {
-    let cells = scdd::simulate().cells(60).genes(50).classes(2).seed(3).run().unwrap();
-    let cells = cells.preprocess().min_genes(1).run().unwrap();
+    let cells = scdd_tests::log_normalized(scdd::simulate().cells(60).genes(50).classes(2).seed(3), 1);
     let folder = tempfile::tempdir().unwrap();
     let source = tests().join("goldens/scimilarity/model_v1.1");
     for name in ["encoder.ckpt", "decoder.ckpt"] {
@@ -47,8 +44,5 @@ fn cells_that_know_some_of_the_genes_get_the_model_cut_to_them() {
         .flat_map(|row| genes.iter().map(move |gene| place(gene).map_or(0.0, |place| row[place])))
         .collect();
     let padded = scdd::cells::Expression::from_dense(60, &padded).unwrap();
-    let expected = whole.embed(&padded).unwrap();
-    for (found, expected) in latents.iter().zip(&expected) {
-        assert!((found - expected).abs() < 1e-5, "{found} and {expected}");
-    }
+    scdd_tests::assert_close(&latents, &whole.embed(&padded).unwrap(), 1e-5);
 }

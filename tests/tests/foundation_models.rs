@@ -3,11 +3,8 @@
 use scdd::ndarray::Array2;
 use scdd::prelude::*;
 
-/// 400 cells of 4 classes.
 fn cells() -> Cells<LogNormalized> {
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(400).genes(300).classes(4).smallest_class(20).seed(3).run().unwrap();
-    cells.preprocess().min_genes(10).run().unwrap()
+    scdd_tests::small_cells(20)
 }
 
 /// As another tool would store them: principal components of all cells, far from unit length.
@@ -132,9 +129,7 @@ fn models_annotate_cells_of_a_file_that_lacks_some_of_their_genes() {
     assert!(annotation.accuracy("cell_type").unwrap() > 0.9, "{annotation:?}");
 
     // What a notebook wrote, another session reads, and Python (tests/python/test_read_back.py).
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache");
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("annotated.h5ad");
+    let path = scdd_tests::for_python("annotated.h5ad");
     let latents = Array2::from_shape_fn((others.cells(), 2), |(cell, i)| (cell + i) as f32);
     annotation.cells().unwrap().with_obsm("X_two", latents.clone()).unwrap().write_h5ad(&path).unwrap();
     let back = H5ad::open(&path).log_normalized().read().unwrap();
@@ -147,7 +142,7 @@ fn most_pancreas_cells_are_annotated_as_their_authors_did() {
     scdd::progress::quiet(true);
     let cells = demo_cells().unwrap().drop_missing("cell_type").unwrap();
     if cells.provenance().source == "simulated" {
-        println!("not tested: the demonstration's cells are not there; `cargo xtask data` fetches them");
+        println!("skipped: the demonstration's cells are not there; `cargo xtask data` fetches them");
         return;
     }
     let cells = cells.preprocess().run().unwrap();

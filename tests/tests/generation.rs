@@ -4,16 +4,15 @@
 use std::sync::OnceLock;
 
 use scdd::evaluate::{Protocol, train_heads};
-use scdd::foundation::{NetworkConfig, PretrainingConfig};
+use scdd::foundation::PretrainingConfig;
 use scdd::polars::prelude::{Column, NamedFrom, Series};
 use scdd::prelude::*;
-use scdd::scdg::{DenoiserConfig, ScdgConfig};
+use scdd::scdg::ScdgConfig;
+use scdd_tests::{assert_expression, denoiser, log_normalized, pretraining};
 
 /// 400 cells of 4 classes in two tissues. Class by class the first tissue is more frequent; "type_4" is in blood only.
 fn cells() -> Cells<LogNormalized> {
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(400).genes(200).classes(4).smallest_class(40).seed(3).run().unwrap();
-    let cells = cells.preprocess().min_genes(5).run().unwrap();
+    let cells = log_normalized(simulate().cells(400).genes(200).classes(4).smallest_class(40).seed(3), 5);
     let labels = cells.labels("cell_type").unwrap();
     let tissue = |cell: usize| match labels.of_cell[cell] {
         3 => "blood",
@@ -29,14 +28,12 @@ fn study_of(cells: &Cells<LogNormalized>) -> Study {
 }
 
 fn study_after(epochs: usize, cells: &Cells<LogNormalized>) -> Study {
-    let network = NetworkConfig { hidden: vec![64; 3], latent: 16, ..NetworkConfig::default() };
-    let pretraining = PretrainingConfig { network, epochs, batch: 32, patience: None, ..PretrainingConfig::default() };
-    cells.study("cell_type").pretraining(pretraining).run().unwrap()
+    let config = PretrainingConfig { batch: 32, patience: None, ..pretraining(64, 16, epochs) };
+    cells.study("cell_type").pretraining(config).run().unwrap()
 }
 
 fn small(steps: usize) -> ScdgConfig {
-    let denoiser = DenoiserConfig { widths: vec![64, 32], embedding: 16 };
-    ScdgConfig { denoiser, schedule: Schedule::cosine(50), steps, batch: 64, ..ScdgConfig::default() }
+    ScdgConfig { denoiser: denoiser(64, 32), schedule: Schedule::cosine(50), steps, batch: 64, ..ScdgConfig::default() }
 }
 
 /// Conditioned on the tissue, and fit for guidance.
@@ -99,11 +96,13 @@ fn cells_come_in_the_training_proportions_with_the_genes_of_the_study() {
     let counts = scdg.study().training_cells().train_counts();
     let total: usize = counts.iter().sum();
     let made = cells.labels("cell_type").unwrap().count_per_class();
+    assert_eq!((made.len(), counts.len()), (4, 4));
     for (made, count) in made.iter().zip(counts) {
         let share = 300.0 * count as f64 / total as f64;
         assert!((*made as f64 - share).abs() < 1.0, "{made} and {share}");
     }
-    assert!(cells.expression().values().iter().all(|&value| value > 0.0 && value.is_finite()));
+    let values = cells.expression().values();
+    assert!(!values.is_empty() && values.iter().all(|&value| value > 0.0 && value.is_finite()));
     assert_eq!(cells.cell_names()[0], "type_1 1");
     assert!(cells.provenance().source.contains("generated from simulated"), "{:?}", cells.provenance());
     // Tissues as the cells had them: the last class is in blood only.
@@ -124,7 +123,7 @@ fn one_seed_gives_the_same_cells_and_another_seed_others() {
 fn generated_cells_are_of_the_condition_that_was_given() {
     // Batches that differ much stand for tissues.
     let cells = simulate().cells(400).genes(200).classes(3).smallest_class(60).batches(2).batch_effect(1.0).seed(3);
-    let study = study_after(100, &cells.run().unwrap().preprocess().min_genes(5).run().unwrap());
+    let study = study_after(100, &log_normalized(cells, 5));
     let scdg = study.train_scdg().config(small(800)).condition("batch").run().unwrap();
     for sampler in [Sampler::SingleStep { step: 20, noise: Noise::Fresh }, Sampler::Ddim { steps: 10 }] {
         for batch in ["batch_1", "batch_2"] {
@@ -224,7 +223,7 @@ fn columns_that_can_not_be_conditions_are_refused() {
 fn a_distillation_by_class_alone_works_with_further_conditions() {
     let distilled = scdg().distill(DistributionMatching::default()).steps(5).noise(Noise::Fixed, 5).run().unwrap();
     assert_eq!(distilled.labels(), [0, 1, 2, 3]);
-    assert!(distilled.expression().iter().all(|value| value.is_finite()));
+    assert_expression(distilled.expression());
 }
 
 #[test]

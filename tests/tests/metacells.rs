@@ -4,9 +4,8 @@ use scdd::distill::ValidationModels;
 use scdd::prelude::*;
 
 fn study() -> Study {
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(500).genes(300).classes(4).smallest_class(30).seed(11).run().unwrap();
-    let cells = cells.preprocess().min_genes(10).run().unwrap();
+    let simulation = simulate().cells(500).genes(300).classes(4).smallest_class(30).seed(11);
+    let cells = scdd_tests::log_normalized(simulation, 10);
     cells.study("cell_type").foundation_epochs(3).validation_fraction(0.2).run().unwrap()
 }
 
@@ -17,6 +16,7 @@ fn mixtures_stay_within_what_cells_of_their_class_span() {
     let opened = metacells.distill(RidgeSurrogates::default()).per_class(3).steps(40);
     let distilled = opened.run().unwrap();
     let genes = study.cells().genes();
+    assert_eq!((distilled.expression().dim(), distilled.labels().len()), ((12, genes), 12));
     for (row, &class) in distilled.expression().rows().into_iter().zip(distilled.labels()) {
         let training = study.training_cells();
         let of_class = training.train().iter().zip(training.train_labels()).filter(|(_, label)| *label == class);
@@ -50,16 +50,15 @@ fn models_on_expression_see_markers_alone_and_foundation_models_see_all_genes() 
     assert_eq!(inputs[0].latents().unwrap(), inputs[1].latents().unwrap());
     let rows: Vec<usize> = (0..all.labels().len()).collect();
     let [whole, shown] = inputs.map(|input| input.expression().unwrap().dense_rows(&rows));
+    assert_eq!((whole.len(), shown.len()), (8 * genes, 8 * genes));
     for ((place, whole), shown) in whole.iter().enumerate().zip(&shown) {
         assert_eq!(*shown, if markers[place % genes] { *whole } else { 0.0 });
     }
     // Handed on with nothing else, and through a file.
     let only = quarter.only_markers();
-    assert!(only.expression().iter().zip(&shown).all(|(a, b)| a == b));
+    assert!(only.expression().iter().eq(&shown));
     // It stays there for the check that Python reads its markers.
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache");
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("markers.h5ad");
+    let path = scdd_tests::for_python("markers.h5ad");
     quarter.write_h5ad(&path).unwrap();
     let back = Distilled::read_h5ad(&path, &study).unwrap();
     assert_eq!((back.markers(), back.expression()), (quarter.markers(), quarter.expression()));

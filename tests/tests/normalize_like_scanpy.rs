@@ -24,8 +24,10 @@ fn preprocessing_gives_scanpys_numbers() {
 
     assert_eq!(ours.gene_names(), header.split(',').skip(1).collect::<Vec<_>>());
     assert_eq!(ours.cells(), expected.len());
+    assert!(ours.cells() > 0 && ours.genes() > 0);
     for (cell, row) in expected.iter().enumerate() {
         assert_eq!(ours.cell_names()[cell].parse::<f32>().unwrap(), row[0]);
+        assert_eq!(row.len(), 1 + ours.genes());
         for (found, wanted) in ours.expression().dense_rows(&[cell]).iter().zip(&row[1..]) {
             assert!((found - wanted).abs() <= 2e-6 * wanted.max(1.0), "cell {cell}: {found}, scanpy {wanted}");
         }

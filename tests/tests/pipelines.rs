@@ -2,28 +2,10 @@
 
 use scdd::burn::tensor::Tensor;
 use scdd::distill::{Chain, DistillBuilder, Distillation, Pipeline};
-use scdd::foundation::{NetworkConfig, PretrainingConfig};
 use scdd::ndarray::{Array2, Axis};
 use scdd::prelude::*;
-use scdd::scdg::{DenoiserConfig, ScdgConfig};
-
-fn prepared() -> Cells<LogNormalized> {
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(400).genes(300).classes(4).smallest_class(30).seed(3).run().unwrap();
-    cells.preprocess().min_genes(10).run().unwrap()
-}
-
-fn small_study() -> Study {
-    let network = NetworkConfig { hidden: vec![64; 3], latent: 32, ..NetworkConfig::default() };
-    let pretraining = PretrainingConfig { network, epochs: 10, batch: 64, ..PretrainingConfig::default() };
-    prepared().study("cell_type").seed(3).pretraining(pretraining).run().unwrap()
-}
-
-fn small_scdg(study: &Study) -> Scdg {
-    let denoiser = DenoiserConfig { widths: vec![64, 32], embedding: 16 };
-    let config = ScdgConfig { denoiser, steps: 200, batch: 64, seed: 3, ..ScdgConfig::default() };
-    study.train_scdg().config(config).run().unwrap()
-}
+use scdd::scdg::ScdgConfig;
+use scdd_tests::{assert_close, assert_expression, denoiser, pretraining, small_cells, small_scdg, small_study};
 
 /// The loss of the last five steps is below that of the first five.
 fn check_descent(made: &Distillation, name: &str) {
@@ -34,6 +16,7 @@ fn check_descent(made: &Distillation, name: &str) {
     // Steps of SGD are small where SCDG's output hardly depends on its codes.
     let factor = if made.config().optimizer == Optimizer::Adam { 0.95 } else { 0.98 };
     assert!(last < factor * first, "{name}: {first} -> {last}");
+    assert_eq!(made.history().gradient.len(), loss.len());
     assert!(made.history().gradient.iter().all(|norm| norm.is_finite()));
 }
 
@@ -45,7 +28,7 @@ fn every_pipeline_lowers_its_loss_with_either_optimiser_and_all_stand_in_one_tab
         let run = |builder: DistillBuilder, name| {
             let made = builder.optimizer(optimizer).run().unwrap();
             check_descent(&made, name);
-            assert!(made.expression().iter().all(|value| *value >= 0.0 && value.is_finite()), "{name}");
+            assert_expression(made.expression());
             made
         };
         let (dc, dm) = (GradientMatching::default, DistributionMatching::default);
@@ -152,10 +135,7 @@ fn codes_are_initialised_where_they_were_asked_to_be() {
     assert_eq!(initial(Init::KMeans, 1), mean, "one cluster is the class");
     for class in 0..4 {
         let members = members(&study, class as u32);
-        let expected = members.mean_axis(Axis(0)).unwrap();
-        for (found, expected) in mean.row(class).iter().zip(&expected) {
-            assert!((found - expected).abs() < 1e-5, "{found} and {expected}");
-        }
+        assert_close(mean.row(class), &members.mean_axis(Axis(0)).unwrap(), 1e-5);
         for real in [&medoid, &random] {
             assert!(members.rows().into_iter().any(|member| member == real.row(class)), "a real cell of class {class}");
         }
@@ -220,9 +200,8 @@ fn early_stopping_delivers_the_step_with_the_best_score() {
 
 #[test]
 fn nothing_is_chosen_without_validation_cells() {
-    let network = NetworkConfig { hidden: vec![16; 3], latent: 8, ..NetworkConfig::default() };
-    let pretraining = PretrainingConfig { network, epochs: 1, batch: 64, ..PretrainingConfig::default() };
-    let study = prepared().study("cell_type").validation_fraction(0.0).pretraining(pretraining).run().unwrap();
+    let opened = small_cells(30).study("cell_type").validation_fraction(0.0);
+    let study = opened.pretraining(pretraining(16, 8, 1)).run().unwrap();
     let builder = study.distill_embeddings(DistributionMatching::default()).early_stopping(5, 2);
     let message = builder.run().unwrap_err().to_string();
     assert!(message.contains("no validation cells") && message.contains("validation_fraction"), "{message}");
@@ -230,7 +209,7 @@ fn nothing_is_chosen_without_validation_cells() {
 
 #[test]
 fn embeddings_are_distilled_where_nothing_can_be_encoded_or_decoded() {
-    let cells = prepared();
+    let cells = small_cells(30);
     let labels = cells.labels("cell_type").unwrap().of_cell;
     let latents = Array2::from_shape_fn((cells.cells(), 4), |(cell, place)| {
         let wobble = ((cell * 7 + place * 3) % 11) as f32 / 20.0;
@@ -322,8 +301,7 @@ fn settings_that_the_generator_can_not_do_are_refused_with_what_it_was_trained_w
 #[test]
 fn guidance_changes_what_is_distilled_and_the_noise_step_follows_the_schedule() {
     let study = small_study();
-    let denoiser = DenoiserConfig { widths: vec![64, 32], embedding: 16 };
-    let schedule = Schedule::linear(50);
+    let (denoiser, schedule) = (denoiser(64, 32), Schedule::linear(50));
     let config =
         ScdgConfig { denoiser, schedule, steps: 100, batch: 64, condition_dropout: 0.2, ..ScdgConfig::default() };
     let scdg = study.train_scdg().config(config).run().unwrap();

@@ -1,12 +1,10 @@
 //! Stories of pretraining a foundation model: it goes on after an interruption or a kill as if nothing had happened, it
 //! learns from several sets of other genes, and a study does not believe a model that has seen its test cells.
 
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-
 use scdd::foundation::{Corpus, Ended, Pretraining, Scimilarity};
 use scdd::prelude::*;
 use scdd::progress::Interrupt;
+use scdd_tests::{assert_close, interrupted, kill, names};
 
 /// Says to this test binary, started again by itself, which folder its checkpoints go to.
 const CHILD: &str = "SCDD_TEST_PRETRAINING_CHECKPOINTS";
@@ -17,13 +15,14 @@ fn cells(seed: u64) -> Cells<LogNormalized> {
 }
 
 fn pretraining(corpus: impl Into<Corpus>) -> Pretraining {
-    let network = NetworkConfig { latent: 8, hidden: vec![32; 3], ..NetworkConfig::default() };
-    let config = PretrainingConfig { network, epochs: 12, batch: 32, patience: None, ..PretrainingConfig::default() };
+    let config = PretrainingConfig { batch: 32, patience: None, ..scdd_tests::pretraining(32, 8, 12) };
     Foundation::pretrain(corpus).config(config)
 }
 
 fn latents(model: &Scimilarity) -> Vec<f32> {
-    model.embed(cells(1).expression()).unwrap().into_raw_vec_and_offset().0
+    let latents = model.embed(cells(1).expression()).unwrap().into_raw_vec_and_offset().0;
+    assert_eq!(latents.len(), 400 * 8);
+    latents
 }
 
 #[test]
@@ -33,17 +32,8 @@ fn an_interrupted_pretraining_goes_on_to_the_same_model() {
     let whole = pretraining(&corpus).run().unwrap();
     let folder = tempfile::tempdir().unwrap();
 
-    let stop = Interrupt::default();
-    let other = stop.clone();
-    let watched = folder.path().to_owned();
-    let watch = std::thread::spawn(move || {
-        while std::fs::read_dir(&watched).unwrap().flatten().all(|entry| entry.file_name() != "epoch-00002") {
-            std::thread::yield_now();
-        }
-        other.request();
-    });
-    let part = pretraining(&corpus).checkpoints(folder.path()).stop_on(&stop).run().unwrap();
-    watch.join().unwrap();
+    let run = |stop: &Interrupt| pretraining(&corpus).checkpoints(folder.path()).stop_on(stop).run().unwrap();
+    let part = interrupted(folder.path(), "epoch-00002", run);
     let history = part.history().unwrap();
     assert_eq!(history.ended, Ended::Interrupted);
     assert!((2..12).contains(&history.reconstruction.len()), "{} epochs", history.reconstruction.len());
@@ -53,8 +43,7 @@ fn an_interrupted_pretraining_goes_on_to_the_same_model() {
     assert_eq!(resumed.history().unwrap().reconstruction, whole.history().unwrap().reconstruction);
     assert_eq!(resumed.history().unwrap().validation, whole.history().unwrap().validation);
     assert!(latents(&resumed) == latents(&whole));
-    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
-    assert!(left.is_empty(), "a finished pretraining leaves {left:?}");
+    assert!(names(folder.path()).is_empty(), "a finished pretraining leaves {:?}", names(folder.path()));
 }
 
 #[test]
@@ -68,24 +57,7 @@ fn a_killed_pretraining_goes_on_to_the_same_model() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_killed_pretraining_goes_on_to_the_same_model"])
-        .env(CHILD, folder.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let began = Instant::now();
-    let names = || {
-        let entries = std::fs::read_dir(folder.path()).unwrap().flatten();
-        entries.map(|entry| entry.file_name().into_string().unwrap()).collect::<Vec<_>>()
-    };
-    while !names().iter().any(|name| name.starts_with("epoch-")) {
-        assert!(began.elapsed() < Duration::from_secs(60), "no checkpoint after a minute");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    child.kill().unwrap(); // SIGKILL
-    child.wait().unwrap();
-    assert!(names().iter().any(|name| name.starts_with("epoch-")), "it was through before it was killed");
+    kill("a_killed_pretraining_goes_on_to_the_same_model", CHILD, folder.path(), "epoch-");
 
     let resumed = pretraining(&corpus).checkpoints(folder.path()).run().unwrap();
     let whole = pretraining(&corpus).run().unwrap();
@@ -98,16 +70,8 @@ fn checkpoints_of_another_pretraining_are_refused_and_a_damaged_one_says_what_to
     let corpus = Corpus::labelled(&cells(1), "cell_type").unwrap();
     let folder = tempfile::tempdir().unwrap();
     // A patience that ends it early leaves nothing; an interruption leaves a checkpoint.
-    let stop = Interrupt::default();
-    let (other, watched) = (stop.clone(), folder.path().to_owned());
-    let watch = std::thread::spawn(move || {
-        while std::fs::read_dir(&watched).unwrap().flatten().all(|entry| entry.file_name() != "epoch-00001") {
-            std::thread::yield_now();
-        }
-        other.request();
-    });
-    pretraining(&corpus).checkpoints(folder.path()).stop_on(&stop).run().unwrap();
-    watch.join().unwrap();
+    let run = |stop: &Interrupt| pretraining(&corpus).checkpoints(folder.path()).stop_on(stop).run().unwrap();
+    interrupted(folder.path(), "epoch-00001", run);
 
     let with = |run: Pretraining| run.checkpoints(folder.path()).run().unwrap_err().to_string();
     let message = with(pretraining(&corpus).seed(8));
@@ -115,8 +79,7 @@ fn checkpoints_of_another_pretraining_are_refused_and_a_damaged_one_says_what_to
     let message = with(pretraining(Corpus::labelled(&cells(2), "cell_type").unwrap()));
     assert!(message.contains("other cells, genes or labels"), "{message}");
 
-    let checkpoint = std::fs::read_dir(folder.path()).unwrap().flatten().next().unwrap().path();
-    let weights = checkpoint.join("network.bpk");
+    let weights = folder.path().join(&names(folder.path())[0]).join("network.bpk");
     let half = std::fs::read(&weights).unwrap();
     std::fs::write(&weights, &half[..half.len() / 2]).unwrap();
     let message = with(pretraining(&corpus));
@@ -146,18 +109,9 @@ fn early_stopping_keeps_the_epoch_with_the_lowest_validation_error() {
 
     // The weights are those of that epoch: a run of the same schedule that is stopped after it gives the same latents.
     let folder = tempfile::tempdir().unwrap();
-    let stop = Interrupt::default();
-    let (other, watched) = (stop.clone(), folder.path().to_owned());
-    let epoch = format!("epoch-{:05}", history.kept_epoch + 1);
-    let watch = std::thread::spawn(move || {
-        while !watched.join(&epoch).exists() {
-            std::thread::yield_now();
-        }
-        other.request();
-    });
-    let same = PretrainingConfig { patience: None, ..config };
-    let part = Foundation::pretrain(&corpus).config(same).checkpoints(folder.path()).stop_on(&stop).run().unwrap();
-    watch.join().unwrap();
+    let same = Foundation::pretrain(&corpus).config(PretrainingConfig { patience: None, ..config });
+    let run = |stop: &Interrupt| same.checkpoints(folder.path()).stop_on(stop).run().unwrap();
+    let part = interrupted(folder.path(), &format!("epoch-{:05}", history.kept_epoch + 1), run);
     assert_eq!(part.history().unwrap().kept_epoch, history.kept_epoch);
     assert!(latents(&part) == latents(&model));
 }
@@ -182,7 +136,7 @@ fn sets_with_and_without_labels_and_with_other_genes_train_one_model() {
     assert_eq!((card.training_cells, card.validation_cells), (720, 80));
 
     let unlabelled = pretraining(Corpus::unlabelled(&a)).run().unwrap();
-    assert!(unlabelled.history().unwrap().triplet.iter().all(|loss| *loss == 0.0));
+    assert_eq!(unlabelled.history().unwrap().triplet, [0.0; 12]);
 }
 
 #[test]
@@ -230,9 +184,7 @@ fn a_study_keeps_the_genes_that_cells_and_model_share() {
     }
     let whole = model.embed(&scdd::cells::Expression::from_dense(200, &dense).unwrap()).unwrap();
     let cut = study.foundation().embed(&other.expression().select_cells(&[3])).unwrap();
-    for (a, b) in whole.iter().zip(&cut) {
-        assert!((a - b).abs() < 1e-5, "{a} and {b}");
-    }
+    assert_close(&whole, &cut, 1e-5);
 
     let few = other.select_genes(&(0..99).collect::<Vec<_>>()).unwrap();
     let message = few.study("cell_type").foundation(model).run().unwrap_err().to_string();

@@ -1,29 +1,23 @@
 //! Stories of SCDG's training: it goes on after an interruption or a kill as if nothing had happened.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-use scdd::foundation::{NetworkConfig, PretrainingConfig};
 use scdd::prelude::*;
 use scdd::progress::Interrupt;
-use scdd::scdg::{DenoiserConfig, ScdgBuilder, ScdgConfig};
+use scdd::scdg::{ScdgBuilder, ScdgConfig};
+use scdd_tests::{denoiser, interrupted, kill, log_normalized, names, pretraining};
 
 /// Says to this test binary, started again by itself, which folder its checkpoints go to.
 const CHILD: &str = "SCDD_TEST_SCDG_CHECKPOINTS";
 
 fn study(seed: u64) -> Study {
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(300).genes(120).classes(3).batches(2).seed(seed).run().unwrap();
-    let network = NetworkConfig { latent: 8, hidden: vec![32; 3], ..NetworkConfig::default() };
-    let pretraining = PretrainingConfig { network, epochs: 2, batch: 64, ..PretrainingConfig::default() };
-    let cells = cells.preprocess().min_genes(5).run().unwrap();
-    cells.study("cell_type").pretraining(pretraining).run().unwrap()
+    let cells = log_normalized(simulate().cells(300).genes(120).classes(3).batches(2).seed(seed), 5);
+    cells.study("cell_type").pretraining(pretraining(32, 8, 2)).run().unwrap()
 }
 
 /// Long enough that it is not through when it is stopped, with everything that draws random numbers.
 fn training(study: &Study) -> ScdgBuilder {
-    let denoiser = DenoiserConfig { widths: vec![32, 16], embedding: 16 };
+    let denoiser = denoiser(32, 16);
     let config = ScdgConfig { denoiser, steps: 1_205, batch: 33, condition_dropout: 0.2, ..ScdgConfig::default() };
     study.train_scdg().config(config).condition("batch")
 }
@@ -33,27 +27,13 @@ fn expression(scdg: &Scdg) -> Vec<f32> {
 }
 
 fn same(one: &Scdg, other: &Scdg) {
-    assert!(one.history().loss == other.history().loss);
+    assert!(!one.history().loss.is_empty() && one.history().loss == other.history().loss);
     assert!(expression(one) == expression(other));
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
 /// Trains until a checkpoint is there, and is stopped.
 fn stopped(training: ScdgBuilder, folder: &Path) -> Scdg {
-    let stop = Interrupt::default();
-    let (other, watched) = (stop.clone(), folder.to_owned());
-    let watch = std::thread::spawn(move || {
-        while !names(&watched).iter().any(|name| name.starts_with("step-")) {
-            std::thread::yield_now();
-        }
-        other.request();
-    });
-    let scdg = training.checkpoints(folder).stop_on(&stop).run().unwrap();
-    watch.join().unwrap();
-    scdg
+    interrupted(folder, "step-", |stop| training.checkpoints(folder).stop_on(stop).run().unwrap())
 }
 
 #[test]
@@ -83,20 +63,7 @@ fn a_killed_training_goes_on_to_the_same_generator() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_killed_training_goes_on_to_the_same_generator"])
-        .env(CHILD, folder.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let began = Instant::now();
-    while !names(folder.path()).iter().any(|name| name.starts_with("step-")) {
-        assert!(began.elapsed() < Duration::from_secs(120), "no checkpoint after two minutes");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    child.kill().unwrap(); // SIGKILL
-    child.wait().unwrap();
-    assert!(names(folder.path()).iter().any(|name| name.starts_with("step-")), "it was through before it was killed");
+    kill("a_killed_training_goes_on_to_the_same_generator", CHILD, folder.path(), "step-");
 
     let resumed = training(&study).checkpoints(folder.path()).run().unwrap();
     let whole = training(&study).run().unwrap();

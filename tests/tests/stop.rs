@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use scdd::foundation::{NetworkConfig, PretrainingConfig};
+use scdd::foundation::PretrainingConfig;
 use scdd::prelude::*;
 use scdd::progress::{clear_stop, request_stop, stop_requested};
-use scdd::scdg::{DenoiserConfig, ScdgConfig};
+use scdd::scdg::ScdgConfig;
+use scdd_tests::{assert_expression, denoiser, log_normalized, pretraining};
 
 /// Far more steps than anybody waits for.
 const FOREVER: usize = 10_000_000;
@@ -36,12 +37,9 @@ fn refused<T>(work: impl FnOnce() -> scdd::Result<T>) -> String {
 
 #[test]
 fn all_long_work_stops_when_it_is_asked_to() {
-    scdd::progress::quiet(true);
-    let cells = simulate().cells(400).genes(150).classes(3).seed(7).run().unwrap();
-    let cells = cells.preprocess().min_genes(5).run().unwrap();
-    let network = NetworkConfig { latent: 8, hidden: vec![32; 3], ..NetworkConfig::default() };
-    let pretraining = PretrainingConfig { network, epochs: FOREVER, patience: None, batch: 64, ..Default::default() };
-    let opened = || cells.study("cell_type").validation_fraction(0.2).pretraining(pretraining.clone());
+    let cells = log_normalized(simulate().cells(400).genes(150).classes(3).seed(7), 5);
+    let config = PretrainingConfig { patience: None, ..pretraining(32, 8, FOREVER) };
+    let opened = || cells.study("cell_type").validation_fraction(0.2).pretraining(config.clone());
 
     // Pretraining hands back the model, and the study comes with embeddings through it.
     let study = stopped(|| opened().run().unwrap());
@@ -49,8 +47,7 @@ fn all_long_work_stops_when_it_is_asked_to() {
     assert!(refused(|| opened().run()).contains("stopped as asked, after 0 of"));
 
     // SCDG's training, from the trait's own history.
-    let denoiser = DenoiserConfig { widths: vec![32, 16], embedding: 16 };
-    let config = ScdgConfig { denoiser, steps: FOREVER, batch: 32, ..ScdgConfig::default() };
+    let config = ScdgConfig { denoiser: denoiser(32, 16), steps: FOREVER, batch: 32, ..ScdgConfig::default() };
     let scdg = stopped(|| study.train_scdg().config(config.clone()).run().unwrap());
     assert!(scdg.history().interrupted && !scdg.history().loss.is_empty());
     assert!(refused(|| study.train_scdg().config(config.clone()).run()).contains("training SCDG was stopped"));
@@ -59,7 +56,7 @@ fn all_long_work_stops_when_it_is_asked_to() {
     let distil = || scdg.distill(DistributionMatching::default()).steps(FOREVER);
     let distilled = stopped(|| distil().run().unwrap());
     assert!(distilled.history().interrupted && !distilled.history().loss.is_empty());
-    assert!(distilled.expression().iter().all(|value| value.is_finite()));
+    assert_expression(distilled.expression());
     assert!(refused(|| distil().run()).contains("was stopped as asked"));
 
     // What has nothing to hand back says so.

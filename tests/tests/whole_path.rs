@@ -1,41 +1,18 @@
 //! From counts to distilled cells, scores, figures and a file, on simulated cells.
 
 use scdd::distill::{DistillBuilder, DistillConfig, ScdgPath};
-use scdd::foundation::{NetworkConfig, PretrainingConfig};
 use scdd::prelude::*;
-use scdd::scdg::{DenoiserConfig, ScdgConfig};
+use scdd_tests::{assert_close, assert_expression, small_cells, small_scdg, study_of};
 
-/// 400 cells of 4 classes, the smallest of 5 cells.
-fn cells() -> Cells<Counts> {
-    cells_with_smallest_class(5)
-}
-
-fn cells_with_smallest_class(smallest: usize) -> Cells<Counts> {
-    scdd::progress::quiet(true);
-    simulate().cells(400).genes(300).classes(4).smallest_class(smallest).seed(3).run().unwrap()
-}
-
+/// Of cells whose smallest class has 5.
 fn small_study(seed: u64) -> Study {
-    small_study_of(&cells(), seed)
-}
-
-fn small_study_of(cells: &Cells<Counts>, seed: u64) -> Study {
-    let network = NetworkConfig { hidden: vec![64; 3], latent: 32, ..NetworkConfig::default() };
-    let pretraining = PretrainingConfig { network, epochs: 10, batch: 64, ..PretrainingConfig::default() };
-    let cells = cells.preprocess().min_genes(10).run().unwrap();
-    cells.study("cell_type").seed(seed).pretraining(pretraining).run().unwrap()
-}
-
-fn small_scdg(study: &Study) -> Scdg {
-    let denoiser = DenoiserConfig { widths: vec![64, 32], embedding: 16 };
-    let config = ScdgConfig { denoiser, steps: 200, batch: 64, seed: study.config().seed, ..ScdgConfig::default() };
-    study.train_scdg().config(config).run().unwrap()
+    study_of(&small_cells(5), seed)
 }
 
 #[test]
 fn a_distilled_set_trains_a_classifier_far_better_than_chance() {
     // With one or two test cells of a class, a single one would decide the score.
-    let study = small_study_of(&cells_with_smallest_class(30), 3);
+    let study = scdd_tests::small_study();
     let scdg = small_scdg(&study);
     let gradient = scdg.distill(GradientMatching::default()).per_class(1).run().unwrap();
     let distribution = scdg.distill(DistributionMatching::default()).per_class(2).run().unwrap();
@@ -74,7 +51,7 @@ fn matching_lowers_the_loss() {
         assert_eq!(loss.len(), 50);
         let (first, last) = (loss[..5].iter().sum::<f64>(), loss[45..].iter().sum::<f64>());
         assert!(last < 0.95 * first, "{}: {first} -> {last}", distilled.objective());
-        assert!(distilled.expression().iter().all(|value| *value >= 0.0 && value.is_finite()));
+        assert_expression(distilled.expression());
     }
 }
 
@@ -98,9 +75,7 @@ fn memory_chunks_do_not_change_the_result() {
         scdg.distill(DistributionMatching::default()).config(config).run().unwrap()
     };
     let (whole, pieces) = (distil(256), distil(5));
-    for (a, b) in whole.expression().iter().zip(pieces.expression()) {
-        assert!((a - b).abs() < 1e-3, "{a} and {b}");
-    }
+    assert_close(whole.expression(), pieces.expression(), 1e-3);
 }
 
 #[test]
@@ -115,6 +90,7 @@ fn a_distilled_file_explains_itself_and_reads_back_as_cells() {
     let labels = cells.labels("cell_type").unwrap();
     assert_eq!(labels.classes.as_slice(), scdg.study().classes());
     assert_eq!(labels.of_cell.as_slice(), distilled.labels());
+    assert_eq!(distilled.expression().nrows(), cells.cells());
     for (cell, row) in distilled.expression().rows().into_iter().enumerate() {
         assert_eq!(cells.expression().dense_rows(&[cell]), row.to_vec());
     }
@@ -137,19 +113,58 @@ fn no_file_is_left_where_none_can_be_written() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// The traces of a figure that hold data.
+fn traces(figure: &Figure) -> Vec<serde_json::Value> {
+    let plot: serde_json::Value = serde_json::from_str(&figure.to_json()).unwrap();
+    let traces = plot["data"].as_array().unwrap().iter();
+    traces.filter(|trace| !trace["x"][0].is_null()).cloned().collect()
+}
+
+/// How many values a trace has along an axis; all are numbers.
+fn points(trace: &serde_json::Value, axis: &str) -> usize {
+    let values = trace[axis].as_array().unwrap();
+    assert!(values.iter().all(serde_json::Value::is_number), "{axis}: {values:?}");
+    values.len()
+}
+
 #[test]
-fn every_figure_says_what_it_shows() {
+fn every_figure_says_and_draws_what_it_shows() {
     let study = small_study(3);
     let scdg = small_scdg(&study);
     let distilled = scdg.distill(GradientMatching::default()).steps(5).per_class(2).run().unwrap();
     let training = study.training_cells().train().len();
     let umap = distilled.umap().unwrap();
     assert_eq!(umap.summary(), format!("UMAP of {training} real cells and 8 synthetic cells in 4 classes"));
-    assert!(distilled.heatmap().unwrap().summary().contains("8 synthetic cells in 4 classes"));
-    assert!(distilled.correlation().unwrap().summary().starts_with("Correlation of 4 classes"));
-    for figure in [study.loss_curve().unwrap(), scdg.loss_curve().unwrap(), distilled.loss_curve().unwrap()] {
-        assert!(figure.to_json().contains("scatter"), "{}", figure.summary());
+    let clouds = traces(&umap);
+    let drawn = |symbol: &str| -> Vec<usize> {
+        let of_symbol = clouds.iter().filter(|trace| trace["marker"]["symbol"] == symbol);
+        of_symbol.map(|trace| points(trace, "x").min(points(trace, "y"))).collect()
+    };
+    assert_eq!((drawn("circle").len(), drawn("circle").iter().sum::<usize>()), (4, training));
+    assert_eq!(drawn("star"), [2; 4]);
+
+    let heatmap = distilled.heatmap().unwrap();
+    assert!(heatmap.summary().contains("8 synthetic cells in 4 classes"));
+    let panels = traces(&heatmap);
+    assert_eq!(panels.len(), 8, "four classes of real cells and four of synthetic ones");
+    for trace in &panels {
+        let rows = trace["z"].as_array().unwrap();
+        assert_eq!(rows.len(), 12, "three genes of each class");
+        assert!(rows.iter().all(|row| row.as_array().unwrap().len() + 1 == points(trace, "x")));
     }
+    assert!(panels[4..].iter().all(|trace| points(trace, "x") == 3), "two cells have three edges");
+
+    let correlation = distilled.correlation().unwrap();
+    assert!(correlation.summary().starts_with("Correlation of 4 classes"));
+    for matrix in traces(&correlation) {
+        let diagonal = (0..4).map(|class| matrix["z"][class][class].as_f64());
+        assert_eq!(diagonal.collect::<Vec<_>>(), [Some(1.0); 4]);
+    }
+    let curves = [study.loss_curve(), scdg.loss_curve(), distilled.loss_curve()].map(Result::unwrap);
+    let lengths = curves.each_ref().map(|figure| points(&traces(figure)[0], "y"));
+    let epochs = study.pretraining_history().reconstruction.len();
+    assert_eq!(lengths, [epochs, scdg.history().loss.len().div_ceil(20), 5]);
+    assert!(lengths.iter().all(|&length| length > 0));
 }
 
 #[test]
@@ -198,7 +213,7 @@ fn sets_of_different_studies_are_not_compared() {
 #[test]
 fn a_plan_says_what_would_run() {
     let study = small_study(3);
-    let plan = cells().preprocess().min_genes(10).run().unwrap().study("cell_type").plan().unwrap();
+    let plan = small_cells(5).study("cell_type").plan().unwrap();
     assert!(plan.fact("cells").unwrap().ends_with("in 4 classes"), "{plan}");
     assert!(plan.fact("foundation model").unwrap().starts_with("pretrained on the training cells in"), "{plan}");
     assert_eq!(study.train_scdg().plan().unwrap().fact("conditions"), Some("4 classes"));

@@ -1,11 +1,4 @@
-//! The child: loads cells, runs them one after the other on one thread, and answers how each ended.
-//!
-//! | from the kernel | answer |
-//! |---|---|
-//! | `load`, path | `loaded` or `failed`, why |
-//! | `run`, path, symbol, ids of variables that no cell could name ... | pairs of key and value, `state` first |
-//! | `forget`, names ... | none |
-//! | `stop` | none: the library's running algorithm sees it |
+//! Server of the child process: loads cells, runs them one after the other on one thread, and replies how each ended.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -16,8 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use crate::flow::{self, End, Flow};
-use crate::{show, store, wire};
+use crate::control_flow::{self, End, Flow};
+use crate::protocol::{self, CellEnd, Ran, Reply, Request};
+use crate::show;
+use crate::store::{self, Left};
 
 unsafe extern "C" {
     fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void;
@@ -51,19 +46,20 @@ thread_local! {
 /// Serves the kernel until it is gone. `socket` is an open file descriptor that belongs to this call.
 #[unsafe(no_mangle)]
 pub extern "C" fn scdd_child_main(socket: c_int) -> c_int {
-    // Safety: the kernel gave it to this process for this.
-    let mut commands = unsafe { File::from_raw_fd(socket) };
-    let Ok(answers) = commands.try_clone() else { return 1 };
+    // SAFETY: the descriptor is open and nobody else closes it: the kernel opened it for this process, and hands its number
+    // to this function alone.
+    let mut requests = unsafe { File::from_raw_fd(socket) };
+    let Ok(replies) = requests.try_clone() else { return 1 };
     let (send, receive) = channel();
     let cells = std::thread::Builder::new().name("cell".to_owned()).stack_size(STACK);
-    if cells.spawn(move || serve(&receive, answers)).is_err() {
+    if cells.spawn(move || serve(&receive, replies)).is_err() {
         return 1;
     }
     std::thread::spawn(flush_often);
-    while let Ok(command) = wire::read(&mut commands) {
-        if command.first().is_some_and(|verb| verb == "stop") {
+    while let Ok(request) = protocol::receive(&mut requests) {
+        if request == (Request::Stop {}) {
             call(c"scdd_request_stop");
-        } else if send.send(command).is_err() {
+        } else if send.send(request).is_err() {
             return 1;
         }
     }
@@ -71,6 +67,7 @@ pub extern "C" fn scdd_child_main(socket: c_int) -> c_int {
     unsafe extern "C" {
         fn _exit(code: c_int) -> !;
     }
+    // SAFETY: it takes a number, may be called from any thread, and runs no code of this process.
     unsafe { _exit(0) }
 }
 
@@ -85,14 +82,16 @@ fn flush_often() {
 
 /// Calls a function of the library without arguments, if there is one of this name.
 fn call(name: &CStr) {
+    // SAFETY: `name` ends with a zero byte and outlives the call; RTLD_DEFAULT is the loader's own handle.
     let found = unsafe { dlsym(RTLD_DEFAULT, name.as_ptr()) };
     if !found.is_null() {
-        // Safety: the library exports functions of these names as `extern "C" fn()`.
+        // SAFETY: not null, so a function; the names that callers give are exported by `scdd/src/progress/stop.rs` as
+        // `extern "C" fn()`, and objects of the library are never unloaded.
         unsafe { std::mem::transmute::<*mut c_void, extern "C" fn()>(found)() };
     }
 }
 
-fn serve(commands: &Receiver<Vec<String>>, mut answers: File) {
+fn serve(requests: &Receiver<Request>, mut replies: File) {
     IS_CELL.set(true);
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -102,24 +101,20 @@ fn serve(commands: &Receiver<Vec<String>>, mut answers: File) {
         let place = info.location().map(|at| format!("{}:{}:{}", at.file(), at.line(), at.column()));
         PANICKED_AT.set(place.unwrap_or_default());
     }));
-    for command in commands {
-        let rest = &command[1..];
-        let answer = match (command[0].as_str(), rest) {
-            ("load", [path]) => match load(path) {
-                Ok(_) => vec!["loaded".to_owned()],
-                Err(why) => vec!["failed".to_owned(), why],
+    for request in requests {
+        let reply = match request {
+            Request::Load { library } => match load(&library) {
+                Ok(_) => Reply::Loaded {},
+                Err(reason) => Reply::NotLoaded { reason },
             },
-            ("run", [path, symbol, ids @ ..]) => {
-                let ids: Vec<usize> = ids.iter().filter_map(|id| id.parse().ok()).collect();
-                run(path, symbol, &ids)
-            }
-            ("forget", names) => {
-                store::forget(names);
+            Request::Run { library, symbol, unnameable } => Reply::Ran { cell: run(&library, &symbol, &unnameable) },
+            Request::Forget { names } => {
+                store::forget(&names);
                 continue;
             }
-            _ => continue,
+            Request::Stop {} => continue,
         };
-        if wire::write(&mut answers, &answer).is_err() {
+        if protocol::send(&mut replies, &reply).is_err() {
             return;
         }
     }
@@ -127,30 +122,32 @@ fn serve(commands: &Receiver<Vec<String>>, mut answers: File) {
 
 fn load(path: &str) -> Result<*mut c_void, String> {
     let path = CString::new(path).map_err(|error| error.to_string())?;
+    // SAFETY: `path` ends with a zero byte and outlives the call. Initialisers of the object run: the kernel had it
+    // compiled from a cell, whose author may run any code here.
     let loaded = unsafe { dlopen(path.as_ptr(), RTLD_NOW | RTLD_GLOBAL) };
     if loaded.is_null() {
+        // SAFETY: a call of the loader failed on this thread, so there is a text; it is copied before another call.
         return Err(unsafe { CStr::from_ptr(dlerror()) }.to_string_lossy().into_owned());
     }
     Ok(loaded)
 }
 
-fn run(path: &str, symbol: &str, unnameable: &[usize]) -> Vec<String> {
-    let mut answer = Vec::new();
-    let mut say = |key: &str, value: String| answer.extend([key.to_owned(), value]);
+fn run(path: &str, symbol: &str, unnameable: &[usize]) -> Ran {
     let started = Instant::now();
     let entry = load(path).and_then(|cell| {
         let name = CString::new(symbol).map_err(|error| error.to_string())?;
+        // SAFETY: `cell` is a handle from dlopen that is never closed; `name` ends with a zero byte and outlives the call.
         let entry = unsafe { dlsym(cell, name.as_ptr()) };
         if entry.is_null() { Err(format!("found no {symbol} in {path}")) } else { Ok(entry) }
     });
-    say("load", started.elapsed().as_micros().to_string());
+    let load = started.elapsed();
     let entry = match entry {
-        // Safety: the kernel wrote the cell, with this function in it.
+        // SAFETY: not null, so the function that the kernel wrote into the cell under this symbol, with this signature; the
+        // object is never unloaded.
         Ok(entry) => unsafe { std::mem::transmute::<*mut c_void, extern "C" fn()>(entry) },
-        Err(why) => {
-            say("state", "not loaded".to_owned());
-            say("text", why);
-            return answer;
+        Err(reason) => {
+            let (end, run) = (CellEnd::NotLoaded { reason }, Duration::ZERO);
+            return Ran { end, load, run, shown: Vec::new(), gone: Vec::new(), kept: Vec::new() };
         }
     };
     call(c"scdd_clear_stop");
@@ -158,38 +155,20 @@ fn run(path: &str, symbol: &str, unnameable: &[usize]) -> Vec<String> {
     RUNNING.store(true, Ordering::Relaxed);
     let started = Instant::now();
     entry();
-    say("run", started.elapsed().as_micros().to_string());
-    let end = flow::end();
-    let left = store::settle(unnameable, !matches!(end, Some(End::Done)));
-    flow::sweep();
+    let run = started.elapsed();
+    let end = control_flow::end();
+    let Left { gone, kept } = store::settle(unnameable, !matches!(end, Some(End::Done)));
+    control_flow::sweep();
     RUNNING.store(false, Ordering::Relaxed);
     let _ = std::io::stdout().flush();
     let _ = std::io::stderr().flush();
+    // SAFETY: null stands for all of C's output streams.
     unsafe { fflush(std::ptr::null_mut()) };
-    match end {
-        Some(End::Done) => say("state", "done".to_owned()),
-        Some(End::Ended(Flow::Failed(text))) => {
-            say("state", "failed".to_owned());
-            say("text", text);
-        }
-        Some(End::Ended(Flow::Panicked(text))) => {
-            say("state", "panicked".to_owned());
-            say("text", text);
-            say("at", PANICKED_AT.take());
-        }
-        None => say("state", "lost".to_owned()),
-    }
-    for (mime, content) in show::result() {
-        say("mime", mime);
-        say("content", content);
-    }
-    for name in left.gone {
-        say("gone", name);
-    }
-    for [name, type_name, shape] in left.kept {
-        say("kept", name);
-        say("type", type_name);
-        say("shape", shape);
-    }
-    answer
+    let end = match end {
+        Some(End::Done) => CellEnd::Done {},
+        Some(End::Ended(Flow::Failed(message))) => CellEnd::Failed { message },
+        Some(End::Ended(Flow::Panicked(message))) => CellEnd::Panicked { message, location: PANICKED_AT.take() },
+        None => CellEnd::Unknown {},
+    };
+    Ran { end, load, run, shown: show::result(), gone, kept }
 }

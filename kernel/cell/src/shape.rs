@@ -1,4 +1,4 @@
-//! How large a kept variable is, for `:vars`: cells and genes, a tensor's or a frame's shape, the length of a collection,
+//! Shapes of kept variables in words, for `:vars`: cells and genes, a tensor's or a frame's shape, the length of a collection,
 //! the value of a number.
 
 use std::cell::RefCell;
@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDequ
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, RwLock};
 
+use scdd::annotate::{Annotation, Reference};
 use scdd::burn::module::Module;
 use scdd::burn::tensor::{Tensor, kind::Basic};
-use scdd::distill::{Distilled, DistilledFeatures, Metacells};
-use scdd::annotate::{Annotation, Reference};
+use scdd::distill::{Distilled, DistilledEmbeddings, Metacells};
 use scdd::evaluate::Evaluation;
 use scdd::foundation::Foundation;
 use scdd::ndarray::{ArrayBase, Data, Dimension};
@@ -175,10 +175,10 @@ impl ShapeOf for Distilled {
     }
 }
 
-impl ShapeOf for DistilledFeatures {
+impl ShapeOf for DistilledEmbeddings {
     fn shape(&self) -> String {
-        let (cells, features) = self.embeddings().dim();
-        format!("{cells} synthetic cells x {features} features")
+        let (cells, width) = self.embeddings().dim();
+        format!("{cells} synthetic cells x {width} dimensions")
     }
 }
 

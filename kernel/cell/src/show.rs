@@ -1,4 +1,4 @@
-//! How the last expression of a cell shows itself.
+//! Displays the value of a cell's last expression.
 //!
 //! `evcxr_display` where the type has it; a table for polars frames and for Burn tensors; the value of an Ok, the words
 //! of an Err; else Debug; else nothing. The cell calls `value.evcxr_display()` with [`Fallback`] in scope: a method of
@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 
-use crate::words;
+use crate::describe;
 
 thread_local! {
     static RESULT: RefCell<Vec<(String, String)>> = const { RefCell::new(Vec::new()) };
@@ -48,7 +48,7 @@ pub trait PeelResult<'a> {
 impl<'a, T, E> PeelResult<'a> for &Peel<'a, Result<T, E>> {
     type Value = T;
     fn peel(&self) -> Result<&'a T, String> {
-        self.0.as_ref().map_err(words::words)
+        self.0.as_ref().map_err(describe::describe)
     }
 }
 
@@ -116,7 +116,7 @@ trait Show {
 
 impl<T: ?Sized> Show for T {
     default fn show(&self) {
-        if let Some(text) = words::debug(self) {
+        if let Some(text) = describe::debug(self) {
             set("text/plain", text);
         }
     }
@@ -130,7 +130,7 @@ impl<T> Show for Option<T> {
     default fn show(&self) {
         match self {
             None => set("text/plain", "None".to_owned()),
-            Some(value) => match words::debug(value) {
+            Some(value) => match describe::debug(value) {
                 Some(text) if !value.has_table() => set("text/plain", format!("Some({text})")),
                 _ => value.show(),
             },
@@ -233,7 +233,7 @@ mod tables {
         let all = tensor.dims().iter().product::<usize>();
         let flat: Tensor<1, K> = tensor.clone().reshape([all]);
         let few = all.min(10);
-        let data = if few == 0 { flat.into_data() } else { flat.slice([0..few]).into_data() };
+        let data = if few == 0 { flat.into_data() } else { flat.slice(0..few).into_data() };
         let values: Vec<String> = match data.dtype().is_bool() {
             true => data.iter::<bool>().map(|value| value.to_string()).collect(),
             false if data.dtype().is_float() => data.iter::<f32>().map(|value| value.to_string()).collect(),

@@ -1,4 +1,4 @@
-//! The variables between cells, and where they are while a cell runs.
+//! The store of variables between cells, and the addresses of variables while a cell runs.
 //!
 //! A cell takes the variables that it names out of the store, as locals of an async block, and tells where each lies
 //! ([`place`]). What follows in the cell is a nested async block, which borrows a variable, or owns it if it moves it
@@ -16,20 +16,23 @@ use crate::shape::ShapeOf;
 #[derive(Clone, Copy)]
 struct Type {
     layout: Layout,
+    /// Drops the value behind a pointer, which must be one of this type and isn't used afterwards.
     drop: unsafe fn(*mut u8),
+    /// The shape of the value behind a pointer, which must be one of this type.
     shape: unsafe fn(*const u8) -> String,
-    name: fn() -> &'static str,
 }
 
 impl Type {
     fn of<T>() -> Type {
         unsafe fn drop<T>(at: *mut u8) {
+            // SAFETY: by the caller, `at` is an aligned, initialised `T` that nobody uses afterwards.
             unsafe { std::ptr::drop_in_place(at.cast::<T>()) }
         }
         unsafe fn shape<T>(at: *const u8) -> String {
+            // SAFETY: by the caller, `at` is an aligned, initialised `T` that nobody changes meanwhile.
             unsafe { (*at.cast::<T>()).shape() }
         }
-        Type { layout: Layout::new::<T>(), drop: drop::<T>, shape: shape::<T>, name: std::any::type_name::<T> }
+        Type { layout: Layout::new::<T>(), drop: drop::<T>, shape: shape::<T> }
     }
 }
 
@@ -44,6 +47,7 @@ impl Slot {
     fn empty(of: Type) -> Slot {
         let bytes = match of.layout.size() {
             0 => std::ptr::without_provenance_mut(of.layout.align()),
+            // SAFETY: the layout isn't empty.
             _ => unsafe { std::alloc::alloc(of.layout) },
         };
         if bytes.is_null() {
@@ -52,7 +56,12 @@ impl Slot {
         Slot { bytes, of, full: false }
     }
 
-    fn put(&mut self, from: *const u8) {
+    /// Moves a value in; the slot must be empty, or what is in it leaks.
+    ///
+    /// # Safety
+    /// `from` is an initialised value of the slot's type, lies elsewhere, and isn't used as a value afterwards.
+    unsafe fn put(&mut self, from: *const u8) {
+        // SAFETY: `bytes` was allocated for this layout; the rest by the caller.
         unsafe { std::ptr::copy_nonoverlapping(from, self.bytes, self.of.layout.size()) };
         self.full = true;
     }
@@ -63,9 +72,11 @@ impl Drop for Slot {
         if self.full {
             let (of, bytes) = (self.of, self.bytes);
             // A destructor that panics must not take the kernel's child with it.
+            // SAFETY: a full slot has a value of its type, which goes with the slot.
             let _ = std::panic::catch_unwind(|| unsafe { (of.drop)(bytes) });
         }
         if self.of.layout.size() > 0 {
+            // SAFETY: `empty` allocated it with this layout; the slot, which alone has the pointer, goes.
             unsafe { std::alloc::dealloc(self.bytes, self.of.layout) };
         }
     }
@@ -110,21 +121,33 @@ pub unsafe fn take<T>(name: &str) -> T {
         slot.full = false;
         slot.bytes
     });
+    // SAFETY: a full slot has a value, by the caller of type `T`. It is taken out once: the slot isn't full any more.
     unsafe { bytes.cast::<T>().read() }
 }
 
 /// Tells where a variable lies that is to be kept.
-pub fn place<T: 'static>(id: usize, name: &str, at: *const T) {
+///
+/// # Safety
+/// `at` is a local of the running cell, outside of any call that returns before the cell ends. Until then it has a value, or
+/// the cell has moved it on and a call of [`inside`] has told so: [`settle`] takes it from there. The kernel, which wrote
+/// the cell, sees to both.
+pub unsafe fn place<T: 'static>(id: usize, name: &str, at: *const T) {
     note(id, name, at, true, false);
 }
 
 /// Tells where a variable lies that came out of the store.
-pub fn taken<T>(id: usize, name: &str, at: *const T) {
+///
+/// # Safety
+/// As for [`place`].
+pub unsafe fn taken<T>(id: usize, name: &str, at: *const T) {
     note(id, name, at, true, true);
 }
 
 /// Tells where a variable lies that ends with the cell.
-pub fn place_local<T>(id: usize, at: *const T) {
+///
+/// # Safety
+/// As for [`place`].
+pub unsafe fn place_local<T>(id: usize, at: *const T) {
     note(id, "", at, false, false);
 }
 
@@ -151,7 +174,10 @@ pub fn inside<T>(id: usize, at: *const T) {
 }
 
 /// Tells at the end of a cell that a variable which was assigned to is there, and where.
-pub fn again<T>(id: usize, at: *const T) {
+///
+/// # Safety
+/// As for [`place`], and the type is the one that it was placed with.
+pub unsafe fn again<T>(id: usize, at: *const T) {
     with(|store| {
         if let Some(placed) = store.placed.get_mut(&id) {
             (placed.at, placed.moved) = (at.cast_mut().cast(), false);
@@ -163,8 +189,8 @@ pub fn again<T>(id: usize, at: *const T) {
 pub(crate) struct Left {
     /// Names of variables that were moved and are gone.
     pub gone: Vec<String>,
-    /// Names, type names and shapes of the variables that are kept now and were in the cell's hands.
-    pub kept: Vec<[String; 3]>,
+    /// Names and shapes of the variables that the cell used or made and that are kept now.
+    pub kept: Vec<(String, String)>,
 }
 
 /// A guard begins: a failure in it ends what is placed from now on.
@@ -197,7 +223,9 @@ pub(crate) fn settle(unnameable: &[usize], failed: bool) -> Left {
         let keep = variable.kept && is_last && !variable.moved && !unnameable.contains(id);
         if keep {
             let mut slot = Slot::empty(variable.of);
-            slot.put(variable.at);
+            // SAFETY: `place` was promised a value of this type there, as it wasn't moved; the cell's future, which has it, is
+            // neither resumed nor dropped.
+            unsafe { slot.put(variable.at) };
             let old = with(|store| store.slots.insert(variable.name.clone(), slot));
             // Dropped here and not inside `with`: a destructor is anybody's code.
             drop(old);
@@ -210,6 +238,7 @@ pub(crate) fn settle(unnameable: &[usize], failed: bool) -> Left {
     }
     for variable in ended.iter().rev() {
         let (of, at) = (variable.of, variable.at);
+        // SAFETY: as for `put` above; this one goes nowhere else.
         let _ = std::panic::catch_unwind(|| unsafe { (of.drop)(at) });
     }
     let (mut gone, mut kept) = (Vec::new(), Vec::new());
@@ -218,7 +247,7 @@ pub(crate) fn settle(unnameable: &[usize], failed: bool) -> Left {
         if variable.moved {
             gone.push(name.to_owned());
         } else if let Some(shape) = describe(name) {
-            kept.push([name.to_owned(), (variable.of.name)().to_owned(), shape]);
+            kept.push((name.to_owned(), shape));
         }
     }
     Left { gone, kept }
@@ -227,6 +256,7 @@ pub(crate) fn settle(unnameable: &[usize], failed: bool) -> Left {
 /// The shape of a kept variable in words.
 fn describe(name: &str) -> Option<String> {
     let (bytes, of) = with(|store| store.slots.get(name).map(|slot| (slot.bytes, slot.of)))?;
+    // SAFETY: slots that `settle` has filled are full until a cell takes from them, and no cell runs now.
     Some(std::panic::catch_unwind(|| unsafe { (of.shape)(bytes) }).unwrap_or_default())
 }
 

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
 }
 
 fn engine() -> Result<MakeEngine> {
-    // Safety: main has started no thread.
+    // SAFETY: main has started no thread.
     let session = unsafe { evcxr_engine::prepare() }?;
     Ok(Box::new(|| Ok(Box::new(EvcxrEngine::new(session)?))))
 }

@@ -1,4 +1,4 @@
-//! A list of cells through an engine, and what each cost.
+//! Benchmarks of the evaluator: runs a list of cells, or many small ones, and prints what each cost.
 
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,7 @@ pub fn run(list: &str) -> Result<()> {
 
 /// Processor time of the compilers and linkers that have ended: what a cell costs on a machine that does nothing else.
 fn children_cpu() -> Duration {
-    // Safety: a plain struct of numbers, filled by the call.
+    // SAFETY: zeros are a value of this struct of numbers, which the call fills.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage);

@@ -1,4 +1,6 @@
-//! The process that has the variables, seen from the kernel: this program started again with a mark.
+//! Client of the child process: starts the process that holds the variables, sends it requests, and waits for replies.
+//!
+//! The child is this program started again with two environment variables set.
 
 use std::ffi::{CStr, CString, OsString, c_int, c_void};
 use std::fs::File;
@@ -14,12 +16,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::pipes::Pipes;
-use super::stop::Stop;
+use super::interrupt::Interrupt;
+use super::output::OutputPump;
+use super::protocol::{self, Reply, Request};
 use crate::engine::Output;
-
-#[path = "../../cell/src/wire.rs"]
-pub(super) mod wire;
 
 /// The mark: the shared object that cells are linked to.
 const LIBRARY: &str = "SCDD_CELL_LIBRARY";
@@ -47,7 +47,7 @@ pub fn main() -> ! {
     let library = std::env::var_os(LIBRARY).unwrap_or_default();
     let socket = std::env::var(SOCKET).ok().and_then(|number| number.parse::<c_int>().ok()).unwrap_or(-1);
     for name in [LIBRARY, SOCKET, LOADER_PATH] {
-        // Safety: no thread has been started yet.
+        // SAFETY: `main` calls this before it starts any thread, so nobody reads the environment meanwhile.
         unsafe { std::env::remove_var(name) };
     }
     let code = match serve(&library, socket) {
@@ -62,7 +62,8 @@ pub fn main() -> ! {
 
 fn serve(library: &OsString, socket: c_int) -> Result<c_int> {
     let path = CString::new(library.as_bytes())?;
-    // Safety: plain calls of the loader; the function is the one that `kernel/cell` exports.
+    // SAFETY: names end with a zero byte and outlive the calls; after a failure dlerror has a text on this thread. The object
+    // is the one that `prepare` compiled of `kernel/cell`, which exports a function of this signature and is never unloaded.
     unsafe {
         let found = libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL);
         if found.is_null() {
@@ -79,7 +80,7 @@ fn serve(library: &OsString, socket: c_int) -> Result<c_int> {
 
 /// How to start children.
 #[derive(Clone, Debug)]
-pub struct Start {
+pub struct Launch {
     /// The program.
     pub program: PathBuf,
     /// The shared object that cells are linked to.
@@ -93,22 +94,19 @@ pub struct Start {
 pub struct Child {
     process: Process,
     socket: File,
-    stop: Arc<Stop>,
+    stop: Arc<Interrupt>,
 }
 
 /// The child's end.
 #[derive(Debug)]
 pub struct Dead(pub String);
 
-/// What a child answered.
-pub type Answer = std::result::Result<Vec<String>, Dead>;
-
 impl Child {
     /// Starts a child.
     ///
     /// # Errors
     /// When no process can be started.
-    pub fn start(how: &Start, stop: &Arc<Stop>) -> Result<Child> {
+    pub fn start(how: &Launch, stop: &Arc<Interrupt>) -> Result<Child> {
         let (ours, theirs) = UnixStream::pair().context("making a socket")?;
         let theirs: OwnedFd = theirs.into();
         let number = theirs.as_raw_fd();
@@ -126,7 +124,7 @@ impl Child {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        // Safety: fcntl is allowed between fork and exec.
+        // SAFETY: between fork and exec the closure calls fcntl alone, which is async-signal-safe, and allocates nothing.
         unsafe {
             command.pre_exec(move || {
                 // Inherited, unlike all else.
@@ -142,7 +140,8 @@ impl Child {
         stop.process.store(process.id() as i32, Ordering::SeqCst);
         for pipe in [process.stdout.as_ref().map(AsRawFd::as_raw_fd), process.stderr.as_ref().map(AsRawFd::as_raw_fd)] {
             let Some(pipe) = pipe else { continue };
-            // Safety: plain settings of an open pipe: never wait for it, and room for what threads print between cells.
+            // Reading never waits, and there is room for what threads print between cells.
+            // SAFETY: `process` keeps the descriptor open; both calls take numbers.
             unsafe {
                 libc::fcntl(pipe, libc::F_SETFL, libc::O_NONBLOCK);
                 #[cfg(target_os = "linux")]
@@ -152,21 +151,20 @@ impl Child {
         Ok(Child { process, socket: ours.into(), stop: stop.clone() })
     }
 
-    /// Tells the child something that it doesn't answer.
+    /// Sends a request that has no reply.
     ///
     /// # Errors
-    /// When it is dead.
-    pub fn tell(&mut self, command: &[&str]) -> std::result::Result<(), Dead> {
-        let command: Vec<String> = command.iter().map(|&part| part.to_owned()).collect();
-        wire::write(&mut self.socket, &command).map_err(|_| self.dead())
+    /// When the child is dead.
+    pub fn tell(&mut self, request: &Request) -> std::result::Result<(), Dead> {
+        protocol::send(&mut self.socket, request).map_err(|_| self.dead())
     }
 
-    /// Tells the child something and passes on what it writes until it answers.
+    /// Sends a request, and passes on the child's output until the reply is there.
     ///
     /// # Errors
     /// When it dies before.
-    pub fn ask(&mut self, command: &[&str], out: &mut dyn FnMut(Output)) -> Answer {
-        let mut pipes = Pipes::default();
+    pub fn ask(&mut self, request: &Request, out: &mut dyn FnMut(Output)) -> std::result::Result<Reply, Dead> {
+        let mut pipes = OutputPump::default();
         let mut words = String::new();
         let out = &mut |output| {
             if let Output::Stderr(text) = &output {
@@ -177,9 +175,8 @@ impl Child {
             out(output);
         };
         let mut patience = Some(Instant::now());
-        self.stop.running.store(command.first() == Some(&"run"), Ordering::SeqCst);
-        let told = self.tell(command);
-        let answer = match told {
+        self.stop.running.store(matches!(request, Request::Run { .. }), Ordering::SeqCst);
+        let reply = match self.tell(request) {
             Err(dead) => Err(dead),
             Ok(()) => loop {
                 let ready = self.wait();
@@ -195,7 +192,7 @@ impl Child {
                     pipes.outputs.idle(out);
                 }
                 if ready {
-                    break wire::read(&mut self.socket).map_err(|_| self.dead());
+                    break protocol::receive(&mut self.socket).map_err(|_| self.dead());
                 }
             },
         };
@@ -204,9 +201,9 @@ impl Child {
         pipes.pass(&mut self.process, out);
         pipes.finish(out);
         if words.contains("has overflowed its stack") {
-            return answer.map_err(|_| Dead("its stack was full, which an endless recursion does".to_owned()));
+            return reply.map_err(|_| Dead("its stack was full, which an endless recursion does".to_owned()));
         }
-        answer
+        reply
     }
 
     /// Waits for output or for the answer; whether the answer is there.
@@ -215,7 +212,7 @@ impl Child {
         let out = self.process.stdout.as_ref().map(AsRawFd::as_raw_fd);
         let err = self.process.stderr.as_ref().map(AsRawFd::as_raw_fd);
         let mut watched = [watch(Some(self.socket.as_raw_fd())), watch(out), watch(err)];
-        // Safety: an array of this length.
+        // SAFETY: the array has this length and outlives the call.
         unsafe { libc::poll(watched.as_mut_ptr(), 3, IDLE) };
         watched[0].revents != 0
     }
@@ -243,7 +240,8 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.stop.process.store(0, Ordering::SeqCst);
         *self.stop.socket.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        // Safety: its own group; it hasn't been waited for by anybody else.
+        // SAFETY: a call that takes numbers. The group is the child's own (`process_group(0)`), and its id isn't anybody else's
+        // before the `wait` below.
         unsafe { libc::kill(-(self.process.id() as i32), libc::SIGKILL) };
         let _ = self.process.wait();
     }

@@ -1,11 +1,11 @@
-//! Lines that begin with a colon.
+//! Runs `:command` lines, such as `:vars` and `:type`.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use serde_json::Value;
 
-use super::split::Command;
+use super::parse::Command;
 use super::{Evaluator, deps, diagnostics};
 use crate::engine::{Engine, Outcome, Output};
 

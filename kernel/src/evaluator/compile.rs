@@ -1,4 +1,4 @@
-//! From a crate's text to a shared object: one call of rustc for an object file, and one of the linker.
+//! Compiles a crate's text to a shared object: one call of rustc for an object file, and one of the linker.
 //!
 //! The linker gets the object file alone. What it needs is in the child already (the library's shared object, std), and is
 //! found when the cell is loaded; with the library's 450 MB on the command line every link would read its symbols.
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::obstacle::Obstacle;
-use super::place::{Compiler, library_name};
+use super::environment::EnvironmentError;
+use super::paths::{Compiler, library_name};
 
 /// A crate that cells may name.
 #[derive(Clone, Debug)]
@@ -115,7 +115,7 @@ impl Build {
         let took = started.elapsed();
         let mut said = String::from_utf8_lossy(&answer.stderr).into_owned();
         if !answer.status.success() {
-            if let Some(obstacle) = Obstacle::said_by_rustc(&said, &self.compiler, folder) {
+            if let Some(obstacle) = EnvironmentError::from_rustc(&said, &self.compiler, folder) {
                 return Err(obstacle.into());
             }
             if !said.contains("\"level\":\"error\"") && !said.contains("internal compiler error") {

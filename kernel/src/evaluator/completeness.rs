@@ -1,16 +1,16 @@
-//! Whether a text is a whole cell: its brackets and strings first, then what syn says of it.
+//! Decides whether a text is a whole cell: checks brackets and strings first, then parses it with syn.
 
-use super::split;
+use super::parse;
 use crate::engine::Completeness;
 
 /// Whether Enter should run the text.
 pub fn completeness(code: &str) -> Completeness {
-    let (_, text) = split::commands(code);
+    let (_, text) = parse::commands(code);
     match crate::completeness::of(&text) {
         Completeness::Complete => {}
         other => return other,
     }
-    match split::split(code, &|_| false) {
+    match parse::parse(code, &|_| false) {
         Ok(_) => Completeness::Complete,
         Err(error) if error.message.contains("unexpected end of input") => Completeness::Incomplete(String::new()),
         Err(error) if error.message.contains("expected `;`") && error.range.start >= text.trim_end().len() => {

@@ -1,4 +1,4 @@
-//! `:dep`: any crate, built by Cargo beside the library, outside of the path of cells.
+//! `:dep` lines: Cargo builds the crates that they ask for beside the library, before any cell is compiled.
 //!
 //! The crates go into one shared object, `scdd_deps`, whose workspace has our lock file, our profile and the library as a
 //! member, so that what both use is one crate and nothing is compiled twice. The folder is kept: the same `:dep` lines are
@@ -15,10 +15,11 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use super::compile::Extern;
-use super::place::{self, Built, CLONE, library_name};
+use super::paths::{self, Built, CLONE, library_name};
+use super::protocol::{Reply, Request};
 use super::{Evaluator, prepare};
 use crate::engine::Output;
-use crate::links;
+use crate::hard_links;
 
 /// What the `:dep` lines of a session asked for.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +81,7 @@ impl Evaluator {
         let mut hasher = DefaultHasher::new();
         (&wanted, &self.build.compiler.version).hash(&mut hasher);
         let folder = all.join(format!("deps-{:016x}", hasher.finish()));
-        let gate = place::hold(&all.join(format!("deps-{:016x}.lock", hasher.finish())))?;
+        let gate = paths::hold(&all.join(format!("deps-{:016x}.lock", hasher.finish())))?;
         let list = wanted
             .iter()
             .map(|(name, value)| format!("{name} {}", value.trim_matches('"')))
@@ -151,11 +152,9 @@ impl Evaluator {
     /// Loads the crates' shared object into the child.
     pub(super) fn load_deps(&mut self, out: &mut dyn FnMut(Output)) -> Result<()> {
         let (Some(library), Some(child)) = (&self.deps.library, &mut self.child) else { return Ok(()) };
-        match child.ask(&["load", &library.to_string_lossy()], out) {
-            Ok(answer) if answer.first().is_some_and(|state| state == "loaded") => Ok(()),
-            Ok(answer) => {
-                bail!("the crates can't be loaded: {}", answer.get(1).map_or("no reason given", String::as_str))
-            }
+        match child.ask(&Request::Load { library: library.to_string_lossy().into_owned() }, out) {
+            Ok(Reply::NotLoaded { reason }) => bail!("the crates can't be loaded: {reason}"),
+            Ok(_) => Ok(()),
             Err(dead) => bail!("the crates can't be loaded: {}", dead.0),
         }
     }
@@ -169,7 +168,7 @@ fn write_workspace(folder: &Path, wanted: &BTreeMap<String, String>, built: &Bui
         for part in ["scdd", "kernel/facade"] {
             let to = folder.join(part);
             fs::create_dir_all(&to)?;
-            links::copy_tree(&clone.join(part), &to)?;
+            hard_links::copy_tree(&clone.join(part), &to)?;
         }
         for entry in fs::read_dir(&clone)? {
             // What `include_str!` and the like reach for.
@@ -187,7 +186,7 @@ fn write_workspace(folder: &Path, wanted: &BTreeMap<String, String>, built: &Bui
                 .context("copying the profile")?;
         }
         for part in [PathBuf::from(&built.profile), Path::new(&built.triple).join(&built.profile)] {
-            links::link_build(&built.target.join(&part), &folder.join("target").join(&part))?;
+            hard_links::link_build(&built.target.join(&part), &folder.join("target").join(&part))?;
         }
         fs::copy(clone.join("Cargo.lock"), folder.join("Cargo.lock")).context("copying Cargo.lock")?;
     }

@@ -1,12 +1,12 @@
-//! What rustc says about a cell's crate, as if it had been said about the cell.
+//! Translates rustc's JSON diagnostics about the generated crate into errors about the cell.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::codegen::{GeneratedCrate, Line};
 use super::hints;
-use super::source::{Line, Source};
 
 const RED: &str = "\x1b[1;31m";
 const BLUE: &str = "\x1b[1;34m";
@@ -56,7 +56,7 @@ pub struct Report {
 }
 
 /// Reads the lines of JSON that rustc writes.
-pub fn read(json: &str, source: &Source, cell: usize, lost: &dyn Fn(&str) -> Option<String>) -> Report {
+pub fn read(json: &str, source: &GeneratedCrate, cell: usize, lost: &dyn Fn(&str) -> Option<String>) -> Report {
     let mut report = Report::default();
     let mut seen = BTreeSet::new();
     for line in json.lines() {
@@ -112,11 +112,11 @@ fn is_crate(name: &str) -> bool {
         .is_some_and(|number| number.parse::<usize>().is_ok())
 }
 
-fn line<'a>(span: &Value, source: &'a Source) -> Option<&'a Line> {
+fn line<'a>(span: &Value, source: &'a GeneratedCrate) -> Option<&'a Line> {
     source.lines.get((in_crate(span)?["line_start"].as_u64()? as usize).checked_sub(1)?)
 }
 
-fn type_of(diagnostic: &Value, source: &Source) -> Option<(usize, String)> {
+fn type_of(diagnostic: &Value, source: &GeneratedCrate) -> Option<(usize, String)> {
     let id = spans(diagnostic).find_map(|span| match line(span, source) {
         Some(Line::Type(id)) => Some(*id),
         _ => None,
@@ -127,7 +127,7 @@ fn type_of(diagnostic: &Value, source: &Source) -> Option<(usize, String)> {
     Some((id, name.to_owned()))
 }
 
-fn blame(diagnostic: &Value, source: &Source, cell: usize, report: &mut Report) {
+fn blame(diagnostic: &Value, source: &GeneratedCrate, cell: usize, report: &mut Report) {
     for span in spans(diagnostic) {
         match line(span, source) {
             Some(Line::Place(id)) => drop(report.not_static.insert(*id)),
@@ -141,7 +141,7 @@ fn blame(diagnostic: &Value, source: &Source, cell: usize, report: &mut Report) 
     }
 }
 
-fn place(span: &Value, source: &Source) -> Option<Place> {
+fn place(span: &Value, source: &GeneratedCrate) -> Option<Place> {
     let Some(Line::Cell { cell, line, code, .. }) = line(span, source) else { return None };
     let span_in = in_crate(span)?;
     let column = |key: &str| span_in[key].as_u64().unwrap_or(1) as usize;
@@ -157,7 +157,7 @@ fn problem(
     diagnostic: &Value,
     code: &str,
     message: &str,
-    source: &Source,
+    source: &GeneratedCrate,
     cell: usize,
     lost: &dyn Fn(&str) -> Option<String>,
 ) -> Problem {
@@ -196,7 +196,7 @@ fn problem(
 }
 
 /// The line as rustc would write it.
-fn suggestion(text: &mut String, child: &Value, source: &Source) {
+fn suggestion(text: &mut String, child: &Value, source: &GeneratedCrate) {
     let mut parts: Vec<(Place, &str)> =
         spans(child).filter_map(|span| Some((place(span, source)?, span["suggested_replacement"].as_str()?))).collect();
     parts.sort_by_key(|(at, _)| (at.line, at.columns));

@@ -1,4 +1,4 @@
-//! Hints for what goes wrong most in notebooks, beyond what rustc says.
+//! Hints for the errors that notebooks meet most often, added to what rustc says.
 
 const UNKNOWN_TYPE: &str = "rustc can't tell the type: write it, as in `let n: i32 = ...` or `.collect::<Vec<f32>>()`.";
 

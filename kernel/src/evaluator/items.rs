@@ -1,15 +1,15 @@
-//! The items of all cells so far: which there are, what a new one replaces, what depends on what.
+//! The items of all cells so far: adds those of a new cell, removes what they redefine, and finds what depends on a changed type.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::entry::{Entry, entry};
-use super::split::{Kind, Piece};
+use super::item::{SessionItem, session_item};
+use super::parse::{Kind, Piece};
 
 /// All items.
 #[derive(Clone, Debug, Default)]
 pub struct Items {
-    entries: Vec<Entry>,
+    entries: Vec<SessionItem>,
     made: usize,
 }
 
@@ -22,7 +22,7 @@ pub struct Change {
 
 impl Items {
     /// In the order in which a crate needs them: macros first.
-    pub fn in_order(&self) -> impl Iterator<Item = &Entry> {
+    pub fn in_order(&self) -> impl Iterator<Item = &SessionItem> {
         self.entries.iter().filter(|entry| entry.is_macro).chain(self.entries.iter().filter(|entry| !entry.is_macro))
     }
 
@@ -73,12 +73,12 @@ impl Items {
     /// Adds the items of a cell, in place of those of the same names.
     pub fn add(&mut self, pieces: &[Piece], code: &Arc<str>, cell: usize) -> Change {
         let mut changed = BTreeSet::new();
-        let new: Vec<Entry> = pieces
+        let new: Vec<SessionItem> = pieces
             .iter()
             .filter_map(|piece| match &piece.kind {
                 Kind::Item(item) => {
                     self.made += 1;
-                    Some(entry(item, piece, code, cell, self.made))
+                    Some(session_item(item, piece, code, cell, self.made))
                 }
                 _ => None,
             })
@@ -130,15 +130,15 @@ impl Items {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluator::split::split;
+    use crate::evaluator::parse::parse;
 
     fn add(items: &mut Items, code: &str, cell: usize) -> Change {
-        let parsed = split(code, &|_| false).unwrap_or_else(|error| panic!("{}", error.message));
+        let parsed = parse(code, &|_| false).unwrap_or_else(|error| panic!("{}", error.message));
         items.add(&parsed.pieces, &code.into(), cell)
     }
 
     fn texts(items: &Items) -> Vec<&str> {
-        items.in_order().map(Entry::text).collect()
+        items.in_order().map(SessionItem::text).collect()
     }
 
     #[test]

@@ -2,38 +2,41 @@
 //!
 //! | step | where |
 //! |---|---|
-//! | the cell is taken apart | [`split`], [`local`] |
-//! | its items join those of earlier cells | [`items`], [`entry`], [`statics`] |
-//! | the crate is written | [`source`] |
+//! | parsing the cell | [`parse`], [`unkeepable`] |
+//! | adding its items to those of earlier cells | [`items`], [`item`], [`statics`] |
+//! | code generation | [`codegen`] |
 //! | rustc and the linker | [`compile`] |
-//! | what rustc said, as if about the cell; the types of variables | [`diagnostics`], [`hints`], [`types`] |
-//! | a full disk, another toolchain | [`obstacle`] |
-//! | it runs, and how it ended | [`child`], [`stop`], and in the child `kernel/cell` |
+//! | translating diagnostics; types of variables | [`diagnostics`], [`hints`], [`types`] |
+//! | a full disk, another toolchain | [`environment`] |
+//! | running it, and its outcome | [`run`], [`child`], [`output`], [`interrupt`], [`outcome`]; in the child `kernel/cell` |
+//! | requests and replies between kernel and child | `protocol` (shared with `kernel/cell`) |
 //! | `:commands` | [`commands`], [`deps`] |
-//! | folders, the built library | [`place`], [`prepare`] |
+//! | paths, building the library | [`paths`], [`prepare`] |
 
 pub mod bench;
 pub mod child;
-pub mod commands;
-pub mod compile;
-pub mod completeness;
-pub mod deps;
-pub mod diagnostics;
-pub mod entry;
-pub mod hints;
-pub mod items;
-pub mod local;
-pub mod obstacle;
+mod codegen;
+mod commands;
+mod compile;
+mod completeness;
+mod deps;
+mod diagnostics;
+mod environment;
+mod hints;
+mod interrupt;
+mod item;
+mod items;
 mod outcome;
-mod pipes;
-pub mod place;
+mod output;
+mod parse;
+pub mod paths;
 pub mod prepare;
+#[path = "../../cell/src/protocol.rs"]
+mod protocol;
 mod run;
-pub mod source;
-pub mod split;
-pub mod statics;
-pub mod stop;
-pub mod types;
+mod statics;
+mod types;
+mod unkeepable;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -45,11 +48,11 @@ use serde_json::Value;
 
 use crate::complete::{self, Known};
 use crate::engine::{Completeness, Completions, Engine, Interrupter, Outcome, Output, Variable};
-use child::{Child, Start};
+use child::{Child, Launch};
 use compile::{Build, Extern};
+use interrupt::Interrupt;
 use items::Items;
-use place::{Built, Compiler, Session};
-use stop::Stop;
+use paths::{Built, Compiler, SessionFolder};
 
 /// A kept variable, as the kernel sees it.
 #[derive(Clone, Debug)]
@@ -94,11 +97,11 @@ pub struct Evaluator {
     deps: deps::Deps,
     show_times: bool,
     times: Times,
-    stop: Arc<Stop>,
+    stop: Arc<Interrupt>,
     /// Before the child and the session: it uses both.
     child: Option<Child>,
-    start: Option<Start>,
-    session: Session,
+    start: Option<Launch>,
+    session: SessionFolder,
 }
 
 impl Evaluator {
@@ -118,7 +121,7 @@ impl Evaluator {
     pub fn beside(program: &Path) -> Result<Evaluator> {
         let built = Built::beside(program)?;
         let compiler = Compiler::find()?;
-        let session = Session::open(&built)?;
+        let session = SessionFolder::open(&built)?;
         let build = Build {
             compiler,
             triple: built.triple.clone(),
@@ -156,11 +159,11 @@ impl Evaluator {
         self.session.link(&self.built)?;
         let deps = self.session.deps();
         let library = prepare::cell_library(&self.built, &self.build.compiler, &deps)?;
-        let facade = deps.join(place::library_name("scdd_facade"));
+        let facade = deps.join(paths::library_name("scdd_facade"));
         let named = |name: &str, path: &Path| Extern { name: name.to_owned(), path: path.to_owned() };
         self.build.externs = vec![named("scdd", &facade), named("scdd_facade", &facade), named("scdd_cell", &library)];
         let folders = vec![deps, child::std_folder(&self.build.compiler.sysroot, &self.built.triple)];
-        let start = Start { program: self.program.clone(), library, folders };
+        let start = Launch { program: self.program.clone(), library, folders };
         self.child = Some(Child::start(&start, &self.stop)?);
         self.start = Some(start);
         Ok(())

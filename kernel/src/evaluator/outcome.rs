@@ -1,4 +1,4 @@
-//! How a cell ended: what the child answered, what rustc said, which variables are there.
+//! Turns a child's reply or rustc's report into the outcome of a cell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,79 +7,72 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::child::Dead;
+use super::codegen::{GeneratedCrate, Line};
 use super::diagnostics::Report;
+use super::protocol::{CellEnd, Ran};
 use super::run::Ready;
-use super::source::{Line, Source};
 use super::{Evaluator, Kept, Times};
 use crate::engine::{Outcome, Output};
 
 impl Evaluator {
-    /// What a child answered after a cell, as its outcome; the variables are the cell's from now on.
-    pub(super) fn outcome(&mut self, answer: &[String], ready: &Ready, out: &mut dyn FnMut(Output)) -> Result<Outcome> {
-        let pairs: Vec<(&str, &str)> =
-            answer.chunks_exact(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
-        let get = |key: &str| pairs.iter().find(|(found, _)| *found == key).map_or("", |(_, value)| *value);
-        let time = |key: &str| Duration::from_micros(get(key).parse().unwrap_or(0));
-        (self.times.load, self.times.run) = (time("load"), time("run"));
-        let done = get("state") == "done";
+    /// The outcome of a cell that has ended; the variables are the cell's from now on.
+    pub(super) fn outcome(&mut self, cell: Ran, ready: &Ready, out: &mut dyn FnMut(Output)) -> Result<Outcome> {
+        (self.times.load, self.times.run) = (cell.load, cell.run);
+        let done = cell.end == CellEnd::Done {};
+        for name in &cell.gone {
+            let why = format!(
+                "`{name}` was moved in an earlier cell and is gone. Make it again, and `.clone()` it where it is used up."
+            );
+            let was_there = self.variables.contains_key(name);
+            self.forget(name, &why)?;
+            if !done && was_there {
+                out(Output::Stderr(format!("`{name}` went with this cell, which moves it.\n")));
+            }
+        }
         let ids: BTreeMap<&str, usize> =
             ready.source.variables.iter().enumerate().map(|(id, variable)| (variable.name.as_str(), id)).collect();
-        let mut names = BTreeSet::new();
-        let (mut mime, mut result, mut name) = ("", BTreeMap::new(), "");
-        for (key, value) in &pairs {
-            match *key {
-                "mime" => mime = value,
-                "content" => drop(result.insert(mime.to_owned(), Value::from(*value))),
-                "gone" => {
-                    let why = format!(
-                        "`{value}` was moved in an earlier cell and is gone. Make it again, and `.clone()` it where it is used up."
-                    );
-                    let was_there = self.variables.contains_key(*value);
-                    self.forget(value, &why)?;
-                    if !done && was_there {
-                        out(Output::Stderr(format!("`{value}` went with this cell, which moves it.\n")));
-                    }
-                }
-                "kept" => name = value,
-                "shape" => {
-                    let id = ids.get(name).copied();
-                    let variable = id.and_then(|id| ready.source.variables.get(id));
-                    let of = match id.and_then(|id| self.pending.get(&id)) {
-                        Some(of) if done => Some(of.clone()),
-                        _ => variable
-                            .and_then(|variable| variable.taken.clone())
-                            .or_else(|| self.variables.get(name).map(|kept| kept.of.clone())),
-                    };
-                    if let Some(of) = of {
-                        self.lost.remove(name);
-                        self.variables.insert(name.to_owned(), Kept { of, shape: (*value).to_owned() });
-                        names.insert(name.to_owned());
-                    }
-                }
-                _ => {}
+        let mut kept = BTreeSet::new();
+        for (name, shape) in cell.kept {
+            let id = ids.get(name.as_str()).copied();
+            let variable = id.and_then(|id| ready.source.variables.get(id));
+            let of = match id.and_then(|id| self.pending.get(&id)) {
+                Some(of) if done => Some(of.clone()),
+                _ => variable
+                    .and_then(|variable| variable.taken.clone())
+                    .or_else(|| self.variables.get(&name).map(|kept| kept.of.clone())),
+            };
+            if let Some(of) = of {
+                self.lost.remove(&name);
+                self.variables.insert(name.clone(), Kept { of, shape });
+                kept.insert(name);
             }
         }
         if done {
             // A name that was bound anew but isn't kept hides the earlier one.
             for variable in &ready.source.variables {
-                if !names.contains(&variable.name) && self.variables.contains_key(&variable.name) {
+                if !kept.contains(&variable.name) && self.variables.contains_key(&variable.name) {
                     let known = self.lost.get(&variable.name).cloned();
                     self.forget(&variable.name, &known.unwrap_or_else(|| format!("`{}` isn't kept.", variable.name)))?;
                 }
             }
         }
         self.pending.clear();
-        let text = get("text");
-        Ok(match get("state") {
-            "done" => Outcome::Done { result: (!result.is_empty()).then_some(result) },
-            "failed" => ended("error", text, format!("\x1b[1;31merror\x1b[0m: {text}")),
-            "panicked" => ended("panic", text, panic_text(text, get("at"), &ready.source, self.cell)),
-            "not loaded" => ended(
+        Ok(match cell.end {
+            CellEnd::Done {} => {
+                let result: BTreeMap<String, Value> =
+                    cell.shown.into_iter().map(|(mime, content)| (mime, Value::from(content))).collect();
+                Outcome::Done { result: (!result.is_empty()).then_some(result) }
+            }
+            CellEnd::Failed { message } => ended("error", &message, format!("\x1b[1;31merror\x1b[0m: {message}")),
+            CellEnd::Panicked { message, location } => {
+                ended("panic", &message, panic_text(&message, &location, &ready.source, self.cell))
+            }
+            CellEnd::NotLoaded { reason } => ended(
                 "link error",
-                text,
-                format!("\x1b[1;31merror\x1b[0m: the cell compiles but can't be loaded: {text}"),
+                &reason,
+                format!("\x1b[1;31merror\x1b[0m: the cell compiles but can't be loaded: {reason}"),
             ),
-            other => bail!("the child answered {other:?}"),
+            CellEnd::Unknown {} => bail!("the cell returned to the child without an end"),
         })
     }
 
@@ -130,7 +123,7 @@ pub(super) fn failed(report: &Report) -> Outcome {
 }
 
 /// A panic in words, with the line of the cell if it happened there.
-fn panic_text(text: &str, at: &str, source: &Source, cell: usize) -> String {
+fn panic_text(text: &str, at: &str, source: &GeneratedCrate, cell: usize) -> String {
     let mut parts = at.rsplitn(3, ':');
     let (column, line, file) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
     let here = file.ends_with(&format!("cell_{cell}.rs"));

@@ -1,5 +1,5 @@
-//! The crate that cells are linked to, compiled once per compiler and build of the library; and the library itself, when it
-//! is missing or was built by another compiler.
+//! Builds what cells need before they run: the crate that they are linked to, once per compiler and build of the library; and
+//! the library itself, when it is missing or another compiler built it.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,18 +9,18 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
-use super::place::{self, Built, CLONE, Compiler, library_name};
+use super::paths::{self, Built, CLONE, Compiler, library_name};
 
 /// Its files.
 const FILES: [(&str, &str); 8] = [
     ("lib.rs", include_str!("../../cell/src/lib.rs")),
     ("child.rs", include_str!("../../cell/src/child.rs")),
-    ("flow.rs", include_str!("../../cell/src/flow.rs")),
+    ("control_flow.rs", include_str!("../../cell/src/control_flow.rs")),
     ("shape.rs", include_str!("../../cell/src/shape.rs")),
     ("show.rs", include_str!("../../cell/src/show.rs")),
     ("store.rs", include_str!("../../cell/src/store.rs")),
-    ("wire.rs", include_str!("../../cell/src/wire.rs")),
-    ("words.rs", include_str!("../../cell/src/words.rs")),
+    ("protocol.rs", include_str!("../../cell/src/protocol.rs")),
+    ("describe.rs", include_str!("../../cell/src/describe.rs")),
 ];
 
 /// What keeps the library from being used as it is.
@@ -84,7 +84,7 @@ pub fn cell_library(built: &Built, compiler: &Compiler, deps: &Path) -> Result<P
     let all = built.target.join("scdd-kernel");
     let folder = all.join(format!("cell-{:016x}", hasher.finish()));
     let library = folder.join(library_name("scdd_cell"));
-    let gate = place::hold(&all.join("gate"))?;
+    let gate = paths::hold(&all.join("gate"))?;
     if library.exists() {
         return Ok(library);
     }
@@ -94,17 +94,9 @@ pub fn cell_library(built: &Built, compiler: &Compiler, deps: &Path) -> Result<P
     for (name, text) in FILES {
         fs::write(making.join(name), text).with_context(|| format!("writing {}", making.display()))?;
     }
-    let answer = Command::new(&compiler.program)
-        // For the two unstable features of this crate; cells need none.
-        .env("RUSTC_BOOTSTRAP", "1")
-        .args(["--edition=2024", "--crate-name=scdd_cell", "--crate-type=dylib", "-Cprefer-dynamic", "-Copt-level=1"])
-        .args(["-Cstrip=debuginfo", "--extern"])
-        .arg(format!("scdd={}", facade.display()))
-        .arg("-L")
-        .arg(format!("dependency={}", deps.display()))
+    let answer = compile(&compiler.program, &making.join("lib.rs"), &facade, deps)
         .arg("-o")
         .arg(making.join(library_name("scdd_cell")))
-        .arg(making.join("lib.rs"))
         .output()
         .context("running rustc")?;
     if !answer.status.success() {
@@ -114,6 +106,44 @@ pub fn cell_library(built: &Built, compiler: &Compiler, deps: &Path) -> Result<P
     fs::rename(&making, &folder).with_context(|| format!("making {}", folder.display()))?;
     drop(gate);
     Ok(library)
+}
+
+/// The compiler on the crate's sources.
+fn compile(program: &Path, lib: &Path, facade: &Path, deps: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        // For the two unstable features of this crate; cells need none.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .args(["--edition=2024", "--crate-name=scdd_cell", "--crate-type=dylib", "-Cprefer-dynamic", "-Copt-level=1"])
+        .args(["-Cstrip=debuginfo", "--extern"])
+        .arg(format!("scdd={}", facade.display()))
+        .arg("-L")
+        .arg(format!("dependency={}", deps.display()))
+        .arg(lib);
+    command
+}
+
+/// Clippy on the crate's sources in the clone: `driver` is clippy-driver, which takes rustc's arguments. The workspace's
+/// Clippy doesn't reach this crate, as it is no member.
+///
+/// # Errors
+/// When the library isn't built, or with what Clippy says.
+pub fn clippy(built: &Built, driver: &Path) -> Result<()> {
+    let made = std::env::temp_dir().join(format!("scdd-cell-clippy-{}.rmeta", std::process::id()));
+    let lib = Path::new(CLONE).join("kernel/cell/src/lib.rs");
+    let answer = compile(driver, &lib, &built.facade(), &built.folder().join("deps"))
+        // Macros are programs of the host.
+        .arg("-L")
+        .arg(format!("dependency={}", built.target.join(&built.profile).join("deps").display()))
+        .args(["-Dwarnings", "--emit=metadata", "-o"])
+        .arg(&made)
+        .output()
+        .with_context(|| format!("running {}", driver.display()))?;
+    let _ = fs::remove_file(&made);
+    if !answer.status.success() {
+        bail!("{}", String::from_utf8_lossy(&answer.stderr));
+    }
+    Ok(())
 }
 
 /// Removes those of builds that are gone, but for the newest few: another session may use one.

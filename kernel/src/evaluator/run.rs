@@ -1,4 +1,4 @@
-//! One cell, from its text to its outcome.
+//! Runs one cell: parses it, compiles it until it fits, runs it in the child, and returns its outcome.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,13 +7,14 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
 
+use super::codegen::{self, Choices, GeneratedCrate, Line};
 use super::diagnostics::{self, Report};
+use super::environment::EnvironmentError;
 use super::items::Items;
-use super::local::Why;
-use super::obstacle::Obstacle;
 use super::outcome::{ended, failed};
-use super::source::{self, Choices, Line, Source};
-use super::split::{self, Cell, Kind};
+use super::parse::{self, Cell, Kind};
+use super::protocol::{Reply, Request};
+use super::unkeepable::Reason;
 use super::{Evaluator, Times, types};
 use crate::engine::{Outcome, Output};
 
@@ -22,11 +23,11 @@ const ATTEMPTS: usize = 5;
 
 /// A cell that compiled.
 pub(super) struct Ready {
-    pub(super) source: Source,
+    pub(super) source: GeneratedCrate,
     items: Items,
     report: Report,
     library: std::path::PathBuf,
-    local: BTreeMap<usize, Why>,
+    local: BTreeMap<usize, Reason>,
     dropped: Vec<String>,
 }
 
@@ -37,7 +38,7 @@ impl Evaluator {
         self.times = Times::default();
         self.cell += 1;
         let code: Arc<str> = code.into();
-        let (commands, rest) = split::commands(&code);
+        let (commands, rest) = parse::commands(&code);
         let mut result = None;
         // One build for all of a cell's `:dep` lines.
         let (deps, commands): (Vec<_>, Vec<_>) = commands.into_iter().partition(|command| command.is_dep());
@@ -52,7 +53,7 @@ impl Evaluator {
                 failed => return Ok(failed),
             }
         }
-        let outcome = match split::split(&code, &|name| self.items.makes_items(name)) {
+        let outcome = match parse::parse(&code, &|name| self.items.makes_items(name)) {
             _ if rest.trim().is_empty() => Outcome::Done { result },
             Err(error) => self.syntax_error(&code, &error, out)?,
             Ok(cell) if cell.pieces.is_empty() && cell.attributes.is_empty() => Outcome::Done { result },
@@ -85,24 +86,23 @@ impl Evaluator {
             ));
         }
         let unnameable = self.take_over(&ready, cell, out);
-        let path = ready.library.to_string_lossy().into_owned();
-        let symbol = source::symbol(self.cell);
-        let mut command = vec!["run", &path, &symbol];
-        command.extend(unnameable.iter().map(String::as_str));
-        let answer = match &mut self.child {
-            Some(child) => child.ask(&command, out),
+        let library = ready.library.to_string_lossy().into_owned();
+        let request = Request::Run { library, symbol: codegen::symbol(self.cell), unnameable };
+        let reply = match &mut self.child {
+            Some(child) => child.ask(&request, out),
             None => bail!("the child that runs cells is gone; restart the kernel"),
         };
         let _ = fs::remove_file(&ready.library);
-        match answer {
-            Ok(answer) => self.outcome(&answer, &ready, out),
+        match reply {
+            Ok(Reply::Ran { cell }) => self.outcome(cell, &ready, out),
+            Ok(other) => bail!("found the reply {other:?} to a cell, expected how it ended"),
             Err(dead) => Ok(self.lost_child(&dead)),
         }
     }
 
     /// What keeps any cell from being compiled, in words; an error when it can't be mended.
     fn obstacle(&self, error: anyhow::Error) -> Result<Outcome> {
-        let Some(found) = Obstacle::behind(&error, &self.session.folder) else { return Err(error) };
+        let Some(found) = EnvironmentError::behind(&error, &self.session.folder) else { return Err(error) };
         let text = format!("\x1b[1;31merror\x1b[0m: {found}");
         Ok(ended("error", &found.to_string(), text))
     }
@@ -117,7 +117,7 @@ impl Evaluator {
         let mut kept: BTreeMap<String, String> = BTreeMap::new();
         let mut outdated = Vec::new();
         for (name, variable) in &self.variables {
-            let names = split::names(variable.of.parse().unwrap_or_default());
+            let names = parse::names(variable.of.parse().unwrap_or_default());
             match names.iter().find(|name| change.types.contains(*name)) {
                 Some(of) => outdated.push((name.clone(), of.clone())),
                 None => drop(kept.insert(name.clone(), variable.of.clone())),
@@ -128,7 +128,7 @@ impl Evaluator {
         let mut first: Option<Report> = None;
         let mut local = BTreeMap::new();
         for attempt in 1.. {
-            let source = source::write(cell, code, self.cell, &items, &kept, &choices, self.deps.entry());
+            let source = codegen::write(cell, code, self.cell, &items, &kept, &choices, self.deps.entry());
             let compiled = self.build.compile(&source.text, &self.session.folder, self.cell, epoch)?;
             self.times.rustc += compiled.rustc;
             self.times.link += compiled.link;
@@ -158,7 +158,7 @@ impl Evaluator {
             let mut mended = false;
             for id in &report.not_static {
                 mended |= choices.local.insert(*id);
-                local.insert(*id, Why::Borrow);
+                local.insert(*id, Reason::Borrow);
             }
             for id in &report.not_again {
                 mended |= choices.not_again.insert(*id);
@@ -166,7 +166,7 @@ impl Evaluator {
             for name in &report.not_taken {
                 if kept.remove(name).is_some() {
                     mended = true;
-                    let message = Why::Private.message(name, &diagnostics::short(&self.variables[name].of));
+                    let message = Reason::Private.message(name, &diagnostics::short(&self.variables[name].of));
                     out(Output::Stderr(format!("{message}\n")));
                     self.forget(name, &format!("`{name}` can't be kept: no cell can write its type."))?;
                 }
@@ -189,12 +189,12 @@ impl Evaluator {
     }
 
     /// Makes the cell's items and types the session's; gives the ids of variables that no cell could name.
-    fn take_over(&mut self, ready: &Ready, cell: &Cell, out: &mut dyn FnMut(Output)) -> Vec<String> {
+    fn take_over(&mut self, ready: &Ready, cell: &Cell, out: &mut dyn FnMut(Output)) -> Vec<usize> {
         self.items = ready.items.clone();
         self.items.settle();
         let crates = self.crates();
         let mut unnameable = Vec::new();
-        let shown: BTreeMap<&str, Why> = cell
+        let shown: BTreeMap<&str, Reason> = cell
             .pieces
             .iter()
             .filter_map(|piece| match &piece.kind {
@@ -219,7 +219,7 @@ impl Evaluator {
             };
             let why = ready.local.get(id).or(shown.get(name.as_str())).copied().or(why);
             if let Some(why) = why {
-                unnameable.push(id.to_string());
+                unnameable.push(*id);
                 self.pending.remove(id);
                 if last.get(name.as_str()) == Some(id) && !name.starts_with('_') {
                     let of = if printed.starts_with('{') { String::new() } else { diagnostics::short(printed) };
@@ -238,7 +238,7 @@ impl Evaluator {
         self.lost.insert(name.to_owned(), why.to_owned());
         if let Some(child) = &mut self.child {
             // One that is dead has no variables; the next cell says so.
-            let _ = child.tell(&["forget", name]);
+            let _ = child.tell(&Request::Forget { names: vec![name.to_owned()] });
         }
         Ok(())
     }
@@ -247,12 +247,13 @@ impl Evaluator {
     fn syntax_error(
         &mut self,
         code: &Arc<str>,
-        error: &split::SyntaxError,
+        error: &parse::SyntaxError,
         out: &mut dyn FnMut(Output),
     ) -> Result<Outcome> {
         self.make_ready(out)?;
-        let (_, text) = split::commands(code);
-        let mut source = Source { text: "fn main() {\n".to_owned(), lines: vec![Line::Made], ..Source::default() };
+        let (_, text) = parse::commands(code);
+        let mut source =
+            GeneratedCrate { text: "fn main() {\n".to_owned(), lines: vec![Line::Made], ..GeneratedCrate::default() };
         for (index, line) in text.split('\n').enumerate() {
             source.text.push_str(line);
             source.text.push('\n');

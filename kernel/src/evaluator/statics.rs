@@ -1,4 +1,4 @@
-//! Statics between cells.
+//! Shares statics between the crates of a session.
 //!
 //! Every cell's crate has all items of the session again, so that a later cell may implement a trait for an earlier
 //! type. A static must not be there twice: the first crate exports it under a symbol, all later ones name that symbol.

@@ -1,4 +1,4 @@
-//! Types of variables, from rustc's words to a path that a cell may write.
+//! Types of variables: converts what rustc prints into a path that a cell can write.
 //!
 //! rustc prints the path by which a type can be reached from the crate that it compiles, `scdd_facade::burn::Tensor<1>`;
 //! closures, async blocks and functions it prints in ways that aren't Rust, and types that aren't exported by the path of
@@ -8,7 +8,7 @@ use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
 use syn::{PathSegment, Type};
 
-use super::local::Why;
+use super::unkeepable::Reason;
 
 const PRIMITIVES: [&str; 18] = [
     "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
@@ -19,14 +19,14 @@ const PRIMITIVES: [&str; 18] = [
 ///
 /// # Errors
 /// Why no cell can.
-pub fn nameable(printed: &str, externs: &[String], is_item: &dyn Fn(&str) -> bool) -> Result<String, Why> {
+pub fn nameable(printed: &str, externs: &[String], is_item: &dyn Fn(&str) -> bool) -> Result<String, Reason> {
     if printed.contains("{closure") {
-        return Err(if printed.starts_with('{') { Why::Closure } else { Why::NoName });
+        return Err(if printed.starts_with('{') { Reason::Closure } else { Reason::NoName });
     }
     if printed.contains("{async") {
-        return Err(Why::Async);
+        return Err(Reason::Async);
     }
-    let mut parsed: Type = syn::parse_str(printed).map_err(|_| Why::NoName)?;
+    let mut parsed: Type = syn::parse_str(printed).map_err(|_| Reason::NoName)?;
     let mut paths = Paths { externs, is_item, why: None, changed: false };
     paths.visit_type_mut(&mut parsed);
     match (paths.why, paths.changed) {
@@ -39,7 +39,7 @@ pub fn nameable(printed: &str, externs: &[String], is_item: &dyn Fn(&str) -> boo
 struct Paths<'a> {
     externs: &'a [String],
     is_item: &'a dyn Fn(&str) -> bool,
-    why: Option<Why>,
+    why: Option<Reason>,
     changed: bool,
 }
 
@@ -56,17 +56,17 @@ impl VisitMut for Paths<'_> {
                 self.changed = true;
             }
         } else if !known {
-            self.why = Some(Why::Private);
+            self.why = Some(Reason::Private);
         }
         visit_mut::visit_path_mut(self, path);
     }
 
     fn visit_type_impl_trait_mut(&mut self, _: &mut syn::TypeImplTrait) {
-        self.why = Some(Why::NoName);
+        self.why = Some(Reason::NoName);
     }
 
     fn visit_type_infer_mut(&mut self, _: &mut syn::TypeInfer) {
-        self.why = Some(Why::NoName);
+        self.why = Some(Reason::NoName);
     }
 }
 
@@ -74,7 +74,7 @@ impl VisitMut for Paths<'_> {
 mod tests {
     use super::*;
 
-    fn of(printed: &str) -> Result<String, Why> {
+    fn of(printed: &str) -> Result<String, Reason> {
         let externs = ["std", "scdd_facade", "alloc"].map(str::to_owned);
         nameable(printed, &externs, &|name| ["Point", "shapes"].contains(&name))
     }
@@ -101,11 +101,11 @@ mod tests {
 
     #[test]
     fn what_no_cell_can_write_is_refused_with_the_reason() {
-        assert_eq!(of("{closure@cell_1.rs:3:4: 3:7}"), Err(Why::Closure));
-        assert_eq!(of("std::iter::Map<std::vec::IntoIter<i32>, {closure@cell_1.rs:3:4: 3:7}>"), Err(Why::NoName));
-        assert_eq!(of("{async block@cell_1.rs:3:4: 3:7}"), Err(Why::Async));
-        assert_eq!(of("impl std::iter::Iterator<Item = i32>"), Err(Why::NoName));
-        assert_eq!(of("hidden_crate::inner::Thing"), Err(Why::Private));
-        assert_eq!(of("fn(i32) -> i32 {f}"), Err(Why::NoName));
+        assert_eq!(of("{closure@cell_1.rs:3:4: 3:7}"), Err(Reason::Closure));
+        assert_eq!(of("std::iter::Map<std::vec::IntoIter<i32>, {closure@cell_1.rs:3:4: 3:7}>"), Err(Reason::NoName));
+        assert_eq!(of("{async block@cell_1.rs:3:4: 3:7}"), Err(Reason::Async));
+        assert_eq!(of("impl std::iter::Iterator<Item = i32>"), Err(Reason::NoName));
+        assert_eq!(of("hidden_crate::inner::Thing"), Err(Reason::Private));
+        assert_eq!(of("fn(i32) -> i32 {f}"), Err(Reason::NoName));
     }
 }

@@ -12,7 +12,7 @@ pub const CLEAR: c_int = libc::SIGUSR1;
 
 /// Starts the thread. Must be called before any other is there: they all inherit that the signals wait.
 pub fn listen_for_stop() {
-    // Safety: the set is initialised by sigemptyset, and both calls only read it.
+    // SAFETY: zeros are a value of the set, which sigemptyset initialises; it outlives the calls.
     let signals = unsafe {
         let mut signals = std::mem::zeroed();
         libc::sigemptyset(&mut signals);
@@ -24,7 +24,7 @@ pub fn listen_for_stop() {
     std::thread::spawn(move || {
         loop {
             let mut signal = 0;
-            // Safety: the set is initialised.
+            // SAFETY: the set is initialised.
             if unsafe { libc::sigwait(&signals, &mut signal) } != 0 {
                 return;
             }
@@ -36,7 +36,8 @@ pub fn listen_for_stop() {
 /// Calls a function of the library, when it is loaded.
 fn call(symbol: &CStr) {
     let Some(object) = library() else { return };
-    // Safety: RTLD_NOLOAD only gives a handle on what is loaded already; the symbols have this signature.
+    // SAFETY: RTLD_NOLOAD only gives a handle on what is loaded already, which stays loaded by evcxr's own handle; the library
+    // exports functions of these names as `extern "C" fn()`.
     unsafe {
         let handle = libc::dlopen(object.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
         if handle.is_null() {
@@ -54,7 +55,8 @@ fn call(symbol: &CStr) {
 /// The path under which the library's shared object is loaded.
 fn library() -> Option<std::ffi::CString> {
     unsafe extern "C" fn look(info: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> c_int {
-        // Safety: the loader gives a valid entry, and `found` is the option below.
+        // SAFETY: the loader gives a valid entry whose name ends with a zero byte, and `found` is the option below, which nobody
+        // else uses during the call.
         unsafe {
             let name: *const c_char = (*info).dlpi_name;
             if !name.is_null() && CStr::from_ptr(name).to_string_lossy().contains("libscdd_facade") {
@@ -65,7 +67,7 @@ fn library() -> Option<std::ffi::CString> {
         0
     }
     let mut found: Option<std::ffi::CString> = None;
-    // Safety: `look` keeps nothing, and `found` outlives the call.
+    // SAFETY: `look` keeps nothing, and `found` outlives the call.
     unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut found).cast()) };
     found
 }

@@ -48,10 +48,10 @@ pub fn serve_if_helper() -> Result<()> {
 pub unsafe fn prepare() -> Result<Session> {
     let session = Session::open()?;
     for (name, value) in session.environment()? {
-        // Safety: by the caller.
+        // SAFETY: by the caller.
         unsafe { std::env::set_var(name, value) };
     }
-    // Safety: by the caller.
+    // SAFETY: by the caller.
     unsafe { std::env::set_var(outputs::PROTOCOL, outputs::VERSION) };
     Ok(session)
 }
@@ -91,7 +91,7 @@ impl Stop {
     fn signal(&self, signal: libc::c_int) {
         let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(id) = libc::pid_t::try_from(child.id()) {
-            // Safety: a signal to our own child; while we hold its handle, nobody has waited for it.
+            // SAFETY: a signal to our own child; while we hold its handle, nobody has waited for it.
             unsafe { libc::kill(id, signal) };
         }
     }

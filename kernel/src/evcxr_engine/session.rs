@@ -17,7 +17,7 @@
 //! them are those of the clone, so nothing is compiled again, not even the library.
 
 use super::{analysed, manifest};
-use crate::links;
+use crate::hard_links;
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -75,7 +75,7 @@ impl Session {
             if text.starts_with('.') || LEFT_OUT.contains(&text) {
                 continue;
             } else if COPIED.contains(&text) {
-                links::copy_tree(&entry.path(), &here)?;
+                hard_links::copy_tree(&entry.path(), &here)?;
             } else {
                 std::os::unix::fs::symlink(entry.path(), &here)?;
             }
@@ -89,7 +89,7 @@ impl Session {
         let context = self.folder.join("ctx");
         let profile = Path::new(&built.profile);
         for part in [profile.to_owned(), Path::new(&built.triple).join(profile)] {
-            links::link_build(&built.target.join(&part), &context.join("target").join(&part))?;
+            hard_links::link_build(&built.target.join(&part), &context.join("target").join(&part))?;
         }
         manifest::write_first_crate(&context)?;
         manifest::write_start_up(

@@ -1,4 +1,4 @@
-//! Answers that run no cell: who we are, what could stand at the cursor, what it means.
+//! Replies to requests that run no cell: kernel info, completion, inspection, completeness.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! What is answered while a cell runs: the stop button, shutdown, and the end of the process that started us.
+//! The control channel, which is served while a cell runs: interrupt, shutdown, and the end of the parent process.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;

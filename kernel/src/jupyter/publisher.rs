@@ -1,4 +1,4 @@
-//! What every client sees: status, inputs, outputs, errors. One queue, so that their order is kept.
+//! The IOPub queue: status, inputs, outputs and errors for all clients, in order.
 
 use jupyter_protocol::messaging::{JupyterMessage, JupyterMessageContent, Media, MediaType, Status};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! A request as it came: its signature is right, and nobody sent it before.
+//! A request from a client, after its signature was checked and a repeated one was dropped.
 
 use std::collections::{HashSet, VecDeque};
 

@@ -1,4 +1,4 @@
-//! What a cell shows, on its way to the clients: text gathered into few messages, and cut when it is too much for a page.
+//! Output of a cell on its way to the clients: gathers text into few messages, and cuts what is too much for a page.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

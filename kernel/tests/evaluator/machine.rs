@@ -21,7 +21,7 @@ mod disk {
 
     /// What this thread mounts from now on nobody else sees.
     pub fn own_mounts() -> bool {
-        // Safety: plain system calls with texts that outlive them.
+        // SAFETY: plain system calls with texts that outlive them.
         unsafe {
             libc::unshare(libc::CLONE_NEWNS) == 0
                 && libc::mount(null(), c"/".as_ptr(), null(), libc::MS_REC | libc::MS_PRIVATE, null()) == 0
@@ -30,19 +30,19 @@ mod disk {
 
     pub fn mount_small(folder: &Path, size: &str) -> bool {
         let (at, options) = (text(folder), CString::new(format!("size={size}")).unwrap());
-        // Safety: as above.
+        // SAFETY: as above.
         unsafe { libc::mount(c"none".as_ptr(), at.as_ptr(), c"tmpfs".as_ptr(), 0, options.as_ptr().cast()) == 0 }
     }
 
     pub fn bind(from: &Path, to: &Path) -> bool {
         let (from, to) = (text(from), text(to));
-        // Safety: as above.
+        // SAFETY: as above.
         unsafe { libc::mount(from.as_ptr(), to.as_ptr(), null(), libc::MS_BIND, null()) == 0 }
     }
 
     pub fn unmount(folder: &Path) {
         let at = text(folder);
-        // Safety: as above.
+        // SAFETY: as above.
         unsafe { libc::umount2(at.as_ptr(), libc::MNT_DETACH) };
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use scdd_kernel::engine::{Engine, Outcome, Output};
 use scdd_kernel::evaluator::Evaluator;
-use scdd_kernel::evaluator::place::Built;
+use scdd_kernel::evaluator::paths::Built;
 
 /// Cells one after the other.
 pub struct Notebook {

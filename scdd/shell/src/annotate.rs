@@ -21,7 +21,7 @@ pub struct Annotate {
     /// The .safetensors file of a trained model.
     #[arg(long, value_name = "MODEL")]
     annotator: PathBuf,
-    /// The foundation model that the annotator was trained on, if it sees latents: a linear head does.
+    /// The foundation model that the annotator was trained on, if that is one on latents, such as a linear head.
     #[arg(long, value_name = "MODEL")]
     foundation: Option<PathBuf>,
     /// Cells whose most probable class is less probable are "unassigned".
@@ -58,7 +58,7 @@ impl Annotate {
         });
         say(self.json, said, || {
             let agree = match (&self.compare, accuracy) {
-                (Some(column), Some(share)) => format!("\n{:.1} % are as in '{column}'", share * 100.0),
+                (Some(column), Some(accuracy)) => format!("\n{:.1} % are as in '{column}'", accuracy * 100.0),
                 _ => String::new(),
             };
             format!("{}: {annotated:?}{agree}", self.out.display())

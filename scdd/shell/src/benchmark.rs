@@ -16,25 +16,26 @@ pub struct Run {
     /// Columns of obs that hold classes, each studied by itself, of files that name none.
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     label: Vec<String>,
-    /// A table of Yu et al. 2025, 2 to 7: sets budgets, methods and models.
+    /// A table of Yu et al. 2025, 2 to 7 (or II to VII): sets budgets, methods and models.
     #[arg(long, conflicts_with_all = ["figure", "methods", "models", "per_class"])]
-    table: Option<usize>,
+    table: Option<String>,
     /// A figure of Yu et al. 2025: 4, the size of the head.
     #[arg(long, conflicts_with_all = ["methods", "models", "per_class"])]
-    figure: Option<usize>,
+    figure: Option<String>,
     /// Budgets in cells per class.
     #[arg(long, value_delimiter = ',', value_name = "CELLS", default_value = "1")]
     per_class: Vec<usize>,
-    /// Methods by name, or "all", "paper", "baselines". A name may be written without punctuation: scdd+scdg-dc.
-    #[arg(long, value_delimiter = ',', value_name = "METHOD", default_value = "all")]
+    /// Methods by the names that tables print, with commas between them, or "all", "paper", "baselines". Case, spaces and
+    /// punctuation don't matter: scdd+scdg-dc.
+    #[arg(long, value_name = "METHODS", default_value = "all")]
     methods: Vec<String>,
-    /// Models that are trained on each set, by name, or "all".
-    #[arg(long, value_delimiter = ',', value_name = "MODEL", default_value = "all")]
+    /// Models that are trained on each set, by name, or "all", "unseen" (all but the linear head).
+    #[arg(long, value_name = "MODELS", default_value = "all")]
     models: Vec<String>,
     /// How many seeds, from 1 on; each is a split, foundation model, set and network of its own.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
-    /// These seeds in their place.
+    /// These seeds and no others.
     #[arg(long, value_delimiter = ',', value_name = "SEED", conflicts_with = "seeds")]
     only_seeds: Vec<u64>,
     /// The file that gets a line of JSON for each row as it comes. A killed run goes on from there.
@@ -43,7 +44,7 @@ pub struct Run {
     /// Part I of N, from 1/N to N/N; `scdd merge` joins their files.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     shard: Option<(usize, usize)>,
-    /// Networks that a row is the mean of.
+    /// Networks that scores are the mean of.
     #[arg(long, default_value_t = 1)]
     networks: usize,
     /// Steps of every distillation; the methods' own.
@@ -103,7 +104,7 @@ impl Run {
         }
         let seeds = if self.only_seeds.is_empty() { (1..=self.seeds).collect() } else { self.only_seeds.clone() };
         grid = grid.seed_numbers(seeds);
-        grid = match (self.table, self.figure) {
+        grid = match (&self.table, &self.figure) {
             (Some(table), _) => grid.table(table).map_err(scdd::Error::from)?,
             (None, Some(figure)) => grid.figure(figure).map_err(scdd::Error::from)?,
             (None, None) => {
@@ -172,25 +173,22 @@ pub struct Report {
     /// A copy of plotly.js for that page (package_data/plotly.min.js of the Python package plotly): figures can be zoomed.
     #[arg(long, value_name = "FILE", requires = "out")]
     plotly: Option<PathBuf>,
-    /// Writes a page of Markdown: what the paper claims beside what the rows say, and every table.
+    /// Writes a page of Markdown: the paper's claims with these results, and every table.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// What that page says that it was made by.
+    /// The command that the page names as its source.
     #[arg(
         long,
         value_name = "COMMAND",
         default_value = "scdd benchmark ... ; scdd report rows.jsonl --markdown docs/results.md"
     )]
     made_by: String,
-    /// Compares two methods, paired over seeds.
-    #[arg(long, num_args = 2, value_names = ["METHOD", "OTHER"])]
+    /// Compares two methods, paired over seeds; or one method with all others, as a table in Markdown.
+    #[arg(long, num_args = 1..=2, value_names = ["METHOD", "OTHER"], conflicts_with_all = ["out", "markdown"])]
     compare: Option<Vec<String>>,
-    /// One method beside every other one, as a table of Markdown: what each choice is worth.
-    #[arg(long, value_name = "METHOD", conflicts_with_all = ["compare", "out", "markdown", "json"])]
-    beside: Option<String>,
-    /// Compares macro-F1 in the place of accuracy.
-    #[arg(long, requires = "compare")]
-    macro_f1: bool,
+    /// What is compared: accuracy, macro-F1, balanced accuracy, recall of rare classes.
+    #[arg(long, value_name = "MEASURE", requires = "compare", default_value = "accuracy")]
+    measure: String,
     /// Rows as lines of JSON: the comparison's, or all.
     #[arg(long)]
     json: bool,
@@ -199,16 +197,13 @@ pub struct Report {
 impl Report {
     pub fn run(&self) -> Outcome {
         let results = BenchmarkResults::read(&self.file)?;
-        if let Some([method, other]) = self.compare.as_deref() {
-            return self.compared(&results, method, other);
-        }
-        if let Some(method) = &self.beside {
-            let table = results.beside(method);
-            if table.is_empty() {
-                return Err(format!("no rows to compare '{method}' with; {}", methods_of(&results)).into());
-            }
-            print!("{table}");
-            return Ok(());
+        if let Some(names) = &self.compare {
+            let methods = names.iter().map(|name| results.method_named(name));
+            let methods = methods.collect::<Result<Vec<String>, _>>().map_err(scdd::Error::from)?;
+            return match &methods[..] {
+                [method, other] => self.compare_two(&results, method, other),
+                _ => compare_with_all(&results, &methods[0]),
+            };
         }
         if let Some(path) = &self.out {
             results.write_html(path, self.plotly.as_deref())?;
@@ -228,11 +223,13 @@ impl Report {
         Ok(())
     }
 
-    fn compared(&self, results: &BenchmarkResults, method: &str, other: &str) -> Outcome {
-        let measure = if self.macro_f1 { Measure::MacroF1 } else { Measure::Accuracy };
+    fn compare_two(&self, results: &BenchmarkResults, method: &str, other: &str) -> Outcome {
+        let measure = Measure::named(&self.measure).map_err(scdd::Error::from)?;
         let pairs = results.paired(method, other, measure);
         if pairs.is_empty() {
-            return Err(format!("no seed has scores of '{method}' and '{other}'; {}", methods_of(results)).into());
+            return Err(
+                format!("no seed has scores of both '{method}' and '{other}'; run both with the same seeds").into()
+            );
         }
         for paired in pairs {
             if self.json {
@@ -243,7 +240,7 @@ impl Report {
                 |of: Option<(f64, f64)>| of.map_or("-".to_owned(), |(low, high)| format!("{low:+.4} to {high:+.4}"));
             let budget = paired.per_class.map_or("all cells".to_owned(), |count| format!("{count} per class"));
             println!(
-                "{}, {}, {budget}, {}: {:+.4} over {} seeds; 95% {}; allowing for splits that share cells {}",
+                "{}, {}, {budget}, {}: {:+.4} over {} seeds; 95% {}; corrected for common training cells {}",
                 paired.file,
                 paired.label,
                 paired.model,
@@ -257,10 +254,63 @@ impl Report {
     }
 }
 
-/// The names that can be asked for.
-fn methods_of(results: &BenchmarkResults) -> String {
-    let mut names: Vec<&str> = results.rows().iter().map(|row| row.method.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    format!("methods are {}", names.join("; "))
+fn compare_with_all(results: &BenchmarkResults, method: &str) -> Outcome {
+    let table = results.compare(method);
+    if table.is_empty() {
+        return Err(format!("no rows to compare '{method}' with; the file has no seed of another method").into());
+    }
+    print!("{table}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use scdd::benchmark::{all_methods, methods_named, models_named};
+    use scdd::evaluate::all_models;
+
+    use super::Run;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        run: Run,
+    }
+
+    /// The option's values as the command line gives them.
+    fn parsed(option: &str, values: &[String]) -> Run {
+        let options = values.iter().flat_map(|value| [option.to_owned(), value.clone()]);
+        let line = ["benchmark", "cells.h5ad"].map(str::to_owned).into_iter().chain(options);
+        Line::try_parse_from(line).unwrap().run
+    }
+
+    #[test]
+    fn names_that_are_printed_can_be_pasted_into_an_option() {
+        let methods: Vec<String> = all_methods().iter().map(|method| method.name().to_owned()).collect();
+        let models: Vec<String> = all_models().iter().map(|model| model.name()).collect();
+        let found_methods = |values: &[String]| -> Vec<String> {
+            let run = parsed("--methods", values);
+            methods_named(&run.methods).unwrap().iter().map(|method| method.name().to_owned()).collect()
+        };
+        let found_models = |values: &[String]| -> Vec<String> {
+            models_named(&parsed("--models", values).models).unwrap().iter().map(|model| model.name()).collect()
+        };
+        for (names, found) in
+            [(&methods, &found_methods as &dyn Fn(&[String]) -> Vec<String>), (&models, &found_models)]
+        {
+            assert!(names.len() > 5);
+            names.iter().map(std::slice::from_ref).for_each(|name| assert_eq!(found(name), name));
+            [",", ", "].into_iter().for_each(|separator| assert_eq!(found(&[names.join(separator)]), *names));
+            assert_eq!(found(names), *names);
+        }
+        assert_eq!(found_methods(&["scDD+SCDG, DC".to_owned()]), ["scDD+SCDG, DC"]);
+    }
+
+    #[test]
+    fn tables_are_accepted_by_number_and_name() {
+        for (name, table) in [("7", 7), ("VII", 7), ("table 2", 2)] {
+            let run = parsed("--table", &[name.to_owned()]);
+            assert!(scdd::benchmark().table(run.table.unwrap()).is_ok(), "{table}");
+        }
+    }
 }

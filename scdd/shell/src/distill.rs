@@ -13,13 +13,13 @@ use crate::{Outcome, say};
 pub struct Distill {
     #[command(flatten)]
     studied: Studied,
-    /// How: "scDD+SCDG, DC", "scDD+Metacells, ridge", ... Case, spaces and punctuation don't matter.
+    /// The method: "scDD+SCDG, DC", "scDD+Metacells, ridge", ... Case, spaces and punctuation don't matter.
     #[arg(long, default_value = "scDD+Metacells, ridge")]
     method: String,
     /// Synthetic cells per class; a class with fewer training cells gives as many as it has.
     #[arg(long, default_value_t = 1)]
     per_class: usize,
-    /// Steps; the method's own, 50 or 200.
+    /// Steps of the optimiser; by default the method's own, 50 or 200.
     #[arg(long)]
     steps: Option<usize>,
     /// Steps of SCDG's training, where the method has one; 2,000.
@@ -28,14 +28,14 @@ pub struct Distill {
     /// The .h5ad file that is written.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Writes 0 for all genes but the markers, which says less of the cells that the set was made of. Models on expression
-    /// learn the same of it; foundation models see less.
+    /// Writes 0 for all genes but the markers, which gives away less of the training cells. Models on expression learn the same
+    /// from it; foundation models get fewer genes.
     #[arg(long)]
     only_markers: bool,
-    /// Writes a model that is trained on the set as well, a .safetensors file for `scdd annotate`.
+    /// Also trains a model on the set and writes it, a .safetensors file for `scdd annotate`.
     #[arg(long, value_name = "FILE")]
     annotator: Option<PathBuf>,
-    /// Which one: "CellTypist", "random forest", ... as `scdd evaluate` knows them.
+    /// Which model: "CellTypist", "random forest", ... as `scdd evaluate` knows them.
     #[arg(long, value_name = "MODEL", requires = "annotator", default_value = "CellTypist")]
     annotator_model: String,
     /// Prints the recipe, everything that made the set, as one line of JSON.
@@ -58,7 +58,7 @@ impl Distill {
         match method.make(&shared, self.per_class)? {
             None => Err(no_cells("distils nothing: it is a baseline of `scdd evaluate` and `scdd benchmark`").into()),
             Some(TrainingSet::Features(_)) => {
-                Err(no_cells("makes features, no cells, and there is nothing to write").into())
+                Err(no_cells("makes embeddings, no cells, and there is nothing to write").into())
             }
             Some(TrainingSet::Cells(cells)) => {
                 if self.only_markers && cells.markers().is_none() {

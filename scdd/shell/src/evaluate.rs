@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use scdd::Distilled;
 use scdd::benchmark::models_named;
-use scdd::evaluate::{Protocol, main_baselines};
+use scdd::evaluate::{Protocol, all_baselines, main_baselines};
 
 use crate::Outcome;
 use crate::study::Studied;
@@ -20,12 +20,12 @@ pub struct Evaluate {
     /// Budgets of the baselines beside those of the sets.
     #[arg(long, value_delimiter = ',')]
     per_class: Vec<usize>,
-    /// Models by name, or "all"; the linear head on the frozen encoder.
-    #[arg(long, value_delimiter = ',', default_value = "linear head")]
+    /// Models by name, with commas between them, or "all"; the linear head on the frozen encoder.
+    #[arg(long, value_name = "MODELS", default_value = "linear head")]
     models: Vec<String>,
-    /// All baselines in the place of random cells and class means.
-    #[arg(long)]
-    main_baselines: bool,
+    /// More baselines than random cells and class means.
+    #[arg(long, value_name = "WHICH")]
+    baselines: Option<Baselines>,
     /// Networks that scores are the mean of.
     #[arg(long, default_value_t = 5)]
     networks: usize,
@@ -35,6 +35,15 @@ pub struct Evaluate {
     /// A line of JSON for each row.
     #[arg(long)]
     json: bool,
+}
+
+/// Which baselines are evaluated.
+#[derive(Clone, Copy, ValueEnum)]
+enum Baselines {
+    /// Also medoids, pseudobulks, mean latents and decoded cells.
+    Main,
+    /// Those, herding, k-centre greedy, geometric sketching, scValue, a stratified subsample and metacells.
+    All,
 }
 
 impl Evaluate {
@@ -49,9 +58,11 @@ impl Evaluate {
         for &per_class in &self.per_class {
             evaluation = evaluation.per_class(per_class);
         }
-        if self.main_baselines {
-            evaluation = evaluation.baselines(main_baselines());
-        }
+        evaluation = match self.baselines {
+            None => evaluation,
+            Some(Baselines::Main) => evaluation.baselines(main_baselines()),
+            Some(Baselines::All) => evaluation.baselines(all_baselines()),
+        };
         let evaluation = if self.validation { evaluation.on_validation().run()? } else { evaluation.run()? };
         if self.json {
             for row in evaluation.rows() {

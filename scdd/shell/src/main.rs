@@ -1,4 +1,4 @@
-//! `scdd`: the library in the shell. Each command is a few calls of the library; errors are its own, with their mend.
+//! `scdd`: the library in the shell. Each command is a few calls of the library; errors are its own, with how to fix them.
 //!
 //! Exit codes: 0 done; 1 something went wrong, said on standard error; 2 the command line is wrong; 3 results that don't join:
 //! rows are missing, or two files differ. Results go to standard output or to the file of `--out`, everything else to standard

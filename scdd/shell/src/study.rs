@@ -32,7 +32,7 @@ impl Input {
     }
 }
 
-/// A file of cells, split and seen through a foundation model.
+/// A file of cells, split and embedded by a foundation model.
 #[derive(Args)]
 pub struct Studied {
     #[command(flatten)]

@@ -111,17 +111,17 @@ fn cells_are_shown_prepared_embedded_distilled_and_evaluated() {
     let (code, said) = place.fails(&format!("{annotate} --threshold 2"));
     assert!(code == 1 && said.contains("threshold") && said.contains("0 to 1"), "{code} {said}");
 
-    // A set to hand on that has nothing but markers, as many as validation cells ask for.
+    // A set to hand on that has nothing but markers, as many as are best on validation cells.
     let mixtures =
         "--method scdd+metacells-ridge --foundation model.safetensors --steps 2 --only-markers --out only.h5ad";
     let recipe = json(&place.done(&format!("distill cells.h5ad {STUDY} {mixtures} --json")));
-    let share = recipe["marker_fraction"].as_f64().unwrap();
+    let fraction = recipe["marker_fraction"].as_f64().unwrap();
     let only = scdd::H5ad::open(place.path("only.h5ad")).log_normalized().read().unwrap();
     let expressed: std::collections::HashSet<u32> = only.expression().indices().iter().copied().collect();
-    let markers = (share * only.genes() as f64).ceil() as usize;
+    let markers = (fraction * only.genes() as f64).ceil() as usize;
     assert!(expressed.len() <= markers && markers < only.genes(), "{} of {}", expressed.len(), only.genes());
 
-    // Of another seed, the set and the model may have seen what is tested.
+    // Under another seed, the set and the model may be made of its test cells.
     let (code, said) = place.fails(&format!("{evaluate} --seed 8"));
     assert!(code == 1 && said.contains("was pretrained on"), "{code} {said}");
     let (code, said) =
@@ -132,6 +132,9 @@ fn cells_are_shown_prepared_embedded_distilled_and_evaluated() {
 #[test]
 fn a_benchmark_is_split_joined_compared_and_shown() {
     let place = Place::new();
+    let printed = ["--methods", "scDD+SCDG, DC", "--models", "linear head, MLP", "--plan"];
+    let plan = place.run_with(&[&["benchmark", "cells.h5ad", "--label", "cell_type"][..], &printed].concat());
+    assert!(String::from_utf8_lossy(&plan.stderr).contains("1 method, 2 models"));
     let grid = "benchmark cells.h5ad=cell_type,batch --methods class-mean,random-cells --models nearest-neighbours \
                 --seeds 2 --min-genes 5 --foundation-epochs 1";
     let plan = place.run(&format!("{grid} --plan"));
@@ -161,16 +164,16 @@ fn a_benchmark_is_split_joined_compared_and_shown() {
     let compared = String::from_utf8(place.run_with(&compare).stdout).unwrap();
     let compared: Vec<serde_json::Value> = compared.lines().map(json).collect();
     assert_eq!((compared.len(), &compared[0]["seeds"]), (2, &2.into()));
-    let beside = ["report", "joined.jsonl", "--beside", "class mean"];
-    let beside = String::from_utf8(place.run_with(&beside).stdout).unwrap();
-    assert!(beside.contains("| random cells | 1 | "), "{beside}");
-    let (code, said) = place.fails("report joined.jsonl --beside DC");
-    assert!(code == 1 && said.contains("methods are class mean; random cells"), "{code} {said}");
+    let against_all = ["report", "joined.jsonl", "--compare", "class mean"];
+    let against_all = String::from_utf8(place.run_with(&against_all).stdout).unwrap();
+    assert!(against_all.contains("| random cells | 1 | "), "{against_all}");
+    let (code, said) = place.fails("report joined.jsonl --compare DC");
+    assert!(code == 1 && said.contains("no method 'DC'; there are class mean; random cells"), "{code} {said}");
     assert!(place.done("report joined.jsonl").contains("class mean"));
 }
 
 #[test]
-fn what_goes_wrong_is_one_line_with_its_mend_and_a_code() {
+fn an_error_is_one_line_with_its_fix_and_a_code() {
     let place = Place::new();
     let one_line = |line: &str, code: i32, expected: &str| {
         let (found, said) = place.fails(line);
@@ -186,7 +189,7 @@ fn what_goes_wrong_is_one_line_with_its_mend_and_a_code() {
         1,
         "no method 'scVI'; there are all training cells",
     );
-    one_line("benchmark cells.h5ad --label cell_type --table 9", 1, "2, 3, 4, 5, 6 or 7");
+    one_line("benchmark cells.h5ad --label cell_type --table 9", 1, "there are table 2; table 3; table 4");
     one_line("benchmark cells.h5ad --label cell_type --shard 3/2", 2, "from 1/N to N/N");
     one_line("distill cells.h5ad --label tissue --min-genes 5 --out x.h5ad", 1, "tissue");
     let markers =

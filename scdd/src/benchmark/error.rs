@@ -11,14 +11,16 @@ pub enum BenchmarkError {
     /// A setting outside its range.
     #[error(transparent)]
     Setting(#[from] crate::error::SettingError),
-    /// A method or model that there isn't.
-    #[error("there is no {kind} '{name}'; there are {}", .known.join("; "))]
+    /// A name of no method, model, measure or table.
+    #[error("there is no {kind} '{name}'{}{}", suggested(.near), .known.join("; "))]
     Unknown {
-        /// "method" or "model".
+        /// "method", "model", "measure" or "table".
         kind: &'static str,
-        /// What was asked for.
+        /// What was not understood.
         name: String,
-        /// Those that there are.
+        /// Known names that are written nearly so.
+        near: Vec<String>,
+        /// All known names.
         known: Vec<String>,
     },
     /// Two files that results could not tell apart.
@@ -97,6 +99,14 @@ pub enum BenchmarkError {
     /// The frame could not be made.
     #[error("table of results: {0}")]
     Table(#[from] polars::error::PolarsError),
+}
+
+fn suggested(near: &[String]) -> String {
+    if near.is_empty() {
+        "; there are ".to_owned()
+    } else {
+        format!(". Did you mean '{}'? There are ", near.join("' or '"))
+    }
 }
 
 impl BenchmarkError {

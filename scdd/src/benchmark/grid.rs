@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::method::plain;
+use itertools::Itertools;
+
+use super::names;
+use super::report::{LINEAR_HEAD, MEAN_OF_UNSEEN};
 use super::settings::Settings;
 use super::source::{Origin, Source, name_of};
-use super::{BenchmarkError, Method, all_methods};
+use super::{BenchmarkError, Method, all_methods, methods_named};
 use crate::cells::{Cells, LogNormalized};
 use crate::distill::SmallClasses;
 use crate::evaluate::{EvaluationModel, Protocol, all_models};
@@ -108,27 +111,12 @@ impl Benchmark {
         self
     }
 
-    /// Methods by name; "all" and "paper" are [`all_methods`] and [`paper_methods`](super::paper_methods), "baselines" all that
-    /// is not distilled.
+    /// Methods by name, as [`methods_named`] finds them.
     ///
     /// # Errors
     /// When there is none of a name; the error lists those that there are.
     pub fn methods_named<S: AsRef<str>>(self, names: impl IntoIterator<Item = S>) -> Result<Self, BenchmarkError> {
-        let mut methods: Vec<Method> = Vec::new();
-        for name in names {
-            let of_name = match name.as_ref() {
-                "all" => all_methods(),
-                "paper" => super::paper_methods(),
-                "baselines" => all_methods().into_iter().filter(|method| !method.is_recipe()).collect(),
-                name => vec![Method::named(name)?],
-            };
-            for method in of_name {
-                if methods.iter().all(|other| other.name() != method.name()) {
-                    methods.push(method);
-                }
-            }
-        }
-        Ok(self.methods(methods))
+        Ok(self.methods(methods_named(names)?))
     }
 
     /// The models that are trained on each set; [`all_models`].
@@ -137,7 +125,7 @@ impl Benchmark {
         self
     }
 
-    /// Models by name, among [`all_models`]; "all" are all.
+    /// Models by name, as [`models_named`] finds them.
     ///
     /// # Errors
     /// When there is none of a name; the error lists those that there are.
@@ -243,28 +231,21 @@ impl Benchmark {
     }
 }
 
-/// Evaluation models by name, among [`all_models`], each once; "all" are all. Case, spaces and punctuation don't matter.
+/// Evaluation models by name, among [`all_models`], each once: "all" are all, "unseen" all but the linear head. A text may hold
+/// several names between commas; case, spaces and punctuation don't matter.
 ///
 /// # Errors
 /// When there is none of a name; the error lists those that there are.
 pub fn models_named<S: AsRef<str>>(
     names: impl IntoIterator<Item = S>,
 ) -> Result<Vec<Arc<dyn EvaluationModel>>, BenchmarkError> {
-    let known = all_models();
-    let mut models: Vec<Arc<dyn EvaluationModel>> = Vec::new();
-    for name in names {
-        let name = name.as_ref();
-        let of_name: Vec<_> =
-            known.iter().filter(|model| name == "all" || plain(&model.name()) == plain(name)).cloned().collect();
-        if of_name.is_empty() {
-            let known = known.iter().map(|model| model.name()).collect();
-            return Err(BenchmarkError::Unknown { kind: "model", name: name.to_owned(), known });
-        }
-        for model in of_name {
-            if models.iter().all(|other| other.name() != model.name()) {
-                models.push(model);
-            }
-        }
-    }
-    Ok(models)
+    let models = all_models();
+    let unseen: Vec<usize> = (0..models.len()).filter(|&model| models[model].name() != LINEAR_HEAD).collect();
+    let mut known: Vec<(String, Vec<usize>)> =
+        models.iter().enumerate().map(|(number, model)| (model.name(), vec![number])).collect();
+    known.push(("all".to_owned(), (0..models.len()).collect()));
+    known.extend(["unseen", MEAN_OF_UNSEEN].map(|name| (name.to_owned(), unseen.clone())));
+    let found = names::find_all("model", names, &known.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())?;
+    let numbers = found.into_iter().flat_map(|position| known[position].1.iter().copied()).unique();
+    Ok(numbers.map(|number| models[number].clone()).collect())
 }

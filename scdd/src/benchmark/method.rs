@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use itertools::Itertools;
 use serde_json::{Value, json};
 
-use super::recipe::{Objective, Recipe, paper_recipes};
+use super::names;
+use super::recipe::{Matched, Matching, Objective, Recipe, paper_recipes};
 use super::row::ALL_CELLS;
+use super::tables::{head_size_methods, training_curve_methods};
 use super::{BenchmarkError, Shared};
-use crate::distill::Pipeline;
 use crate::evaluate::{Baseline, TrainingSet, all_baselines};
 
 /// A way to make a training set of a budget. Cheap to clone.
@@ -70,24 +72,19 @@ impl Method {
         Self { name: name.into(), kind: Kind::Own(Arc::new(recipe)) }
     }
 
-    pub(super) fn of_recipe(recipe: Recipe) -> Self {
+    pub(super) fn of_recipe(recipe: impl Into<Recipe>) -> Self {
+        let recipe = recipe.into();
         Self { name: recipe.name(), kind: Kind::Recipe(recipe) }
     }
 
-    /// A method by the name that tables give it; case, spaces and punctuation don't matter.
+    /// A method by the name that tables and curves give it; case, spaces and punctuation don't matter.
     ///
     /// # Errors
     /// When there is none of that name; the error lists those that there are.
     pub fn named(name: &str) -> Result<Self, BenchmarkError> {
-        let known = all_methods();
-        match known.iter().find(|method| plain(&method.name) == plain(name)) {
-            Some(method) => Ok(method.clone()),
-            None => Err(BenchmarkError::Unknown {
-                kind: "method",
-                name: name.to_owned(),
-                known: known.into_iter().map(|method| method.name).collect(),
-            }),
-        }
+        let known = named_methods();
+        let names: Vec<String> = known.iter().map(|method| method.name.clone()).collect();
+        Ok(known[names::find("method", name, &names)?].clone())
     }
 
     /// Makes the set of a budget; None for baselines and all training cells, which an evaluation draws itself.
@@ -117,7 +114,7 @@ impl Method {
         match &self.kind {
             Kind::All => json!("all"),
             Kind::Baseline(_) => json!("baseline"),
-            Kind::Recipe(recipe) => json!(recipe),
+            Kind::Recipe(recipe) => recipe.config(),
             Kind::Own(_) => json!("own"),
         }
     }
@@ -140,9 +137,9 @@ pub fn paper_methods() -> Vec<Method> {
 /// Every method that there is: [`paper_methods`], LD3M, mixtures of metacells, and all baselines.
 pub fn all_methods() -> Vec<Method> {
     let more = [
-        Recipe::new(Pipeline::DiffusionChain, Objective::gradient()),
-        Recipe::new(Pipeline::DiffusionChain, Objective::Distribution),
-        Recipe::new(Pipeline::Metacells, Objective::Ridge),
+        Matching::new(Matched::DiffusionChain, Objective::gradient()),
+        Matching::new(Matched::DiffusionChain, Objective::Distribution),
+        Matching::new(Matched::Metacells, Objective::Ridge),
     ];
     let mut methods: Vec<Method> = paper_methods().into_iter().chain(more.into_iter().map(Method::of_recipe)).collect();
     for selection in all_baselines() {
@@ -153,9 +150,34 @@ pub fn all_methods() -> Vec<Method> {
     methods
 }
 
-/// A name without case, spaces and punctuation.
-pub(super) fn plain(name: &str) -> String {
-    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+/// Methods by name; "all" and "paper" are [`all_methods`] and [`paper_methods`], "baselines" all methods that distil nothing.
+/// A text may hold several names between commas.
+///
+/// ```
+/// let methods = scdd::benchmark::methods_named(["scDD+SCDG, DC, DM"])?;
+/// assert_eq!(methods.iter().map(|method| method.name()).collect::<Vec<_>>(), ["scDD+SCDG, DC", "DM"]);
+/// # Ok::<(), scdd::Error>(())
+/// ```
+///
+/// # Errors
+/// When there is none of a name; the error lists those that there are.
+pub fn methods_named<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<Vec<Method>, BenchmarkError> {
+    let baselines = all_methods().into_iter().filter(|method| !method.is_recipe()).collect();
+    let groups = [("all", all_methods()), ("paper", paper_methods()), ("baselines", baselines)];
+    let alone = named_methods().into_iter().map(|method| (method.name.clone(), vec![method]));
+    let known: Vec<(String, Vec<Method>)> =
+        alone.chain(groups.into_iter().map(|(name, methods)| (name.to_owned(), methods))).collect();
+    let found = names::find_all("method", names, &known.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())?;
+    let methods = found.into_iter().flat_map(|position| known[position].1.clone());
+    Ok(methods.unique_by(|method| method.name.clone()).collect())
+}
+
+/// Every method that has a name of its own: [`all_methods`], and those of the paper's table VII and figure 4.
+fn named_methods() -> Vec<Method> {
+    let curves = head_size_methods().into_iter().chain(training_curve_methods());
+    let unfrozen = Matching::new(Matched::Scdg, Objective::Gradient { hidden: Vec::new(), unfrozen: true });
+    let more = curves.chain([Method::of_recipe(unfrozen)]);
+    all_methods().into_iter().chain(more).unique_by(|method| method.name.clone()).collect()
 }
 
 #[cfg(test)]
@@ -165,7 +187,7 @@ mod tests {
     #[test]
     fn every_method_has_a_name_of_its_own_under_which_it_is_found() {
         let methods = all_methods();
-        let names: std::collections::BTreeSet<String> = methods.iter().map(|method| plain(method.name())).collect();
+        let names: std::collections::BTreeSet<&str> = methods.iter().map(Method::name).collect();
         assert_eq!(names.len(), methods.len());
         for method in &methods {
             assert_eq!(Method::named(method.name()).unwrap().config(), method.config());
@@ -189,11 +211,5 @@ mod tests {
         for name in ["LD3M, DC", "scDD+Metacells, ridge", "class mean", "geometric sketch", "all training cells"] {
             assert!(methods.iter().any(|method| method.name() == name), "{name}");
         }
-    }
-
-    #[test]
-    fn an_unknown_name_is_refused_with_those_that_there_are() {
-        let message = Method::named("scGPT").unwrap_err().to_string();
-        assert!(message.contains("no method 'scGPT'") && message.contains("scDD+SCDG, DM"), "{message}");
     }
 }

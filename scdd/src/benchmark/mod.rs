@@ -8,38 +8,29 @@
 //! What a row gives depends on nothing but its data set, label, seed, method, budget, model and settings, never on which other
 //! rows run, where, or in which order. A row that can't be is kept and says why in its `status`.
 
-mod beside;
-mod claims;
-mod contest;
-mod curves;
 mod error;
-mod frames;
 mod grid;
 mod journal;
 mod memory;
 mod merge;
 mod method;
-mod overview;
-mod page;
-mod paired;
+mod names;
 mod plan;
 mod recipe;
+mod report;
 mod results;
 mod row;
 mod run;
 mod settings;
 mod shared;
-mod sheet;
 mod source;
 mod tables;
 
-pub use curves::{Along, Curve, CurvePoint};
 pub use error::BenchmarkError;
 pub use grid::{Benchmark, benchmark, models_named};
 pub use merge::merge;
-pub use method::{Method, all_methods, paper_methods};
-pub use paired::Paired;
+pub use method::{Method, all_methods, methods_named, paper_methods};
+pub use report::{Along, Curve, CurvePoint, Paired, ScoreTable};
 pub use results::BenchmarkResults;
 pub use row::{BenchmarkRow, Measure};
 pub use shared::Shared;
-pub use sheet::Sheet;

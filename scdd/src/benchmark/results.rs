@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use itertools::Itertools;
 
-use super::{BenchmarkRow, Measure, Sheet, journal};
+use super::{BenchmarkError, BenchmarkRow, Measure, ScoreTable, journal, names};
 use crate::text::count;
 
 /// Rows of a benchmark. Cheap to clone.
@@ -49,14 +49,25 @@ impl BenchmarkResults {
         &self.rows
     }
 
+    /// The name of a method that has rows; case, spaces and punctuation don't matter.
+    ///
+    /// # Errors
+    /// When no row is of such a method; the error lists those that there are.
+    pub fn method_named(&self, name: &str) -> Result<String, BenchmarkError> {
+        let known: Vec<String> = self.rows.iter().map(|row| row.method.clone()).unique().collect();
+        Ok(known[names::find("method", name, &known)?].clone())
+    }
+
     /// One table for each data set and label: methods by models, mean and deviation over seeds, with the best and the second
     /// best of each model and budget marked.
-    pub fn sheets(&self, measure: Measure) -> Vec<Sheet> {
-        let places = self.rows.iter().map(|row| (row.file.as_str(), row.label.as_str())).unique();
-        let of = |(file, label): (&str, &str)| -> Vec<&BenchmarkRow> {
-            self.rows.iter().filter(|row| row.file == file && row.label == label).collect()
+    pub fn tables(&self, measure: Measure) -> Vec<ScoreTable> {
+        let data_sets = self.rows.iter().map(|row| (row.file.as_str(), row.label.as_str())).unique();
+        let table = |(file, label): (&str, &str)| {
+            let rows: Vec<&BenchmarkRow> =
+                self.rows.iter().filter(|row| row.file == file && row.label == label).collect();
+            ScoreTable::new(file, label, &rows, measure)
         };
-        places.map(|place| Sheet::new(place.0, place.1, &of(place), measure)).collect()
+        data_sets.map(table).collect()
     }
 
     /// All tables of accuracy and of macro-F1 in Markdown: the best of a budget bold, the second best underlined; then the
@@ -64,8 +75,8 @@ impl BenchmarkResults {
     pub fn markdown(&self) -> String {
         let mut text = String::new();
         for measure in [Measure::Accuracy, Measure::MacroF1] {
-            for sheet in self.sheets(measure) {
-                text += &format!("**{}**\n\n{}\n", sheet.caption(), sheet.markdown());
+            for table in self.tables(measure) {
+                text += &format!("**{}**\n\n{}\n", table.caption(), table.markdown());
             }
         }
         let refused = self.refused();
@@ -78,8 +89,8 @@ impl BenchmarkResults {
 
     /// The same in HTML.
     pub fn html(&self) -> String {
-        let sheets = [Measure::Accuracy, Measure::MacroF1].into_iter().flat_map(|measure| self.sheets(measure));
-        let mut html: String = sheets.map(|sheet| sheet.html()).collect();
+        let tables = [Measure::Accuracy, Measure::MacroF1].into_iter().flat_map(|measure| self.tables(measure));
+        let mut html: String = tables.map(|table| table.html()).collect();
         let refused = self.refused();
         if !refused.is_empty() {
             let lines: String =
@@ -139,7 +150,7 @@ pub(super) mod tests {
         let text = results().markdown();
         assert!(text.contains("**0.900 ± 0.000**"), "{text}");
         assert!(text.contains("<u>0.815 ± 0.007</u>"), "{text}");
-        // The bound is in no contest.
+        // All training cells have no rank.
         assert!(text.contains("| all training cells | all | 0.965 ± 0.007 |"), "{text}");
         assert!(text.contains("- DM (MLP; 1 row): too few | cells"), "{text}");
         let html = results().html();

@@ -134,6 +134,18 @@ pub enum Measure {
 }
 
 impl Measure {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Accuracy, Self::MacroF1, Self::BalancedAccuracy, Self::RareRecall];
+
+    /// A measure by the name that tables give it; case, spaces and punctuation don't matter.
+    ///
+    /// # Errors
+    /// When there is none of that name; the error lists those that there are.
+    pub fn named(name: &str) -> Result<Self, super::BenchmarkError> {
+        let known = Self::ALL.map(|measure| measure.name().to_owned());
+        Ok(Self::ALL[super::names::find("measure", name, &known)?])
+    }
+
     /// What tables call it.
     pub fn name(self) -> &'static str {
         match self {

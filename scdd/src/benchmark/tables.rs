@@ -1,19 +1,21 @@
 //! The paper's tables and its figure 4 as named grids. Which cells and labels they are of, the caller says.
 
 use super::method::{Method, all_methods};
-use super::recipe::{Objective, Recipe};
+use super::names;
+use super::recipe::{Matched, Matching, Objective};
 use super::{Benchmark, BenchmarkError};
-use crate::distill::Pipeline;
 use crate::error::SettingError;
 use crate::evaluate::all_models;
 
-/// Steps at which table VII looks.
+/// Tables that are grids.
+const TABLES: [usize; 6] = [2, 3, 4, 5, 6, 7];
+/// Steps after which table VII evaluates.
 const STEPS: [usize; 6] = [0, 10, 20, 30, 40, 50];
 /// Widths of the head's hidden layer in figure 4; none is the linear head (ours: the paper's numbers are not to be had).
 const HEADS: [usize; 4] = [64, 128, 256, 512];
 
 impl Benchmark {
-    /// The grid of a table of Yu et al. 2025, by its number:
+    /// The grid of a table of Yu et al. 2025, by its number or name (`7`, "VII", "table VII"):
     ///
     /// | table | per class | methods | models |
     /// |---|---|---|---|
@@ -27,9 +29,9 @@ impl Benchmark {
     ///
     /// # Errors
     /// When the number is none of these.
-    pub fn table(self, number: usize) -> Result<Self, BenchmarkError> {
+    pub fn table(self, table: impl std::fmt::Display) -> Result<Self, BenchmarkError> {
         let head = |grid: Self| grid.models_named(["linear head"]);
-        match number {
+        match number("table", &table.to_string(), &TABLES)? {
             2 => Ok(self.per_class([1]).methods(all_methods()).models(all_models())),
             3 => Ok(self.per_class([1, 5]).methods(all_methods()).models(all_models())),
             4 => {
@@ -56,16 +58,7 @@ impl Benchmark {
                 ];
                 Ok(self.per_class([1, 2, 5, 10]).methods_named(names)?.models(all_models()))
             }
-            7 => {
-                let points = [false, true].into_iter().flat_map(|unfrozen| {
-                    STEPS.into_iter().map(move |steps| {
-                        let objective = Objective::Gradient { hidden: Vec::new(), unfrozen };
-                        Method::of_recipe(Recipe::new(Pipeline::Scdg, objective).steps(steps))
-                    })
-                });
-                head(self.per_class([1]).methods(points))
-            }
-            other => Err(BenchmarkError::Setting(SettingError::new("table", other, "2, 3, 4, 5, 6 or 7"))),
+            _ => head(self.per_class([1]).methods(training_curve_methods())),
         }
     }
 
@@ -75,18 +68,43 @@ impl Benchmark {
     ///
     /// # Errors
     /// When the number is not 4.
-    pub fn figure(self, number: usize) -> Result<Self, BenchmarkError> {
-        if number != 4 {
-            let expected =
-                "4; figures 5 to 7 are those of a distilled set: heatmap(), umap(), correlation()".to_owned();
-            return Err(BenchmarkError::Setting(SettingError::new("figure", number, expected)));
+    pub fn figure(self, figure: impl std::fmt::Display) -> Result<Self, BenchmarkError> {
+        let figure = figure.to_string();
+        if number("figure", &figure, &[4]).is_err() {
+            let expected = "4; figures 5 to 7 are those of a distilled set: heatmap(), umap(), correlation()";
+            return Err(BenchmarkError::Setting(SettingError::new("figure", figure, expected)));
         }
-        let head = |hidden: Vec<usize>| {
-            Method::of_recipe(Recipe::new(Pipeline::Scdg, Objective::Gradient { hidden, unfrozen: false }))
-        };
-        let heads = [head(Vec::new())].into_iter().chain(HEADS.into_iter().map(|width| head(vec![width])));
-        self.per_class([1]).methods(heads).models_named(["linear head"])
+        self.per_class([1]).methods(head_size_methods()).models_named(["linear head"])
     }
+}
+
+/// The methods of table VII: SCDG after 0 to 50 steps, its encoder frozen or not.
+pub(super) fn training_curve_methods() -> Vec<Method> {
+    let points = [false, true].into_iter().flat_map(|unfrozen| STEPS.into_iter().map(move |steps| (unfrozen, steps)));
+    let method = |(unfrozen, steps)| {
+        let objective = Objective::Gradient { hidden: Vec::new(), unfrozen };
+        Method::of_recipe(Matching::new(Matched::Scdg, objective).steps(steps))
+    };
+    points.map(method).collect()
+}
+
+/// The methods of figure 4: SCDG with a linear head, then with one hidden layer of each width.
+pub(super) fn head_size_methods() -> Vec<Method> {
+    let hidden = [Vec::new()].into_iter().chain(HEADS.map(|width| vec![width]));
+    let method =
+        |hidden| Method::of_recipe(Matching::new(Matched::Scdg, Objective::Gradient { hidden, unfrozen: false }));
+    hidden.map(method).collect()
+}
+
+/// The number of a table or figure: "7", "VII", "table 7" and "Table VII" are 7.
+fn number(kind: &'static str, name: &str, numbers: &[usize]) -> Result<usize, BenchmarkError> {
+    const ROMAN: [&str; 8] = ["", "i", "ii", "iii", "iv", "v", "vi", "vii"];
+    let known: Vec<String> = numbers.iter().map(|number| format!("{kind} {number}")).collect();
+    let plain = names::plain(name);
+    let bare = plain.strip_prefix(kind).unwrap_or(&plain);
+    let number = bare.parse().ok().or_else(|| ROMAN.iter().position(|roman| *roman == bare));
+    let found = numbers.iter().position(|other| Some(*other) == number);
+    Ok(numbers[found.map_or_else(|| names::find(kind, name, &known), Ok)?])
 }
 
 #[cfg(test)]
@@ -102,10 +120,28 @@ mod tests {
             let names: std::collections::BTreeSet<&str> = grid.methods.iter().map(Method::name).collect();
             assert_eq!(names.len(), grid.methods.len(), "{number}: names tell rows apart");
         }
-        assert!(benchmark().table(1).err().unwrap().to_string().contains("table is 1"));
+        let message = benchmark().table(1).err().unwrap().to_string();
+        assert!(message.contains("no table '1'") && message.contains("table 2; table 3; table 4; "), "{message}");
         assert!(benchmark().figure(5).err().unwrap().to_string().contains("heatmap"));
         let four = benchmark().table(4).unwrap();
         assert!(four.models.iter().all(|model| model.name() != "linear head"));
+    }
+
+    #[test]
+    fn tables_and_the_figure_are_found_under_their_names() {
+        let names = |grid: Result<Benchmark, BenchmarkError>| -> Vec<String> {
+            grid.unwrap().methods.iter().map(|method| method.name().to_owned()).collect()
+        };
+        for (table, roman) in TABLES.into_iter().zip(["II", "III", "IV", "V", "VI", "VII"]) {
+            for name in [table.to_string(), roman.to_owned(), format!("table {table}"), format!("Table {roman}")] {
+                let (named, numbered) = (benchmark().table(&name).unwrap(), benchmark().table(table).unwrap());
+                assert_eq!(named.per_class, numbered.per_class, "{name}");
+                assert_eq!(names(Ok(named)), names(Ok(numbered)), "{name}");
+            }
+        }
+        for name in ["4", "IV", "figure 4", "Figure IV"] {
+            assert_eq!(names(benchmark().figure(name)), names(benchmark().figure(4)), "{name}");
+        }
     }
 
     #[test]

@@ -13,8 +13,8 @@ mod model;
 mod models;
 mod network;
 mod pretrain;
+mod pretraining_cells;
 mod register;
-mod seen;
 mod weights;
 
 pub use decoder::{DecoderConfig, DecoderHistory, Likelihood};
@@ -26,8 +26,8 @@ pub use models::{GeneSpace, Pca, PcaBuilder, Precomputed, Scimilarity};
 pub use network::DecodeEncode;
 pub use network::NetworkConfig;
 pub use pretrain::{Card, CardSet, Corpus, Ended, Pretraining, PretrainingConfig, PretrainingHistory};
+pub use pretraining_cells::PretrainingCells;
 pub use register::Registered;
-pub use seen::SeenCells;
 pub use weights::WeightsError;
 
 pub(crate) use cache::EmbeddingCache;

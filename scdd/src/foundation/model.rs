@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use ndarray::Array2;
 
-use super::{DecodeEncode, FoundationError, Registered, SeenCells};
+use super::{DecodeEncode, FoundationError, PretrainingCells, Registered};
 use crate::cells::{Cells, Expression, LogNormalized};
 
 /// A layer of an encoder: x W + b, and PReLU in all but the last. Batch normalisation is folded into both.
@@ -74,7 +74,7 @@ pub trait FoundationModel: Send + Sync + 'static {
 
     /// Marks of the cells that it was pretrained on; None when that is not known. A study refuses a model that has seen
     /// its test cells.
-    fn seen(&self) -> Option<&SeenCells> {
+    fn pretraining_cells(&self) -> Option<&PretrainingCells> {
         None
     }
 

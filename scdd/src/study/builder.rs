@@ -280,7 +280,7 @@ fn shared_genes(model: &Foundation, cells: &Cells<LogNormalized>) -> usize {
 
 /// Refuses a model that was pretrained on test cells.
 fn check_unseen(registered: &Registered, test: &TestCells) -> Result<(), StudyError> {
-    let Some(known) = registered.foundation.seen() else { return Ok(()) };
+    let Some(known) = registered.foundation.pretraining_cells() else { return Ok(()) };
     let cells = &registered.cells;
     let pretrained_on = known.count(cells.expression(), test.test(), cells.gene_names());
     if pretrained_on * 100 > test.count() {

@@ -1,4 +1,4 @@
-//! Figures of a benchmark: scores by method and model, and recall by method and class.
+//! Figures of a benchmark: a dot plot of scores by method and model, and a heatmap of recall by method and class.
 
 use itertools::Itertools;
 use plotly::Layout;
@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 use super::VisualizeError;
 use super::figure::{Figure, significant};
 use super::palette::class_color;
-use super::still::{Panel, Still};
-use super::style::{GRID, INK, TOP, axis, base};
+use super::still::{Panel, Still, Text};
+use super::style::{GRID, TOP, axis, base};
 use crate::benchmark::{BenchmarkError, BenchmarkResults, BenchmarkRow, Measure};
 use crate::evaluate::{mean, sample_deviation};
 use crate::notebook::escape;
 use crate::text::{budget, count};
 
-/// Pixels of a line.
+/// Height of a line in pixels.
 const ROW: usize = 22;
 const MARKERS: [&str; 8] = ["circle", "diamond", "square", "triangle-up", "cross", "x", "triangle-down", "star"];
 
 impl BenchmarkResults {
     /// A score of each method under each model on one data set, label and budget: means over seeds, with their deviation;
-    /// all training cells stand beside every budget. Methods are ordered by their mean over models.
+    /// all training cells are in the figure of every budget. Methods are ordered by their mean over models.
     ///
     /// # Errors
     /// When there are no such rows with scores.
@@ -41,22 +41,22 @@ impl BenchmarkResults {
         };
         let worth = |method: &String| mean(&values(method, None)).unwrap_or(f64::NEG_INFINITY);
         methods.sort_by(|a, b| worth(a).total_cmp(&worth(b)));
-        let places: Vec<Vec<(usize, f64, f64)>> = models
+        let dots: Vec<Vec<(usize, f64, f64)>> = models
             .iter()
             .map(|model| {
-                let of = |(place, method): (usize, &String)| {
+                let of = |(line, method): (usize, &String)| {
                     let values = values(method, Some(model));
-                    Some((place, mean(&values)?, sample_deviation(&values).unwrap_or(0.0)))
+                    Some((line, mean(&values)?, sample_deviation(&values).unwrap_or(0.0)))
                 };
                 methods.iter().enumerate().filter_map(of).collect()
             })
             .collect();
-        let traces = models.iter().zip(&places).enumerate().map(|(number, (model, places))| {
+        let traces = models.iter().zip(&dots).enumerate().map(|(number, (model, dots))| {
             json!({
                 "type": "scatter", "mode": "markers", "name": escape(model),
-                "x": places.iter().map(|(_, value, _)| significant(*value)).collect::<Vec<_>>(),
-                "y": places.iter().map(|(place, ..)| escape(&methods[*place])).collect::<Vec<_>>(),
-                "error_x": { "type": "data", "array": places.iter().map(|(.., spread)| significant(*spread)).collect::<Vec<_>>(),
+                "x": dots.iter().map(|(_, value, _)| significant(*value)).collect::<Vec<_>>(),
+                "y": dots.iter().map(|(line, ..)| escape(&methods[*line])).collect::<Vec<_>>(),
+                "error_x": { "type": "data", "array": dots.iter().map(|(.., spread)| significant(*spread)).collect::<Vec<_>>(),
                              "thickness": 1, "width": 3 },
                 "marker": { "color": class_color(number), "size": 9, "symbol": MARKERS[number % MARKERS.len()] },
                 "hovertemplate": "%{y}: %{x:.3f}<extra>%{fullData.name}</extra>",
@@ -70,27 +70,27 @@ impl BenchmarkResults {
             .layout(&title, &subtitle, 170)
             .legend(Legend::new().x(1.02).y(1.0))
             .x_axis(axis(measure.name()).show_grid(true).grid_color(GRID));
-        let low = places.iter().flatten().map(|(_, value, spread)| value - spread).fold(1.0f64, f64::min);
+        let low = dots.iter().flatten().map(|(_, value, spread)| value - spread).fold(1.0f64, f64::min);
         let mut still = Still::new(&title, &subtitle, plan.size(170));
         let panel = plan.panel((low.max(0.0) - 0.02, 1.0));
         still.frame(&panel);
         plan.write_names(&mut still);
-        for (number, (model, places)) in models.iter().zip(&places).enumerate() {
+        for (number, (model, dots)) in models.iter().zip(&dots).enumerate() {
             let color = class_color(number);
-            for (place, value, spread) in places {
-                let y = *place as f64 + 0.5;
+            for (line, value, spread) in dots {
+                let y = *line as f64 + 0.5;
                 if *spread > 0.0 {
-                    still.line([value - spread, value + spread].iter().map(|&x| panel.place(x, y)), color);
+                    still.line([value - spread, value + spread].iter().map(|&x| panel.position(x, y)), color);
                 }
-                still.dots([panel.place(*value, y)].into_iter(), 9.0, color, 0.9);
+                still.dots([panel.position(*value, y)].into_iter(), 9.0, color, 0.9);
             }
             let x = panel.left + panel.width + 14.0;
-            still.text(model, x, panel.top + 14.0 + 18.0 * number as f64, "start", 12, color, 0.0);
+            still.text(Text::new(model, x, panel.top + 14.0 + 18.0 * number as f64).color(color));
         }
         let below = panel.top + panel.height + 18.0;
-        still.text(&format!("{:.2}", panel.x.0), panel.left, below, "start", 12, INK, 0.0);
-        still.text("1.00", panel.left + panel.width, below, "end", 12, INK, 0.0);
-        still.text(measure.name(), panel.left + panel.width / 2.0, below + 18.0, "middle", 13, INK, 0.0);
+        still.text(Text::new(&format!("{:.2}", panel.x.0), panel.left, below));
+        still.text(Text::new("1.00", panel.left + panel.width, below).end());
+        still.text(Text::new(measure.name(), panel.left + panel.width / 2.0, below + 18.0).middle().size(13));
         let summary = format!(
             "{} of {} under {} on {title}",
             measure.name(),
@@ -144,12 +144,12 @@ impl BenchmarkResults {
         let mut still = Still::new(&title, &subtitle, (width, height + room));
         let panel = plan.panel((0.0, 1.0));
         // The first line is at the bottom.
-        let shares: Vec<f64> = values.iter().rev().flatten().map(|value| value.unwrap_or(f64::NAN)).collect();
-        still.grid(&panel, classes.len(), &shares);
+        let recalls: Vec<f64> = values.iter().rev().flatten().map(|value| value.unwrap_or(f64::NAN)).collect();
+        still.grid(&panel, classes.len(), &recalls);
         plan.write_names(&mut still);
-        for (place, class) in classes.iter().enumerate() {
-            let x = panel.left + (place as f64 + 0.5) * panel.width / classes.len() as f64 + 4.0;
-            still.text(class, x, panel.top + panel.height + 8.0, "end", 12, INK, -90.0);
+        for (column, class) in classes.iter().enumerate() {
+            let x = panel.left + (column as f64 + 0.5) * panel.width / classes.len() as f64 + 4.0;
+            still.text(Text::new(class, x, panel.top + panel.height + 8.0).end().upwards());
         }
         still.scale(panel.left + panel.width + 16.0, panel.top, panel.height.min(260.0), (0.0, 1.0), "recall");
         let summary = format!(
@@ -216,9 +216,9 @@ impl<'a> Lines<'a> {
 
     fn write_names(&self, still: &mut Still) {
         let panel = self.panel((0.0, 1.0));
-        for (place, name) in self.names.iter().enumerate() {
-            let (_, y) = panel.place(0.0, place as f64 + 0.5);
-            still.text(name, panel.left - 8.0, y + 4.0, "end", 12, INK, 0.0);
+        for (line, name) in self.names.iter().enumerate() {
+            let (_, y) = panel.position(0.0, line as f64 + 0.5);
+            still.text(Text::new(name, panel.left - 8.0, y + 4.0).end());
         }
     }
 }

@@ -12,7 +12,7 @@ impl BenchmarkResults {
     pub fn curve_figures(&self) -> crate::Result<Vec<Figure>> {
         let all = self.curves();
         let mut figures = Vec::new();
-        for together in all.chunk_by(|one, other| one.beside(other)) {
+        for together in all.chunk_by(|one, other| one.shares_panel(other)) {
             let accuracy = drawn(together, "Accuracy", |point| Some(point.accuracy.0))?;
             let loss = drawn(together, "Loss", |point| point.loss.map(|(mean, _)| mean))?;
             figures.extend([accuracy, loss].into_iter().flatten());

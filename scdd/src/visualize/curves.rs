@@ -1,4 +1,4 @@
-//! Losses and scores over steps.
+//! Line plots of losses and scores over steps.
 
 use plotly::Layout;
 use plotly::common::Anchor;
@@ -8,8 +8,8 @@ use serde_json::json;
 use super::VisualizeError;
 use super::figure::{Figure, MOST_POINTS, significant};
 use super::palette::class_color;
-use super::still::{Panel, Still};
-use super::style::{GRID, INK, TOP, axis, base};
+use super::still::{Panel, Still, Text};
+use super::style::{GRID, TOP, axis, base};
 use crate::notebook::escape;
 use crate::text::{count, grouped};
 
@@ -107,8 +107,8 @@ fn check(series: &[(&str, Vec<(f64, f64)>)], log_y: bool) -> Result<(), Visualiz
             return Err(empty(format!("{name:?} has 0 points")));
         }
         for (i, &(x, y)) in points.iter().enumerate() {
-            let bad = |value, mend| {
-                Err(VisualizeError::Value { what: format!("curve {name:?}"), value, at: format!("point {i}"), mend })
+            let bad = |value, hint| {
+                Err(VisualizeError::Value { what: format!("curve {name:?}"), value, at: format!("point {i}"), hint })
             };
             if !x.is_finite() {
                 return bad(x, "every value must be finite");
@@ -150,16 +150,18 @@ fn still(
     still.frame(&panel);
     let value = |y: f64| significant(if log_y { 10f64.powf(y) } else { y }).to_string();
     let bottom = panel.top + panel.height;
-    still.text(&value(y.1), 64.0, panel.top + 10.0, "end", 12, INK, 0.0);
-    still.text(&value(y.0), 64.0, bottom, "end", 12, INK, 0.0);
-    still.text(&x.0.to_string(), 70.0, bottom + 18.0, "start", 12, INK, 0.0);
-    still.text(&x.1.to_string(), 70.0 + wide, bottom + 18.0, "end", 12, INK, 0.0);
-    still.text(axes.0, 70.0 + wide / 2.0, bottom + 40.0, "middle", 13, INK, 0.0);
-    still.text(axes.1, 20.0, panel.top + high / 2.0, "middle", 13, INK, -90.0);
+    still.text(Text::new(&value(y.1), 64.0, panel.top + 10.0).end());
+    still.text(Text::new(&value(y.0), 64.0, bottom).end());
+    still.text(Text::new(&x.0.to_string(), 70.0, bottom + 18.0));
+    still.text(Text::new(&x.1.to_string(), 70.0 + wide, bottom + 18.0).end());
+    still.text(Text::new(axes.0, 70.0 + wide / 2.0, bottom + 40.0).middle().size(13));
+    still.text(Text::new(axes.1, 20.0, panel.top + high / 2.0).middle().size(13).upwards());
     for (i, (name, points)) in names.iter().zip(shown).enumerate() {
         let stride = points.len().div_ceil(1_000);
-        still.line(thin(points, stride).into_iter().map(|(x, y)| panel.place(x, height(y))), class_color(i));
-        still.text(name, 60.0 + wide, panel.top + 20.0 + 18.0 * i as f64, "end", 13, class_color(i), 0.0);
+        still.line(thin(points, stride).into_iter().map(|(x, y)| panel.position(x, height(y))), class_color(i));
+        still.text(
+            Text::new(name, 60.0 + wide, panel.top + 20.0 + 18.0 * i as f64).end().size(13).color(class_color(i)),
+        );
     }
     still
 }

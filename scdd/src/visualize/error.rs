@@ -37,7 +37,7 @@ pub enum VisualizeError {
         classes: usize,
     },
     /// A value that cannot be drawn.
-    #[error("{what} holds {value} at {at}; {mend}")]
+    #[error("{what} holds {value} at {at}; {hint}")]
     Value {
         /// The input.
         what: String,
@@ -46,7 +46,7 @@ pub enum VisualizeError {
         /// Where it stands.
         at: String,
         /// What to do.
-        mend: &'static str,
+        hint: &'static str,
     },
     /// A table column that is not there, or holds no numbers.
     #[error("no numeric column {column:?} in this table; numeric columns: {present:?}")]
@@ -72,32 +72,4 @@ pub enum VisualizeError {
         /// The system's reason.
         source: std::io::Error,
     },
-}
-
-/// Labels fit their rows and name classes; values are finite.
-pub(super) fn check_cells(
-    kind: &'static str,
-    rows: &ndarray::Array2<f32>,
-    labels: &[u32],
-    classes: usize,
-) -> Result<(), VisualizeError> {
-    if rows.nrows() != labels.len() {
-        return Err(VisualizeError::Length {
-            what: format!("labels of {kind} cells"),
-            found: labels.len(),
-            expected: rows.nrows(),
-        });
-    }
-    if let Some((cell, &label)) = labels.iter().enumerate().find(|(_, label)| **label as usize >= classes) {
-        return Err(VisualizeError::Label { kind, cell, label, classes });
-    }
-    if let Some(((row, column), value)) = rows.indexed_iter().find(|(_, value)| !value.is_finite()) {
-        return Err(VisualizeError::Value {
-            what: format!("{kind} cells"),
-            value: f64::from(*value),
-            at: format!("row {row}, column {column}"),
-            mend: "every value must be finite",
-        });
-    }
-    Ok(())
 }

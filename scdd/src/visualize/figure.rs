@@ -1,7 +1,6 @@
-//! A figure: plotly traces and layout, a line of words that says what is shown, and a still picture for
-//! places without plotly.js.
+//! A figure: plotly traces and layout, a line of words that says what is shown, and a still picture for pages without
+//! plotly.js.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,11 +10,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::VisualizeError;
+use super::page::{self, Plotly};
 use super::still::Still;
 use crate::notebook::{block, emit, escape};
-
-/// plotly.js as the `plotly` crate of this version names it.
-const PLOTLY_JS: &str = "https://cdn.plot.ly/plotly-3.0.1.min.js";
 
 /// More points than this are thinned: they hide each other, and a notebook would grow by megabytes.
 pub(super) const MOST_POINTS: usize = 50_000;
@@ -33,10 +30,10 @@ pub(super) const MOST_POINTS: usize = 50_000;
 /// ```
 #[derive(Clone)]
 pub struct Figure {
-    inner: Arc<Inner>,
+    parts: Arc<Parts>,
 }
 
-struct Inner {
+struct Parts {
     traces: Vec<Value>,
     layout: Layout,
     summary: String,
@@ -56,21 +53,21 @@ impl plotly::Trace for JsonTrace {
 
 impl Figure {
     pub(super) fn new(traces: Vec<Value>, layout: Layout, summary: String, still: Still) -> Self {
-        Self { inner: Arc::new(Inner { traces, layout, summary, still: still.svg() }) }
+        Self { parts: Arc::new(Parts { traces, layout, summary, still: still.svg() }) }
     }
 
     /// What is shown, in one line of words: the text that screen readers and terminals get.
     pub fn summary(&self) -> &str {
-        &self.inner.summary
+        &self.parts.summary
     }
 
     /// The figure as a plotly plot, to change or to add to.
     pub fn plot(&self) -> Plot {
         let mut plot = Plot::new();
-        for trace in &self.inner.traces {
+        for trace in &self.parts.traces {
             plot.add_trace(Box::new(JsonTrace(trace.clone())));
         }
-        plot.set_layout(self.inner.layout.clone());
+        plot.set_layout(self.parts.layout.clone());
         plot.set_configuration(plotly::Configuration::new().display_logo(false));
         plot
     }
@@ -82,30 +79,29 @@ impl Figure {
 
     /// A still picture of the figure as SVG, drawn without JavaScript.
     pub fn to_svg(&self) -> &str {
-        &self.inner.still
+        &self.parts.still
     }
 
     /// Shows the figure in the notebook: plotly JSON, HTML that needs no extension, and the summary.
     pub fn evcxr_display(&self) {
-        let json = self.to_json();
         emit(&[
-            block("application/vnd.plotly.v1+json", &json),
-            block("text/html", &self.fragment(&json)),
-            block("text/plain", &self.inner.summary),
+            block("application/vnd.plotly.v1+json", &self.to_json()),
+            block("text/html", &self.fragment(Plotly::Server)),
+            block("text/plain", &self.parts.summary),
         ]);
     }
 
-    /// Writes a page that shows the figure, with plotly.js loaded from its public server; without a network the
-    /// page shows the still picture. The file appears whole or not at all.
+    /// Writes a page that shows the figure, with plotly.js loaded from its public server; without a network the page shows the
+    /// still picture. The file appears complete or not at all.
     ///
     /// # Errors
     /// When the page can't be written.
     pub fn write_html(&self, path: impl AsRef<Path>) -> Result<(), VisualizeError> {
-        self.write_page(path.as_ref(), "")
+        page::write(path.as_ref(), self.summary(), "", &self.fragment(Plotly::Server))
     }
 
-    /// Writes a page with the given copy of plotly.js inside (about 5 MB), interactive without a network.
-    /// The Python package plotly brings one: `package_data/plotly.min.js`.
+    /// Writes a page with a copy of plotly.js inside (about 5 MB), which is interactive without a network. The Python package
+    /// plotly brings such a copy: `package_data/plotly.min.js`.
     ///
     /// # Errors
     /// When plotly.js can't be read or the page can't be written.
@@ -114,32 +110,22 @@ impl Figure {
         path: impl AsRef<Path>,
         plotly_js: impl AsRef<Path>,
     ) -> Result<(), VisualizeError> {
-        let script = std::fs::read_to_string(plotly_js.as_ref())
-            .map_err(|source| VisualizeError::Read { path: plotly_js.as_ref().display().to_string(), source })?;
-        self.write_page(path.as_ref(), &format!("<script>{}</script>\n", script.replace("</script", "<\\/script")))
+        let head = page::plotly_element(plotly_js.as_ref())?;
+        page::write(path.as_ref(), self.summary(), &head, &self.fragment(Plotly::Page))
     }
 
-    fn write_page(&self, path: &Path, head: &str) -> Result<(), VisualizeError> {
-        let page = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{}</title>\n{head}</head>\n\
-             <body style=\"margin:16px;background:#fff\">\n{}\n</body>\n</html>\n",
-            escape(&self.inner.summary),
-            self.fragment(&self.to_json())
-        );
-        write_whole(path, &page)
-    }
-
-    /// Writes the still picture as SVG, for a page or a paper. The file appears whole or not at all.
+    /// Writes the still picture as SVG, for a page or a paper. The file appears complete or not at all.
     ///
     /// # Errors
     /// When the file can't be written.
     pub fn write_svg(&self, path: impl AsRef<Path>) -> Result<(), VisualizeError> {
-        write_whole(path.as_ref(), self.to_svg())
+        page::write_text(path.as_ref(), self.to_svg())
     }
 
-    /// HTML that draws with the page's plotly.js, else loads it, and keeps the still picture where neither works:
-    /// an untrusted notebook, a page without a network, a viewer without JavaScript.
-    pub(super) fn fragment(&self, json: &str) -> String {
+    /// HTML that draws with plotly.js, and keeps the still picture where there is none: in an untrusted notebook, a page without
+    /// a network, a viewer without JavaScript.
+    pub(super) fn fragment(&self, plotly: Plotly) -> String {
+        let json = self.to_json();
         let digest = Sha256::digest(json.as_bytes());
         let class: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         // "</script>" in a name would end the script; "<!--" would hide the rest of it.
@@ -156,54 +142,23 @@ impl Figure {
       window.Plotly.newPlot(box, figure.data, figure.layout, figure.config);
     }});
   }}
-  if (window.Plotly) {{ draw(); return; }}
-  window.scddPlotly = window.scddPlotly || new Promise(function (loaded, failed) {{
-    var script = document.createElement("script");
-    script.src = "{PLOTLY_JS}";
-    script.onload = loaded;
-    script.onerror = failed;
-    document.head.appendChild(script);
-  }});
-  window.scddPlotly.then(draw, function () {{}});
+  {start}
 }})();
 </script>"#,
-            label = escape(&self.inner.summary),
-            still = self.inner.still,
+            label = escape(&self.parts.summary),
+            still = self.parts.still,
+            start = plotly.script(),
         )
     }
 }
 
 impl std::fmt::Debug for Figure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Figure({})", self.inner.summary)
+        write!(f, "Figure({})", self.parts.summary)
     }
 }
 
-/// Writes a file that appears under its name only when it is whole.
-pub(super) fn write_whole(path: &Path, content: &str) -> Result<(), VisualizeError> {
-    let failed = |source| VisualizeError::Write { path: path.display().to_string(), source };
-    // Beside the target, so that the rename stays on one file system.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".scdd-").tempfile_in(folder).map_err(failed)?;
-    file.write_all(content.as_bytes()).map_err(failed)?;
-    open_to_all(file.as_file()).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
-}
-
-/// Temporary files are private; a page is there to be shared.
-fn open_to_all(file: &std::fs::File) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    }
-    #[cfg(not(unix))]
-    let _ = file;
-    Ok(())
-}
-
-/// Four significant digits: more are not seen, and notebooks stay small.
+/// Four significant digits: nobody sees more, and notebooks stay small.
 pub(super) fn significant(value: f64) -> f64 {
     format!("{value:.3e}").parse().unwrap_or(value)
 }
@@ -226,12 +181,12 @@ mod tests {
 
     #[test]
     fn a_name_cannot_end_the_script() {
-        let html = figure("</script><b>").fragment(&figure("</script><b>").to_json());
+        let html = figure("</script><b>").fragment(Plotly::Server);
         assert_eq!(html.matches("</script>").count(), 1, "{html}");
     }
 
     #[test]
-    fn the_page_is_whole_and_replaces_an_older_one() {
+    fn the_page_is_complete_and_replaces_an_older_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("loss.html");
         std::fs::write(&path, "old").unwrap();
@@ -240,6 +195,21 @@ mod tests {
         assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
         assert!(page.contains("<svg") && page.contains("newPlot"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_offline_page_has_plotly_inside_and_names_no_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, script) = (folder.path().join("loss.html"), folder.path().join("plotly.js"));
+        std::fs::write(&script, "window.Plotly = {}; // </script>").unwrap();
+        figure("Loss").write_html_offline(&path, &script).unwrap();
+        let page = std::fs::read_to_string(&path).unwrap();
+        let (plotly, drawn) = (page.find("window.Plotly = {}; // <\\/script>"), page.find("newPlot(box, figure.data"));
+        assert!(plotly.is_some() && plotly < drawn, "{page}");
+        assert!(page.contains("<svg") && page.contains("\"y\":[0.1235,0.3333]"), "{page}");
+        assert!(!page.contains("https://") && !page.contains("src="), "{page}");
+        let error = figure("Loss").write_html_offline(&path, folder.path().join("none.js")).unwrap_err().to_string();
+        assert!(error.contains("none.js") && error.contains("plotly.min.js"), "{error}");
     }
 
     #[test]

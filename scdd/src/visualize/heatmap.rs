@@ -1,5 +1,5 @@
-//! Marker genes of real beside synthetic cells (Yu et al. 2025, Fig. 5): same genes, same classes at the same
-//! places, same colour scale.
+//! Heatmap of marker genes, real and synthetic cells side by side (Yu et al. 2025, Fig. 5): the same genes, classes and
+//! colour scale in both panels.
 
 use ndarray::{Array2, ArrayView2};
 use plotly::common::{Anchor, ColorBar, ColorScale, ColorScalePalette, Font, Side, ThicknessMode};
@@ -7,14 +7,14 @@ use plotly::layout::{Axis, AxisType, ColorAxis};
 use serde_json::{Value, json};
 
 use super::VisualizeError;
-use super::error::check_cells;
+use super::cells::RealAndSynthetic;
 use super::figure::{Figure, significant};
-use super::still::{Panel, Still};
-use super::style::{INK, TOP, base, panel_title, small};
+use super::still::{Panel, Still, Text};
+use super::style::{TOP, base, panel_title, small};
 use crate::notebook::escape;
 use crate::text::count;
 
-/// Cells shown per class (ours): enough to see the spread, few enough for a notebook.
+/// Cells shown per class (our choice): enough to see the spread, few enough for a notebook.
 const CELLS_PER_CLASS: usize = 40;
 /// Values drawn at most, so that a notebook with many classes and genes stays small.
 const MOST_VALUES: usize = 60_000;
@@ -26,39 +26,38 @@ const SCALE_NAME: &str = "log1p of counts per 10,000";
 
 /// Draws expression of the given genes in real and synthetic cells, two panels with one colour scale.
 ///
-/// `real` and `synthetic` are dense `[cells, genes]`, log1p of counts per 10,000, columns named by `gene_names`
-/// and drawn in that order from the top; labels are indices into `classes`. Cells stand class by class; a class is
-/// equally wide in both panels, whatever its number of cells. Of a class with more than 40 cells, 40 at even steps
-/// are drawn, and fewer where genes and classes are so many that a panel would hold over 60,000 values. Classes without a cell
-/// in either panel are left out; a class that only one panel has stays white in the other.
+/// Both kinds of cells are dense `[cells, genes]`, log1p of counts per 10,000, with columns named by `gene_names` and drawn in
+/// that order from the top. Cells stand class by class; a class is equally wide in both panels, whatever its number of cells.
+/// Of a class with more than 40 cells, 40 at even steps are drawn, and fewer where genes and classes are so many that a panel
+/// would hold over 60,000 values. Classes without a cell in either panel are left out; a class that only one panel has stays
+/// white in the other.
 ///
 /// # Errors
 /// For labels or names that do not fit, values that are not finite, and when there are no cells or genes.
 ///
 /// ```
 /// use ndarray::array;
+/// use scdd::visualize::{LabelledCells, RealAndSynthetic};
 /// let real = array![[2.0, 0.0], [1.5, 0.1], [0.0, 3.0]];
 /// let synthetic = array![[1.8, 0.0], [0.1, 2.7]];
 /// let genes = ["INS".to_string(), "GCG".to_string()];
 /// let classes = ["beta".to_string(), "alpha".to_string()];
-/// let figure = scdd::visualize::expression_heatmap(&real, &[0, 0, 1], &synthetic, &[0, 1], &genes, &classes)?;
+/// let cells = RealAndSynthetic {
+///     real: LabelledCells { cells: &real, labels: &[0, 0, 1] },
+///     synthetic: LabelledCells { cells: &synthetic, labels: &[0, 1] },
+///     classes: &classes,
+/// };
+/// let figure = scdd::visualize::expression_heatmap(&cells, &genes)?;
 /// assert_eq!(
 ///     figure.summary(),
 ///     "Expression of 2 genes in 3 real cells beside 2 synthetic cells in 2 classes"
 /// );
 /// # Ok::<(), scdd::visualize::VisualizeError>(())
 /// ```
-pub fn expression_heatmap(
-    real: &Array2<f32>,
-    real_labels: &[u32],
-    synthetic: &Array2<f32>,
-    synthetic_labels: &[u32],
-    gene_names: &[String],
-    classes: &[String],
-) -> Result<Figure, VisualizeError> {
-    check_cells("real", real, real_labels, classes.len())?;
-    check_cells("synthetic", synthetic, synthetic_labels, classes.len())?;
-    for (kind, rows) in [("real", real), ("synthetic", synthetic)] {
+pub fn expression_heatmap(cells: &RealAndSynthetic<'_>, gene_names: &[String]) -> Result<Figure, VisualizeError> {
+    cells.check()?;
+    for (kind, side) in cells.sides() {
+        let rows = side.cells;
         if rows.ncols() != gene_names.len() {
             return Err(VisualizeError::Length {
                 what: format!("genes of {kind} cells (one column per gene name)"),
@@ -74,18 +73,20 @@ pub fn expression_heatmap(
             });
         }
     }
+    let RealAndSynthetic { real, synthetic, classes } = *cells;
     let present: Vec<u32> = (0..classes.len() as u32)
-        .filter(|class| real_labels.contains(class) || synthetic_labels.contains(class))
+        .filter(|class| real.labels.contains(class) || synthetic.labels.contains(class))
         .collect();
     let most = (MOST_VALUES / (gene_names.len() * present.len()).max(1)).clamp(4, CELLS_PER_CLASS);
     let sides = [
-        Panelled { name: "Real cells", rows: real, cells: by_class(real_labels, &present, most) },
-        Panelled { name: "Synthetic cells", rows: synthetic, cells: by_class(synthetic_labels, &present, most) },
+        Panelled { name: "Real cells", rows: real.cells, cells: by_class(real.labels, &present, most) },
+        Panelled { name: "Synthetic cells", rows: synthetic.cells, cells: by_class(synthetic.labels, &present, most) },
     ];
     let names: Vec<&str> = present.iter().map(|&class| classes[class as usize].as_str()).collect();
     let top = sides.iter().flat_map(|side| side.rows.iter()).copied().fold(0.0f32, f32::max);
     let plan = Plan::new(gene_names, &names, f64::from(top).max(1e-6));
 
+    let (real, synthetic) = (real.cells, synthetic.cells);
     let shown: usize = sides[0].cells.iter().map(Vec::len).sum();
     let of = if shown < real.nrows() { format!("{shown} of ") } else { String::new() };
     let (title, subtitle) = (
@@ -136,7 +137,7 @@ impl Panelled<'_> {
             .iter()
             .enumerate()
             .filter(|(_, cells)| !cells.is_empty())
-            .map(|(place, cells)| {
+            .map(|(position, cells)| {
                 let values: Vec<Vec<f64>> = (0..plan.genes.len())
                     .map(|gene| {
                         cells.iter().map(|&cell| (f64::from(self.rows[[cell, gene]]) * 100.0).round() / 100.0).collect()
@@ -144,11 +145,11 @@ impl Panelled<'_> {
                     .collect();
                 let width = (1.0 - GAP) / cells.len() as f64;
                 let edges: Vec<f64> =
-                    (0..=cells.len()).map(|i| significant(place as f64 + GAP / 2.0 + i as f64 * width)).collect();
+                    (0..=cells.len()).map(|i| significant(position as f64 + GAP / 2.0 + i as f64 * width)).collect();
                 json!({
                     "type": "heatmap", "x": edges, "y": plan.genes, "z": values,
                     "xaxis": format!("x{suffix}"), "yaxis": format!("y{suffix}"), "coloraxis": "coloraxis",
-                    "name": escape(plan.names[place]),
+                    "name": escape(plan.names[position]),
                     "hovertemplate":
                         format!("<b>%{{y}}</b><br>%{{fullData.name}}, {kind}<br>%{{z:.2f}}<extra></extra>"),
                 })
@@ -161,7 +162,7 @@ impl Panelled<'_> {
     }
 }
 
-/// Sizes and places, in pixels, worked out once for plotly and for the still picture.
+/// Sizes and positions in pixels, computed once for plotly and for the still picture.
 struct Plan<'a> {
     genes: Vec<String>,
     names: &'a [&'a str],
@@ -198,19 +199,19 @@ impl<'a> Plan<'a> {
         Self { genes, names, top, size: (size.0.max(520), size.1), margin, panels, row, stacked }
     }
 
-    /// Shares of the plotting area, as plotly wants domains.
+    /// Fractions of the plotting area, as plotly wants domains.
     fn domains(&self, panel: usize) -> ([f64; 2], [f64; 2]) {
         let (left, top, width, height) = self.panels[panel];
         let wide = (self.size.0 - self.margin[0] - self.margin[1]) as f64;
         let high = (self.size.1 - TOP - self.margin[2]) as f64;
         let x = (left - self.margin[0] as f64) / wide;
         let y = 1.0 - (top - TOP as f64 + height) / high;
-        let within = |share: f64| share.clamp(0.0, 1.0);
+        let within = |fraction: f64| fraction.clamp(0.0, 1.0);
         ([x, within(x + width / wide)], [within(y), within(y + height / high)])
     }
 
     fn layout(&self, title: &str, subtitle: &str) -> plotly::Layout {
-        let ticks: Vec<f64> = (0..self.names.len()).map(|place| place as f64 + 0.5).collect();
+        let ticks: Vec<f64> = (0..self.names.len()).map(|class| class as f64 + 0.5).collect();
         let names: Vec<String> = self.names.iter().map(|name| escape(name)).collect();
         let plain = || Axis::new().show_grid(false).zero_line(false).show_line(false).tick_length(0);
         let x = |panel: usize| {
@@ -271,9 +272,9 @@ impl<'a> Plan<'a> {
         let mut still = Still::new(title, subtitle, self.size);
         for (panel, side) in sides.iter().enumerate() {
             let (left, top, width, height) = self.panels[panel];
-            let place = Panel { left, top, width, height, x: (0.0, 1.0), y: (0.0, 1.0) };
+            let area = Panel { left, top, width, height, x: (0.0, 1.0), y: (0.0, 1.0) };
             let rows = side.view();
-            let shares: Vec<f64> = (0..self.genes.len())
+            let values: Vec<f64> = (0..self.genes.len())
                 .flat_map(|gene| (0..columns).map(move |column| (gene, column)))
                 .map(|(gene, column)| {
                     let cells = &side.cells[column / fine];
@@ -284,19 +285,19 @@ impl<'a> Plan<'a> {
                     }
                 })
                 .collect();
-            still.grid(&place, columns, &shares);
-            still.text(side.name, left, top - 6.0, "start", 14, INK, 0.0);
-            let middle = |place: usize, of: usize, long: f64| (place as f64 + 0.5) * long / of as f64;
+            still.grid(&area, columns, &values);
+            still.text(Text::new(side.name, left, top - 6.0).size(14));
+            let middle = |number: usize, of: usize, side: f64| (number as f64 + 0.5) * side / of as f64;
             if self.stacked || panel == 0 {
                 for (gene, name) in self.genes.iter().enumerate() {
                     let y = top + middle(gene, self.genes.len(), height) + 4.0;
-                    still.text(name, left - 6.0, y, "end", if self.row < 15.0 { 10 } else { 12 }, INK, 0.0);
+                    still.text(Text::new(name, left - 6.0, y).end().size(if self.row < 15.0 { 10 } else { 12 }));
                 }
             }
             if !self.stacked || panel == 1 {
                 for (class, name) in self.names.iter().enumerate() {
                     let x = left + middle(class, self.names.len(), width) + 4.0;
-                    still.text(name, x, top + height + 8.0, "end", 12, INK, -90.0);
+                    still.text(Text::new(name, x, top + height + 8.0).end().upwards());
                 }
             }
         }
@@ -314,13 +315,23 @@ mod tests {
         (0..n).map(|i| format!("{prefix}{i}")).collect()
     }
 
+    fn both<'a>(
+        real: (&'a Array2<f32>, &'a [u32]),
+        synthetic: (&'a Array2<f32>, &'a [u32]),
+        classes: &'a [String],
+    ) -> RealAndSynthetic<'a> {
+        let [real, synthetic] = [real, synthetic].map(|(cells, labels)| super::super::LabelledCells { cells, labels });
+        RealAndSynthetic { real, synthetic, classes }
+    }
+
     #[test]
     fn both_panels_have_the_same_genes_classes_and_colour_scale() {
         let real = Array2::from_shape_fn((130, 6), |(cell, gene)| if cell % 3 == gene / 2 { 3.0 } else { 0.2 });
         let labels: Vec<u32> = (0..130).map(|cell| (cell % 3) as u32).collect();
         let synthetic = Array2::from_shape_fn((3, 6), |(cell, gene)| if cell == gene / 2 { 2.5 } else { 0.0 });
-        let figure =
-            expression_heatmap(&real, &labels, &synthetic, &[0, 1, 2], &names("G", 6), &names("c", 4)).unwrap();
+        let classes = names("c", 4);
+        let cells = both((&real, &labels), (&synthetic, &[0, 1, 2]), &classes);
+        let figure = expression_heatmap(&cells, &names("G", 6)).unwrap();
         let plot: Value = serde_json::from_str(&figure.to_json()).unwrap();
         let traces = plot["data"].as_array().unwrap();
         assert_eq!(traces.len(), 6, "three classes in each panel; the fourth has no cells");
@@ -343,9 +354,9 @@ mod tests {
     #[test]
     fn genes_without_names_and_empty_input_are_errors() {
         let say = |real: &Array2<f32>, labels: &[u32], genes: usize| {
-            expression_heatmap(real, labels, &Array2::zeros((1, genes)), &[0], &names("G", genes), &names("c", 1))
-                .unwrap_err()
-                .to_string()
+            let (synthetic, classes) = (Array2::zeros((1, genes)), names("c", 1));
+            let cells = both((real, labels), (&synthetic, &[0]), &classes);
+            expression_heatmap(&cells, &names("G", genes)).unwrap_err().to_string()
         };
         assert!(say(&Array2::zeros((2, 5)), &[0, 0], 6).contains("found 5, expected 6"));
         assert!(say(&Array2::zeros((0, 6)), &[], 6).contains("0 real cells of 6 genes"));

@@ -1,6 +1,7 @@
-//! The layout of UMAP (McInnes et al. 2018, section 3.2): stochastic gradient descent on the fuzzy graph with
-//! negative sampling, in one thread and from one random stream, so that a seed gives one picture. umap-rs makes
-//! the graph; its own layout draws from the thread's generator in parallel and differs from run to run.
+//! The layout of UMAP (McInnes et al. 2018, section 3.2): stochastic gradient descent on the fuzzy graph with negative
+//! sampling, in one thread and from one random stream, so that a seed gives one picture. umap-rs makes the graph; its own
+//! layout draws from the thread's generator in parallel and differs from run to run. Initialised by the first two principal
+//! components, by power iteration.
 
 use ndarray::Array2;
 use rand::{Rng, RngExt};
@@ -12,21 +13,21 @@ pub(super) const CURVE: (f32, f32) = (0.583_03, 1.334_167);
 
 const NEGATIVE_SAMPLES: f64 = 5.0;
 
-/// An edge of the graph and how strongly it holds, 0 to 1.
+/// A weighted edge of the graph; weights are 0 to 1.
 pub(super) struct Edge {
     pub head: u32,
     pub tail: u32,
     pub weight: f32,
 }
 
-/// Moves `places` `[cells, 2]` for the given number of epochs.
-pub(super) fn optimise(places: &mut Array2<f32>, edges: &[Edge], epochs: usize, stream: &mut impl Rng) {
+/// Optimises `coordinates` `[cells, 2]` for the given number of epochs.
+pub(super) fn optimise(coordinates: &mut Array2<f32>, edges: &[Edge], epochs: usize, stream: &mut impl Rng) {
     let strongest = edges.iter().map(|edge| edge.weight).fold(0.0f32, f32::max);
-    let cells = places.nrows();
+    let cells = coordinates.nrows();
     if strongest <= 0.0 || cells < 2 {
         return;
     }
-    let mut points: Vec<[f32; 2]> = places.rows().into_iter().map(|row| [row[0], row[1]]).collect();
+    let mut points: Vec<[f32; 2]> = coordinates.rows().into_iter().map(|row| [row[0], row[1]]).collect();
     // An edge is drawn in proportion to its weight; edges too weak to be drawn once are left out.
     let edges: Vec<(usize, usize, f64)> = edges
         .iter()
@@ -66,7 +67,7 @@ pub(super) fn optimise(places: &mut Array2<f32>, edges: &[Edge], epochs: usize, 
             }
         }
     }
-    for (mut row, point) in places.rows_mut().into_iter().zip(points) {
+    for (mut row, point) in coordinates.rows_mut().into_iter().zip(points) {
         row[0] = point[0];
         row[1] = point[1];
     }
@@ -90,7 +91,7 @@ fn repulsion(squared: f32) -> f32 {
     2.0 * b / ((0.001 + squared) * (a * squared.powf(b) + 1.0))
 }
 
-/// The two first principal components of `points` `[cells, latent]`, scaled to reach 10, with a little noise that
+/// The first two principal components of `points` `[cells, latent]`, scaled to reach 10, with a little noise that
 /// parts equal rows (umap-learn's scaling). The sign is fixed: the largest loading is positive.
 pub(super) fn principal_components(points: &Array2<f32>, stream: &mut impl Rng) -> Array2<f32> {
     let (cells, latent) = points.dim();
@@ -120,11 +121,11 @@ pub(super) fn principal_components(points: &Array2<f32>, stream: &mut impl Rng) 
             axis.iter_mut().for_each(|x| *x = -*x);
         }
     }
-    let mut places = Array2::from_shape_fn((cells, 2), |(cell, axis)| score(&axes[axis], cell) as f32);
-    let reach = places.iter().fold(0.0f32, |reach, x| reach.max(x.abs()));
+    let mut coordinates = Array2::from_shape_fn((cells, 2), |(cell, axis)| score(&axes[axis], cell) as f32);
+    let reach = coordinates.iter().fold(0.0f32, |reach, x| reach.max(x.abs()));
     let scale = if reach > 0.0 { 10.0 / reach } else { 0.0 };
-    places.mapv_inplace(|x| x * scale + 1e-3 * (stream.random::<f32>() - 0.5));
-    places
+    coordinates.mapv_inplace(|x| x * scale + 1e-3 * (stream.random::<f32>() - 0.5));
+    coordinates
 }
 
 fn orthonormal(axes: &mut [Vec<f64>; 2]) {
@@ -136,9 +137,9 @@ fn orthonormal(axes: &mut [Vec<f64>; 2]) {
 }
 
 fn unit(axis: &mut [f64]) {
-    let length = axis.iter().map(|x| x * x).sum::<f64>().sqrt();
-    if length > 0.0 {
-        axis.iter_mut().for_each(|x| *x /= length);
+    let norm = axis.iter().map(|x| x * x).sum::<f64>().sqrt();
+    if norm > 0.0 {
+        axis.iter_mut().for_each(|x| *x /= norm);
     }
 }
 
@@ -152,10 +153,10 @@ mod tests {
             let t = cell as f32 / 200.0 - 0.5;
             [0.1 * (40.0 * t).sin(), 5.0 * t, (13.0 * t).cos()][axis]
         });
-        let places = principal_components(&points, &mut crate::seed::stream(7, "test"));
+        let scores = principal_components(&points, &mut crate::seed::stream(7, "test"));
         for cell in [0, 57, 199] {
             let expected = 10.0 * (cell as f32 / 200.0 - 0.5) / 0.5;
-            assert!((places[[cell, 0]] - expected).abs() < 0.5, "{} {expected}", places[[cell, 0]]);
+            assert!((scores[[cell, 0]] - expected).abs() < 0.5, "{} {expected}", scores[[cell, 0]]);
         }
     }
 

@@ -1,4 +1,5 @@
-//! How the classes resemble each other, real beside synthetic (Yu et al. 2025, Fig. 7).
+//! Matrixplot of correlations between the mean profiles of classes, real and synthetic cells side by side (Yu et al. 2025,
+//! Fig. 7).
 
 use ndarray::{Array2, ArrayView1};
 use plotly::common::{Anchor, ColorBar, ColorScale, ColorScalePalette, Font, Side, ThicknessMode};
@@ -7,8 +8,8 @@ use serde_json::json;
 
 use super::VisualizeError;
 use super::figure::{Figure, significant};
-use super::still::{Panel, Still};
-use super::style::{INK, TOP, base, panel_title, small};
+use super::still::{Panel, Still, Text};
+use super::style::{TOP, base, panel_title, small};
 use crate::cells::Expression;
 use crate::evaluate::pearson;
 use crate::notebook::escape;
@@ -117,7 +118,7 @@ pub fn correlation_figure(
     let order = linkage_order(&of_real);
     let reorder = |r: &Array2<f32>| Array2::from_shape_fn(r.dim(), |(a, b)| r[[order[a], order[b]]]);
     let matrices = [reorder(&of_real), reorder(&of_synthetic)];
-    let names: Vec<&str> = order.iter().map(|&place| classes[both[place]].as_str()).collect();
+    let names: Vec<&str> = order.iter().map(|&row| classes[both[row]].as_str()).collect();
     let agreement = agreement(&matrices[0], &matrices[1]);
     Ok(draw(&matrices, &names, agreement, classes.len() - both.len()))
 }
@@ -259,16 +260,16 @@ fn draw(matrices: &[Array2<f32>; 2], names: &[&str], agreement: Option<f64>, lef
     let mut still = Still::new(title, &subtitle, size);
     for (panel, r) in matrices.iter().enumerate() {
         let left = room as f64 + lefts[panel];
-        let place = Panel { left, top: above, width: side, height: side, x: (0.0, 1.0), y: (0.0, 1.0) };
-        let shares: Vec<f64> = r.iter().map(|&x| (f64::from(x) - low) / (1.0 - low)).collect();
-        still.grid(&place, n, &shares);
-        still.text(titles[panel], left, above - 6.0, "start", 14, INK, 0.0);
+        let area = Panel { left, top: above, width: side, height: side, x: (0.0, 1.0), y: (0.0, 1.0) };
+        let values: Vec<f64> = r.iter().map(|&x| (f64::from(x) - low) / (1.0 - low)).collect();
+        still.grid(&area, n, &values);
+        still.text(Text::new(titles[panel], left, above - 6.0).size(14));
         for (i, name) in names.iter().enumerate() {
             let middle = (i as f64 + 0.5) * side / n as f64 + 4.0;
             if panel == 0 {
-                still.text(name, left - 6.0, above + middle, "end", 11, INK, 0.0);
+                still.text(Text::new(name, left - 6.0, above + middle).end().size(11));
             }
-            still.text(name, left + middle, above + side + 8.0, "end", 11, INK, -90.0);
+            still.text(Text::new(name, left + middle, above + side + 8.0).end().size(11).upwards());
         }
     }
     still.scale(room as f64 + lefts[1] + side + 16.0, above, side.min(300.0), (low, 1.0), &scale);

@@ -6,13 +6,14 @@
 //! | figure | shows |
 //! |---|---|
 //! | [`umap_figure`] | real cells as a cloud, synthetic cells as stars (Yu et al. 2025, Fig. 6) |
-//! | [`expression_heatmap`] | marker genes of real beside synthetic cells (Fig. 5) |
-//! | [`correlation_figure`] | how classes resemble each other, real beside synthetic (Fig. 7) |
+//! | [`expression_heatmap`] | marker genes of real and synthetic cells (Fig. 5) |
+//! | [`correlation_figure`] | correlations between classes, of real and of synthetic cells (Fig. 7) |
 //! | [`curves`] | losses and scores over steps |
 //! | [`Table`] | numbers |
 
 mod benchmark;
 mod benchmark_curves;
+mod cells;
 mod curves;
 mod error;
 mod figure;
@@ -20,6 +21,7 @@ mod heatmap;
 mod layout;
 mod matrixplot;
 mod neighbourhood;
+mod page;
 mod palette;
 mod png;
 mod privacy;
@@ -31,6 +33,7 @@ mod style;
 mod table;
 mod umap;
 
+pub use cells::{LabelledCells, RealAndSynthetic};
 pub use curves::curves;
 pub use error::VisualizeError;
 pub use figure::Figure;

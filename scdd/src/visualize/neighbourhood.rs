@@ -5,6 +5,7 @@ use polars::prelude::{Column, DataFrame};
 use scdd_learn::statistics::median;
 
 use super::Table;
+use super::table::show;
 use crate::annotate::{Annotation, Hits, UNASSIGNED};
 use crate::cells::CellsError;
 
@@ -61,13 +62,6 @@ impl Hits {
     /// Shows the table in a notebook.
     pub fn evcxr_display(&self) {
         show(self.table());
-    }
-}
-
-fn show(table: crate::Result<Table>) {
-    match table {
-        Ok(table) => table.evcxr_display(),
-        Err(problem) => println!("{problem}"),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Colours of classes: six of Okabe and Ito's, then colours chosen one by one to lie farthest from all before
-//! them in OKLab, as seen with normal vision, protanopia and deuteranopia (ours, after Glasbey et al. 2007).
+//! them in OKLab, as seen with normal vision, protanopia and deuteranopia (our choice, after Glasbey et al. 2007).
 
 const CLASSES: [&str; 60] = [
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#5A3C00", "#0000FF", "#690F78", "#00E1A5",
@@ -25,11 +25,11 @@ const VIRIDIS: [u32; 16] = [
     0x54c568, 0x7ad151, 0xa5db36, 0xd2e21b, 0xfde725,
 ];
 
-/// Viridis at `share` of its range, 0 to 1.
-pub(super) fn viridis(share: f64) -> [u8; 3] {
-    let place = share.clamp(0.0, 1.0) * 15.0;
-    let low = (place as usize).min(14);
-    let part = place - low as f64;
+/// Viridis at a fraction of its range, 0 to 1.
+pub(super) fn viridis(fraction: f64) -> [u8; 3] {
+    let position = fraction.clamp(0.0, 1.0) * 15.0;
+    let low = (position as usize).min(14);
+    let part = position - low as f64;
     std::array::from_fn(|channel| {
         let of = |color: u32| f64::from((color >> (16 - 8 * channel)) & 0xff);
         (of(VIRIDIS[low]) * (1.0 - part) + of(VIRIDIS[low + 1]) * part).round() as u8

@@ -1,13 +1,13 @@
-//! The table of what a distilled set gives away, under a sentence that says what it comes to.
+//! The table of a privacy report: membership inference and nearest training cells of each set, under a summary sentence.
 
 use polars::prelude::{Column, DataFrame};
 
-use super::Table;
+use super::{Table, table};
 use crate::evaluate::{Attack, EvaluateError, Privacy, SetPrivacy};
 use crate::text::grouped;
 
 impl Privacy {
-    /// The numbers, one row per set, AUCs with their 95 % intervals; the last row is what held-out cells are like.
+    /// The numbers, one row per set, AUCs with their 95 % intervals; the last row has those of held-out cells.
     ///
     /// # Errors
     /// When polars refuses the columns.
@@ -52,18 +52,12 @@ impl Privacy {
 
     /// Shows the sentence and the table in a notebook.
     pub fn evcxr_display(&self) {
-        match self.table() {
-            Ok(table) => table.evcxr_display(),
-            Err(problem) => println!("{problem}"),
-        }
+        table::show(self.table());
     }
 }
 
 impl std::fmt::Display for Privacy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.table() {
-            Ok(table) => table.fmt(f),
-            Err(problem) => problem.fmt(f),
-        }
+        table::write(self.table(), f)
     }
 }

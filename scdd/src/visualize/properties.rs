@@ -1,8 +1,8 @@
-//! Tables of what a distilled set is like, and of what a generator report found.
+//! Tables of the properties of distilled sets, and of generated beside real cells.
 
 use polars::prelude::{Column, DataFrame};
 
-use super::Table;
+use super::{Table, table};
 use crate::evaluate::{EvaluateError, GeneratorReport, Properties, SetProperties};
 
 impl Properties {
@@ -39,12 +39,12 @@ impl Properties {
 
     /// Shows the table in a notebook.
     pub fn evcxr_display(&self) {
-        show(&[self.table()]);
+        table::show(self.table());
     }
 }
 
 impl GeneratorReport {
-    /// The figures: generated cells, real training cells in their place, and the ideal.
+    /// The measures: of generated cells, of real training cells in their stead, and the ideal.
     ///
     /// # Errors
     /// When polars refuses the columns.
@@ -70,7 +70,7 @@ impl GeneratorReport {
         Ok(Table::new(frame, &caption))
     }
 
-    /// The classes: how a classifier of real cells sees them, and which of their markers are the same.
+    /// The classes: how a classifier of real cells predicts them, and which of their markers are the same.
     ///
     /// # Errors
     /// When polars refuses the columns.
@@ -80,33 +80,19 @@ impl GeneratorReport {
 
     /// Shows both tables in a notebook.
     pub fn evcxr_display(&self) {
-        show(&[self.table(), self.classes_table()]);
-    }
-}
-
-fn show(tables: &[crate::Result<Table>]) {
-    for table in tables {
-        match table {
-            Ok(table) => table.evcxr_display(),
-            Err(problem) => println!("{problem}"),
-        }
+        table::show(self.table());
+        table::show(self.classes_table());
     }
 }
 
 impl std::fmt::Display for Properties {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.table() {
-            Ok(table) => table.fmt(f),
-            Err(problem) => problem.fmt(f),
-        }
+        table::write(self.table(), f)
     }
 }
 
 impl std::fmt::Display for GeneratorReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.table() {
-            Ok(table) => table.fmt(f),
-            Err(problem) => problem.fmt(f),
-        }
+        table::write(self.table(), f)
     }
 }

@@ -1,16 +1,16 @@
-//! A benchmark as one HTML page that needs nothing else: what was run, tables with marks, figures.
+//! The report of a benchmark as one HTML page that needs nothing else: tables with the best marked, and figures.
 
 use std::path::Path;
 
-use super::VisualizeError;
-use super::figure::{Figure, write_whole};
+use super::figure::Figure;
+use super::page::{self, Plotly};
 use crate::benchmark::{BenchmarkResults, Measure};
 use crate::notebook::escape;
 
 impl BenchmarkResults {
     /// Writes one page with all tables and figures. With a copy of plotly.js (`package_data/plotly.min.js` of the Python
-    /// package plotly, 5 MB), which goes into the page, figures can be zoomed and asked; without, they are still pictures.
-    /// Neither needs a network.
+    /// package plotly, 5 MB), which goes into the page, figures can be zoomed; without, they are still pictures. Neither needs a
+    /// network.
     ///
     /// # Errors
     /// When there are no rows, plotly.js can't be read, or the page can't be written.
@@ -18,41 +18,31 @@ impl BenchmarkResults {
         if self.rows().is_empty() {
             return Err(crate::benchmark::BenchmarkError::Empty.into());
         }
-        let script = match plotly_js {
-            Some(file) => {
-                let read = std::fs::read_to_string(file);
-                let read = read.map_err(|source| VisualizeError::Read { path: file.display().to_string(), source })?;
-                format!("<script>{}</script>\n", read.replace("</script", "<\\/script"))
-            }
-            None => String::new(),
-        };
+        let head = plotly_js.map(page::plotly_element).transpose()?.unwrap_or_default();
         let drawn = |figure: &Figure| match plotly_js {
-            Some(_) => figure.fragment(&figure.to_json()),
+            Some(_) => figure.fragment(Plotly::Page),
             None => format!("<div role=\"img\" aria-label=\"{}\">{}</div>", escape(figure.summary()), figure.to_svg()),
         };
         let figures: String = self.figures().iter().map(|figure| drawn(figure) + "\n").collect();
-        let title = escape(&format!("Benchmark: {self:?}"));
-        let page = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n{script}</head>\n\
-             <body style=\"margin:24px;background:#fff;color:#222;font-family:{font};font-size:14px\">\n<h1>{title}</h1>\n\
-             <p>Best of a budget bold, second best underlined; all training cells are the bound.</p>\n{tables}\n{figures}\
-             </body>\n</html>\n",
-            font = super::style::FONT,
-            tables = self.html(),
+        let title = format!("Benchmark: {self:?}");
+        let body = format!(
+            "<h1>{}</h1>\n<p>Best of a budget bold, second best underlined; all training cells are the bound.</p>\n{}\n{figures}",
+            escape(&title),
+            self.html()
         );
-        Ok(write_whole(path.as_ref(), &page)?)
+        Ok(page::write(path.as_ref(), &title, &head, &body)?)
     }
 
     /// Accuracy by method and recall by class, of each data set, label and budget that has scores; then
     /// [curves](Self::curve_figures).
     pub fn figures(&self) -> Vec<Figure> {
-        let mut places: Vec<(&str, &str, Option<usize>)> = Vec::new();
+        let mut settings: Vec<(&str, &str, Option<usize>)> = Vec::new();
         for row in self.rows().iter().filter(|row| row.ok()) {
-            let place = (row.file.as_str(), row.label.as_str(), row.per_class);
+            let setting = (row.file.as_str(), row.label.as_str(), row.per_class);
             // All training cells stand in the figures of each budget; by themselves only where there is none.
             let alone = |label: &str| !self.rows().iter().any(|row| row.label == label && row.per_class.is_some());
-            if !places.contains(&place) && (row.per_class.is_some() || alone(&row.label)) {
-                places.push(place);
+            if !settings.contains(&setting) && (row.per_class.is_some() || alone(&row.label)) {
+                settings.push(setting);
             }
         }
         let both = |(file, label, per_class): (&str, &str, Option<usize>)| {
@@ -60,7 +50,7 @@ impl BenchmarkResults {
             [scores, self.recall_figure(file, label, per_class)]
         };
         let curves = self.curve_figures().into_iter().flatten();
-        places.into_iter().flat_map(both).flatten().chain(curves).collect()
+        settings.into_iter().flat_map(both).flatten().chain(curves).collect()
     }
 }
 
@@ -93,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_holds_tables_and_figures_and_asks_no_other_server() {
+    fn a_page_holds_tables_and_figures_and_names_no_server() {
         let folder = tempfile::tempdir().unwrap();
         let (page, script) = (folder.path().join("report.html"), folder.path().join("plotly.js"));
         std::fs::write(&script, "window.Plotly = {}; // </script>").unwrap();
@@ -105,6 +95,7 @@ mod tests {
         results().write_html(&page, Some(&script)).unwrap();
         let page = std::fs::read_to_string(&page).unwrap();
         assert!(page.contains("window.Plotly = {}; // <\\/script>") && page.contains("newPlot"));
+        assert!(!page.contains("https://"));
         assert!(BenchmarkResults::new(Vec::new()).write_html("x.html", None).is_err());
     }
 
@@ -145,8 +136,8 @@ mod tests {
         let classes = results().recall_figure("cells <1>", "type", Some(1)).unwrap();
         let plot: serde_json::Value = serde_json::from_str(&classes.to_json()).unwrap();
         // DC under both models: (.51 + .52 + .81 + .82) / 4.
-        let place = plot["data"][0]["y"].as_array().unwrap().iter().position(|name| name == "DC").unwrap();
-        assert_eq!(plot["data"][0]["z"][place], serde_json::json!([0.665, 1.0]));
+        let line = plot["data"][0]["y"].as_array().unwrap().iter().position(|name| name == "DC").unwrap();
+        assert_eq!(plot["data"][0]["z"][line], serde_json::json!([0.665, 1.0]));
         assert!(results().methods_figure("cells", "type", Some(1), Measure::Accuracy).is_err());
     }
 }

@@ -1,10 +1,11 @@
-//! Figures and tables of results: each hands its numbers to the figures of this folder.
+//! Figures and tables of studies, distilled sets and evaluations: each hands its numbers to the functions of this folder.
 
 use ndarray::{Array2, Axis};
 use polars::prelude::{Column, DataFrame};
 
 use super::{
-    Figure, Table, VisualizeError, class_profiles, correlation_figure, curves, expression_heatmap, umap_figure,
+    Figure, LabelledCells, RealAndSynthetic, Table, class_profiles, correlation_figure, curves, expression_heatmap,
+    table, umap_figure,
 };
 use crate::distill::{Distillation, Distilled};
 use crate::evaluate::{Evaluation, EvaluationRow};
@@ -28,7 +29,12 @@ impl Distilled {
         let synthetic = study.foundation().embed(&self.sparse_expression()?)?;
         let real = study.embeddings_of(training.train());
         let (labels, seed) = (training.train_labels(), study.config().seed);
-        Ok(umap_figure(&real, &labels, &synthetic, self.labels(), study.classes(), seed)?)
+        let cells = RealAndSynthetic {
+            real: LabelledCells { cells: &real, labels: &labels },
+            synthetic: LabelledCells { cells: &synthetic, labels: self.labels() },
+            classes: study.classes(),
+        };
+        Ok(umap_figure(&cells, seed)?)
     }
 
     /// Heatmap of the top three highly variable genes of each class, training cells beside synthetic ones, in the same
@@ -44,14 +50,14 @@ impl Distilled {
         let names: Vec<String> = genes.iter().map(|&gene| study.cells().gene_names()[gene].clone()).collect();
         let cells: Vec<usize> = (0..real.cells()).collect();
         let shown = real.select_genes(&genes).dense_rows(&cells);
-        let shown =
-            Array2::from_shape_vec((cells.len(), genes.len()), shown).map_err(|problem| VisualizeError::Length {
-                what: format!("values of the heatmap ({problem})"),
-                found: 0,
-                expected: cells.len() * genes.len(),
-            })?;
+        let shown = Array2::from_shape_fn((cells.len(), genes.len()), |(cell, gene)| shown[cell * genes.len() + gene]);
         let synthetic = self.expression().select(Axis(1), &genes);
-        Ok(expression_heatmap(&shown, &labels, &synthetic, self.labels(), &names, study.classes())?)
+        let cells = RealAndSynthetic {
+            real: LabelledCells { cells: &shown, labels: &labels },
+            synthetic: LabelledCells { cells: &synthetic, labels: self.labels() },
+            classes: study.classes(),
+        };
+        Ok(expression_heatmap(&cells, &names)?)
     }
 
     /// Correlation of every two classes' mean profiles, training cells beside synthetic ones, in the same order and on
@@ -70,8 +76,7 @@ impl Distilled {
 }
 
 impl Distillation {
-    /// The objective's loss over the steps, and macro-F1 on the validation cells where a choice was made on them. Both are
-    /// those of the codes after so many steps.
+    /// The objective's loss over the steps, and macro-F1 on the validation cells where a choice was made on them.
     ///
     /// # Errors
     /// When there were no steps.
@@ -185,10 +190,7 @@ impl Evaluation {
 
     /// Shows the table in a notebook.
     pub fn evcxr_display(&self) {
-        match self.table() {
-            Ok(table) => table.evcxr_display(),
-            Err(problem) => println!("{problem}"),
-        }
+        table::show(self.table());
     }
 }
 

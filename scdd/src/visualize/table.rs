@@ -1,6 +1,6 @@
 //! A table of results that shows itself: HTML in a notebook, aligned text in a terminal.
 
-use std::fmt::Write as _;
+use std::fmt::{Display as _, Write as _};
 use std::sync::Arc;
 
 use polars::prelude::{AnyValue, Column, DataFrame};
@@ -149,7 +149,7 @@ impl std::fmt::Display for Table {
         writeln!(f, "{}", self.caption)?;
         let mut lines = vec![String::new(); self.frame.height() + 1];
         for column in &columns {
-            // A star, where a column has one, takes a place in each of its lines.
+            // A column with a star is one character wider in each line.
             let marks = column.best.contains(&true);
             let mut texts = vec![column.name.clone()];
             texts.extend(column.cells.iter().zip(&column.best).map(|(text, &best)| match (marks, best) {
@@ -167,6 +167,22 @@ impl std::fmt::Display for Table {
             writeln!(f, "({})", count(0, "column"))?;
         }
         if starred { writeln!(f, "* best value") } else { Ok(()) }
+    }
+}
+
+/// Shows a table in the notebook, or why there is none.
+pub(super) fn show(table: crate::Result<Table>) {
+    match table {
+        Ok(table) => table.evcxr_display(),
+        Err(problem) => println!("{problem}"),
+    }
+}
+
+/// Writes a table as text, or why there is none.
+pub(super) fn write(table: crate::Result<Table>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    match table {
+        Ok(table) => table.fmt(f),
+        Err(problem) => problem.fmt(f),
     }
 }
 

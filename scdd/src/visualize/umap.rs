@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use umap_rs::{GraphParams, ManifoldParams, Umap, UmapConfig};
 
 use super::VisualizeError;
-use super::error::check_cells;
+use super::cells::{RealAndSynthetic, check_finite};
 use super::figure::{Figure, MOST_POINTS, significant};
 use super::layout::{CURVE, Edge, optimise, principal_components};
 use super::palette::class_color;
-use super::still::{Panel, Still};
-use super::style::{INK, QUIET, TOP, axis, base};
+use super::still::{Panel, Still, Text};
+use super::style::{QUIET, TOP, axis, base};
 use crate::notebook::escape;
 use crate::text::{count, grouped};
 use plotly::layout::{ItemSizing, Legend};
@@ -24,18 +24,18 @@ const NEIGHBOURS: usize = 15;
 /// From here on WebGL draws the cloud; below, SVG is sharper and costs no graphics context.
 const WEBGL: usize = 5_000;
 
-/// Places `points` `[cells, latent]` in the plane `[cells, 2]`: exact Euclidean neighbours (for latents of unit
-/// length the same as by cosine), start from the two first principal components, minimum distance 0.5.
+/// Coordinates of `points` `[cells, latent]` in the plane `[cells, 2]`: exact Euclidean neighbours (for latents of unit
+/// norm the same as by cosine), initialised by the first two principal components, minimum distance 0.5.
 ///
-/// The same points and seed give the same places.
+/// The same points and seed give the same coordinates.
 ///
 /// # Errors
 /// For fewer than 3 cells, no coordinates, or values that are not finite.
 ///
 /// ```
 /// let points = ndarray::Array2::from_shape_fn((40, 4), |(i, j)| ((i * 7 + j * 3) % 11) as f32);
-/// let places = scdd::visualize::umap_embedding(&points, 7)?;
-/// assert_eq!(places.dim(), (40, 2));
+/// let coordinates = scdd::visualize::umap_embedding(&points, 7)?;
+/// assert_eq!(coordinates.dim(), (40, 2));
 /// # Ok::<(), scdd::visualize::VisualizeError>(())
 /// ```
 pub fn umap_embedding(points: &Array2<f32>, seed: u64) -> Result<Array2<f32>, VisualizeError> {
@@ -47,7 +47,7 @@ pub fn umap_embedding(points: &Array2<f32>, seed: u64) -> Result<Array2<f32>, Vi
             least: "3 cells of 1 coordinate",
         });
     }
-    check_cells("embedded", points, &vec![0; cells], 1)?;
+    check_finite("embedded", points)?;
     let k = NEIGHBOURS.min(cells - 1);
     let (indices, distances) = nearest_itself_first(points, k);
     let config = UmapConfig {
@@ -66,44 +66,42 @@ pub fn umap_embedding(points: &Array2<f32>, seed: u64) -> Result<Array2<f32>, Vi
         })
         .collect();
     let mut stream = crate::seed::stream(seed, "umap");
-    let mut places = principal_components(points, &mut stream);
+    let mut coordinates = principal_components(points, &mut stream);
     // umap-learn's rule for the number of epochs.
     let epochs = if cells <= 10_000 { 500 } else { 200 };
-    optimise(&mut places, &edges, epochs, &mut stream);
-    Ok(places)
+    optimise(&mut coordinates, &edges, epochs, &mut stream);
+    Ok(coordinates)
 }
 
 /// Draws real cells as a cloud and synthetic cells as stars, one colour per class.
 ///
-/// `real` and `synthetic` are latents `[cells, latent]` of one encoder, with one label per cell, an index into
-/// `classes`. Both are embedded together in one fit: a synthetic cell that is near no real cell lies apart, where
-/// a projection onto the finished cloud would hide it. More than 50,000 real cells are thinned at random to that
-/// number before the fit, every class keeping at least 50 (or all that it has), and the subtitle says so. The
-/// same input and seed give the same figure.
+/// Both kinds of cells are latents `[cells, latent]` of one encoder. They are embedded together in one fit: a synthetic cell
+/// that is near no real cell lies apart, where a projection onto the finished cloud would hide it. More than 50,000 real cells
+/// are thinned at random to that number before the fit; every class keeps at least 50 cells (or all that it has), and the
+/// subtitle gives the number. The same input and seed give the same figure.
 ///
 /// # Errors
 /// For labels that do not fit, values that are not finite, latents of different width, or fewer than 3 cells.
 ///
 /// ```
 /// use ndarray::Array2;
+/// use scdd::visualize::{LabelledCells, RealAndSynthetic};
 /// let real = Array2::from_shape_fn((60, 5), |(i, j)| (i % 2) as f32 * 4.0 + ((i * 5 + j) % 7) as f32 * 0.1);
 /// let labels: Vec<u32> = (0..60).map(|i| i % 2).collect();
 /// let synthetic = Array2::from_shape_fn((2, 5), |(i, _)| i as f32 * 4.0 + 0.3);
 /// let classes = ["alpha".to_string(), "beta".to_string()];
-/// let figure = scdd::visualize::umap_figure(&real, &labels, &synthetic, &[0, 1], &classes, 7)?;
+/// let cells = RealAndSynthetic {
+///     real: LabelledCells { cells: &real, labels: &labels },
+///     synthetic: LabelledCells { cells: &synthetic, labels: &[0, 1] },
+///     classes: &classes,
+/// };
+/// let figure = scdd::visualize::umap_figure(&cells, 7)?;
 /// assert_eq!(figure.summary(), "UMAP of 60 real cells and 2 synthetic cells in 2 classes");
 /// # Ok::<(), scdd::visualize::VisualizeError>(())
 /// ```
-pub fn umap_figure(
-    real: &Array2<f32>,
-    real_labels: &[u32],
-    synthetic: &Array2<f32>,
-    synthetic_labels: &[u32],
-    classes: &[String],
-    seed: u64,
-) -> Result<Figure, VisualizeError> {
-    check_cells("real", real, real_labels, classes.len())?;
-    check_cells("synthetic", synthetic, synthetic_labels, classes.len())?;
+pub fn umap_figure(cells: &RealAndSynthetic<'_>, seed: u64) -> Result<Figure, VisualizeError> {
+    cells.check()?;
+    let (real, synthetic, classes) = (cells.real.cells, cells.synthetic.cells, cells.classes);
     if real.ncols() != synthetic.ncols() {
         return Err(VisualizeError::Length {
             what: "coordinates of a synthetic cell (real and synthetic cells need the same encoder)".to_owned(),
@@ -111,13 +109,14 @@ pub fn umap_figure(
             expected: real.ncols(),
         });
     }
-    let kept = thinned(real_labels, classes.len(), MOST_POINTS, seed);
+    let kept = thinned(cells.real.labels, classes.len(), MOST_POINTS, seed);
     let shown_real = real.select(Axis(0), &kept);
     let joint = concatenate![Axis(0), shown_real, *synthetic];
-    let places = umap_embedding(&joint, seed)?;
+    let coordinates = umap_embedding(&joint, seed)?;
 
-    let labels: Vec<u32> = kept.iter().map(|&cell| real_labels[cell]).chain(synthetic_labels.iter().copied()).collect();
-    let cloud = Cloud { places: &places, labels: &labels, real: kept.len(), classes };
+    let shown_labels = kept.iter().map(|&cell| cells.real.labels[cell]);
+    let labels: Vec<u32> = shown_labels.chain(cells.synthetic.labels.iter().copied()).collect();
+    let cloud = Cloud { coordinates: &coordinates, labels: &labels, real: kept.len(), classes };
     let present: BTreeSet<u32> = labels.iter().copied().collect();
     let all = count(real.nrows(), "real cell");
     let summary = format!(
@@ -149,7 +148,7 @@ pub fn umap_figure(
     Ok(Figure::new(cloud.traces(&present), layout, summary, cloud.still(title, &subtitle, size, &present)))
 }
 
-/// Indices of at most about `most` cells in rising order; a class keeps at least 50 or all that it has.
+/// Indices of at most about `most` cells, sorted ascending; a class keeps at least 50 or all that it has.
 fn thinned(labels: &[u32], classes: usize, most: usize, seed: u64) -> Vec<usize> {
     if labels.len() <= most {
         return (0..labels.len()).collect();
@@ -161,21 +160,21 @@ fn thinned(labels: &[u32], classes: usize, most: usize, seed: u64) -> Vec<usize>
     let floor = 50.min(most / classes.max(1));
     let small: usize = by_class.iter().map(|cells| cells.len().min(floor)).sum();
     let rest: usize = by_class.iter().map(|cells| cells.len().saturating_sub(floor)).sum();
-    let share = most.saturating_sub(small) as f64 / rest.max(1) as f64;
+    let fraction = most.saturating_sub(small) as f64 / rest.max(1) as f64;
     let mut stream = crate::seed::stream(seed, "umap thinning");
     let mut kept = Vec::with_capacity(most);
     for mut cells in by_class {
         cells.shuffle(&mut stream);
-        let keep = cells.len().min(floor) + (cells.len().saturating_sub(floor) as f64 * share) as usize;
+        let keep = cells.len().min(floor) + (cells.len().saturating_sub(floor) as f64 * fraction) as usize;
         kept.extend(cells.into_iter().take(keep));
     }
     kept.sort_unstable();
     kept
 }
 
-/// Places and labels of real cells, then synthetic cells.
+/// Coordinates and labels of real cells, then synthetic cells.
 struct Cloud<'a> {
-    places: &'a Array2<f32>,
+    coordinates: &'a Array2<f32>,
     labels: &'a [u32],
     real: usize,
     classes: &'a [String],
@@ -186,7 +185,7 @@ impl Cloud<'_> {
         let range = if synthetic { self.real..self.labels.len() } else { 0..self.real };
         range
             .filter(|&cell| self.labels[cell] == class)
-            .map(|cell| (f64::from(self.places[[cell, 0]]), f64::from(self.places[[cell, 1]])))
+            .map(|cell| (f64::from(self.coordinates[[cell, 0]]), f64::from(self.coordinates[[cell, 1]])))
             .collect()
     }
 
@@ -202,10 +201,10 @@ impl Cloud<'_> {
         (20 * (shown + 3)).clamp(628, 800)
     }
 
-    /// Ranges of one length, so that the square keeps distances equal in both directions.
+    /// Equally wide ranges, so that the square keeps distances equal in both directions.
     fn ranges(&self) -> [(f64, f64); 2] {
         let reach = [0, 1].map(|axis| {
-            let column = self.places.column(axis);
+            let column = self.coordinates.column(axis);
             column.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
                 (low.min(f64::from(x)), high.max(f64::from(x)))
             })
@@ -282,30 +281,30 @@ impl Cloud<'_> {
         let key = 48.0 + side + 24.0;
         let mut still = Still::new(title, subtitle, size);
         still.frame(&panel);
-        still.text("UMAP 1", 48.0 + side / 2.0, panel.top + side + 20.0, "middle", 13, INK, 0.0);
-        still.text("UMAP 2", 36.0, panel.top + side / 2.0, "middle", 13, INK, -90.0);
+        still.text(Text::new("UMAP 1", 48.0 + side / 2.0, panel.top + side + 20.0).middle().size(13));
+        still.text(Text::new("UMAP 2", 36.0, panel.top + side / 2.0).middle().size(13).upwards());
         let (point, opacity, star) = self.marker_sizes();
         // A still picture of a big cloud needs no more than some 4,000 cells.
         let stride = self.real.div_ceil(4_000).max(1);
         for &class in present {
-            let points = self.of(class, false).into_iter().step_by(stride).map(|(x, y)| panel.place(x, y));
+            let points = self.of(class, false).into_iter().step_by(stride).map(|(x, y)| panel.position(x, y));
             still.dots(points, point, class_color(class as usize), opacity);
         }
         for &class in present {
             for (x, y) in self.of(class, true) {
-                still.star(panel.place(x, y), star * 0.6, class_color(class as usize));
+                still.star(panel.position(x, y), star * 0.6, class_color(class as usize));
             }
         }
         let mut line = panel.top + 10.0;
         still.dots(std::iter::once((key, line - 4.0)), 6.0, QUIET, 1.0);
-        still.text("real cell", key + 14.0, line, "start", 12, INK, 0.0);
+        still.text(Text::new("real cell", key + 14.0, line));
         line += 20.0;
         still.star((key, line - 4.0), 7.0, "#ffffff");
-        still.text("synthetic cell", key + 14.0, line, "start", 12, INK, 0.0);
+        still.text(Text::new("synthetic cell", key + 14.0, line));
         for &class in present {
             line += 20.0;
             still.dots(std::iter::once((key, line - 4.0)), 11.0, class_color(class as usize), 1.0);
-            still.text(&self.classes[class as usize], key + 14.0, line, "start", 12, INK, 0.0);
+            still.text(Text::new(&self.classes[class as usize], key + 14.0, line));
         }
         still
     }

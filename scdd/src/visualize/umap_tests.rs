@@ -1,5 +1,8 @@
+use std::sync::LazyLock;
+
 use rand::RngExt;
 
+use super::super::LabelledCells;
 use super::*;
 
 /// Four well separated groups in eight dimensions.
@@ -13,28 +16,56 @@ fn groups(cells: usize) -> (Array2<f32>, Vec<u32>) {
     (points, labels)
 }
 
-fn names() -> Vec<String> {
-    ["a", "b", "c", "d"].map(str::to_owned).to_vec()
+/// Both kinds of cells in the four groups.
+fn both<'a>(real: (&'a Array2<f32>, &'a [u32]), synthetic: (&'a Array2<f32>, &'a [u32])) -> RealAndSynthetic<'a> {
+    static NAMES: LazyLock<[String; 4]> = LazyLock::new(|| ["a", "b", "c", "d"].map(str::to_owned));
+    let [real, synthetic] = [real, synthetic].map(|(cells, labels)| LabelledCells { cells, labels });
+    RealAndSynthetic { real, synthetic, classes: &*NAMES }
 }
 
 #[test]
 fn the_same_seed_gives_the_same_figure_and_another_seed_another() {
     let (real, labels) = groups(300);
-    let (synthetic, synthetic_labels) = groups(8);
-    let draw = |seed| umap_figure(&real, &labels, &synthetic, &synthetic_labels, &names(), seed).unwrap().to_json();
+    let (synthetic, of_synthetic) = groups(8);
+    let cells = both((&real, &labels), (&synthetic, &of_synthetic));
+    let draw = |seed| umap_figure(&cells, seed).unwrap().to_json();
     assert_eq!(draw(7), draw(7));
     assert_ne!(draw(7), draw(8));
 }
 
 #[test]
+fn every_cell_is_drawn_once_in_the_trace_of_its_class() {
+    let (real, labels) = groups(300);
+    let (synthetic, _) = groups(3);
+    let figure = umap_figure(&both((&real, &labels), (&synthetic, &[1, 1, 2])), 7).unwrap();
+    let plot: Value = serde_json::from_str(&figure.to_json()).unwrap();
+    let traces = plot["data"].as_array().unwrap();
+    let drawn = |symbol: &str| -> Vec<(&str, usize)> {
+        let of = traces.iter().filter(|trace| trace["marker"]["symbol"] == symbol && !trace["x"][0].is_null());
+        let points = |trace: &Value| {
+            let [x, y] = ["x", "y"].map(|axis| trace[axis].as_array().unwrap());
+            assert!(x.len() == y.len() && x.iter().chain(y).all(Value::is_number));
+            x.len()
+        };
+        of.map(|trace| (trace["name"].as_str().unwrap(), points(trace))).collect()
+    };
+    assert_eq!(drawn("circle"), [("a", 75), ("b", 75), ("c", 75), ("d", 75)]);
+    assert_eq!(drawn("star"), [("b", 2), ("c", 1)]);
+    // Two keys of kinds, four of classes; the still picture has the stars and one for the key.
+    assert_eq!(traces.len(), 2 + 4 + 4 + 2);
+    assert_eq!(figure.to_svg().matches("<polygon").count(), 3 + 1);
+    assert_eq!(figure.to_svg().matches("h0").count(), 300 + 5);
+}
+
+#[test]
 fn cells_of_one_group_lie_together() {
     let (points, labels) = groups(400);
-    let places = umap_embedding(&points, 7).unwrap();
+    let coordinates = umap_embedding(&points, 7).unwrap();
     // The nearest neighbour in the plane is of the same group.
-    let (indices, _) = nearest_itself_first(&places, 2);
+    let (indices, _) = nearest_itself_first(&coordinates, 2);
     let same = (0..400).filter(|&cell| labels[cell] == labels[indices[[cell, 1]] as usize]).count();
     assert!(same >= 398, "{same} of 400");
-    assert!(places.iter().all(|x| x.is_finite()));
+    assert!(coordinates.iter().all(|x| x.is_finite()));
 }
 
 #[test]
@@ -50,7 +81,7 @@ fn input_that_does_not_fit_is_an_error_with_its_numbers() {
     let (real, labels) = groups(40);
     let (synthetic, of_synthetic) = groups(4);
     let say = |labels: &[u32], synthetic: &Array2<f32>| {
-        umap_figure(&real, labels, synthetic, &of_synthetic, &names(), 7).unwrap_err().to_string()
+        umap_figure(&both((&real, labels), (synthetic, &of_synthetic)), 7).unwrap_err().to_string()
     };
     assert!(say(&labels[..39], &synthetic).contains("found 39, expected 40"));
     assert!(say(&[4; 40], &synthetic).contains("label 4 of real cell 0 is no class: there are 4"));

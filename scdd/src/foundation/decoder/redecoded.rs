@@ -6,7 +6,7 @@ use ndarray::Array2;
 use super::Likelihood;
 use crate::cells::{Cells, Expression, LogNormalized};
 use crate::foundation::network::FrozenStack;
-use crate::foundation::{EncoderLayer, Foundation, FoundationError, FoundationModel, SeenCells};
+use crate::foundation::{EncoderLayer, Foundation, FoundationError, FoundationModel, PretrainingCells};
 
 /// Largest logarithm of counts per 1e4 that is made, a bit above that of 1e4: codes that leave what the decoder was trained on
 /// would overflow.
@@ -70,8 +70,8 @@ impl FoundationModel for Redecoded {
         self.model.embed_cells(cells)
     }
 
-    fn seen(&self) -> Option<&SeenCells> {
-        self.model.seen()
+    fn pretraining_cells(&self) -> Option<&PretrainingCells> {
+        self.model.pretraining_cells()
     }
 
     fn checksum(&self) -> Option<String> {

@@ -15,7 +15,7 @@ use crate::cells::{Cells, Expression, LogNormalized};
 use crate::device::or_default;
 use crate::foundation::error::check_genes;
 use crate::foundation::register::SharedGenes;
-use crate::foundation::{FoundationError, FoundationModel, Registered, SeenCells};
+use crate::foundation::{FoundationError, FoundationModel, PretrainingCells, Registered};
 use crate::preprocess::TrainingCells;
 use crate::{seed, tensors};
 
@@ -66,8 +66,8 @@ impl PcaBuilder {
         let training = cells.expression().select_cells(self.cells.train());
         let seed = seed::number(self.seed, "principal components");
         let found = principal_components(training.view(), self.components, seed)?;
-        let seen = SeenCells::of(cells.expression(), self.cells.train(), cells.gene_names());
-        Ok(Pca::new(found, cells.gene_names().to_vec(), device, seen))
+        let pretraining_cells = PretrainingCells::of(cells.expression(), self.cells.train(), cells.gene_names());
+        Ok(Pca::new(found, cells.gene_names().to_vec(), device, pretraining_cells))
     }
 }
 
@@ -90,7 +90,7 @@ struct Parts {
     decoder: Tensor<2>,
     mean: Tensor<2>,
     found: Components,
-    seen: SeenCells,
+    pretraining_cells: PretrainingCells,
 }
 
 impl std::fmt::Debug for Pca {
@@ -101,7 +101,7 @@ impl std::fmt::Debug for Pca {
 }
 
 impl Pca {
-    fn new(found: Components, genes: Vec<String>, device: Device, seen: SeenCells) -> Self {
+    fn new(found: Components, genes: Vec<String>, device: Device, pretraining_cells: PretrainingCells) -> Self {
         let scale = scale(&found);
         // f64: thousands of genes of one sign would lose digits.
         let along = |component: usize| {
@@ -110,10 +110,16 @@ impl Pca {
             (-scale * sum) as f32
         };
         let offset = (0..found.loadings.ncols()).map(along).collect();
-        Self::with(found, genes, offset, device, seen)
+        Self::with(found, genes, offset, device, pretraining_cells)
     }
 
-    fn with(found: Components, genes: Vec<String>, offset: Vec<f32>, device: Device, seen: SeenCells) -> Self {
+    fn with(
+        found: Components,
+        genes: Vec<String>,
+        offset: Vec<f32>,
+        device: Device,
+        pretraining_cells: PretrainingCells,
+    ) -> Self {
         let scale = scale(&found) as f32;
         let encoder = found.loadings.mapv(|value| value * scale);
         let decoder = found.loadings.t().mapv(|value| value / scale);
@@ -126,7 +132,7 @@ impl Pca {
             weights: encoder.into_iter().collect(),
             offset,
             found,
-            seen,
+            pretraining_cells,
         };
         Self { parts: Arc::new(parts) }
     }
@@ -202,8 +208,8 @@ impl FoundationModel for Pca {
         Ok(Array2::from_shape_vec((cells.len(), width), latents).unwrap_or_default())
     }
 
-    fn seen(&self) -> Option<&SeenCells> {
-        Some(&self.parts.seen)
+    fn pretraining_cells(&self) -> Option<&PretrainingCells> {
+        Some(&self.parts.pretraining_cells)
     }
 
     fn for_cells(&self, cells: &Cells<LogNormalized>) -> crate::Result<Option<Registered>> {
@@ -221,7 +227,7 @@ impl FoundationModel for Pca {
             mean_squared_norm: found.mean_squared_norm,
         };
         let (names, offset) = (cells.gene_names().to_vec(), self.parts.offset.clone());
-        let model = Self::with(cut, names, offset, self.device(), self.parts.seen.clone());
+        let model = Self::with(cut, names, offset, self.device(), self.parts.pretraining_cells.clone());
         Ok(Some(Registered { cells, foundation: model.into() }))
     }
 }

@@ -34,7 +34,7 @@ fn fit(expression: &Expression, components: usize, seed: u64) -> Result<Componen
 fn model(components: usize) -> (Pca, Golden, Expression) {
     let (golden, expression) = golden();
     let found = fit(&expression, components, 7).unwrap();
-    (Pca::new(found, genes(golden.mean.len()), Device::flex(), SeenCells::default()), golden, expression)
+    (Pca::new(found, genes(golden.mean.len()), Device::flex(), PretrainingCells::default()), golden, expression)
 }
 
 fn dense(expression: &Expression) -> Tensor<2> {
@@ -91,8 +91,12 @@ fn decoding_gives_back_cells_that_lie_in_the_components_and_nothing_negative() {
     // Of 30 cells, 29 components hold everything.
     let (golden, expression) = golden();
     let expression = expression.select_cells(&(0..30).collect::<Vec<_>>());
-    let model =
-        Pca::new(fit(&expression, 29, 7).unwrap(), genes(golden.mean.len()), Device::flex(), SeenCells::default());
+    let model = Pca::new(
+        fit(&expression, 29, 7).unwrap(),
+        genes(golden.mean.len()),
+        Device::flex(),
+        PretrainingCells::default(),
+    );
     let decoded = tensors::array(model.decode(model.encode(dense(&expression)).unwrap()).unwrap());
     for (decoded, value) in decoded.iter().zip(&tensors::array(dense(&expression))) {
         assert!((decoded - value).abs() < 1e-3, "{decoded} {value}");

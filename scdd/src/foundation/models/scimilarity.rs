@@ -14,8 +14,8 @@ use crate::foundation::network::{Autoencoder, FrozenStack, NetworkConfig, unit_l
 use crate::foundation::register::SharedGenes;
 use crate::foundation::weights::{self, Origin, Weights};
 use crate::foundation::{
-    Card, DecodeEncode, EncoderLayer, Ended, FoundationError, FoundationModel, PretrainingHistory, Registered,
-    SeenCells,
+    Card, DecodeEncode, EncoderLayer, Ended, FoundationError, FoundationModel, PretrainingCells, PretrainingHistory,
+    Registered,
 };
 use crate::progress::{Progress, Stopped, stop_requested};
 use crate::tensors;
@@ -245,8 +245,8 @@ impl FoundationModel for Scimilarity {
         Ok(latents)
     }
 
-    fn seen(&self) -> Option<&SeenCells> {
-        self.weights().origin.seen.as_ref()
+    fn pretraining_cells(&self) -> Option<&PretrainingCells> {
+        self.weights().origin.pretraining_cells.as_ref()
     }
 
     fn checksum(&self) -> Option<String> {

@@ -179,7 +179,7 @@ impl Pretraining {
         if let (Some(checkpoints), false) = (&checkpoints, interrupted) {
             checkpoints.done().map_err(FoundationError::from)?;
         }
-        let origin = Origin { card: Some(card), seen: Some(merged.seen()) };
+        let origin = Origin { card: Some(card), pretraining_cells: Some(merged.pretraining_cells()) };
         Ok(Scimilarity::freeze(&network, merged.genes.clone(), self.config.network.clone(), origin))
     }
 }

@@ -10,7 +10,7 @@ use super::corpus::{Corpus, CorpusSet};
 use crate::cells::Expression;
 use crate::error::SettingError;
 use crate::foundation::register::SharedGenes;
-use crate::foundation::{FoundationError, SeenCells};
+use crate::foundation::{FoundationError, PretrainingCells};
 use crate::preprocess::most_variable_genes;
 use crate::text::hexadecimal;
 use crate::{seed, tensors};
@@ -146,9 +146,9 @@ impl Merged {
     }
 
     /// Marks of all cells, training and validation.
-    pub(super) fn seen(&self) -> SeenCells {
+    pub(super) fn pretraining_cells(&self) -> PretrainingCells {
         let all: Vec<usize> = (0..self.expression.cells()).collect();
-        SeenCells::of(&self.expression, &all, &self.genes)
+        PretrainingCells::of(&self.expression, &all, &self.genes)
     }
 
     /// What a checkpoint must agree with: genes, cells, labels and split.

@@ -29,7 +29,7 @@ pub(super) use checksum::checksum;
 pub(super) use own::write;
 
 use super::network::FrozenStack;
-use super::{Card, NetworkConfig, SeenCells};
+use super::{Card, NetworkConfig, PretrainingCells};
 
 /// Everything that a frozen model consists of.
 pub(super) struct Weights {
@@ -46,7 +46,7 @@ pub(super) struct Origin {
     /// What it was trained on and how.
     pub(super) card: Option<Card>,
     /// Marks of the cells that it was trained on.
-    pub(super) seen: Option<SeenCells>,
+    pub(super) pretraining_cells: Option<PretrainingCells>,
 }
 
 /// Reads a model directory, or a .safetensors file that [`write`] made.

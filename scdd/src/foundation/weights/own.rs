@@ -4,7 +4,7 @@
 //! the linear layers, so its tensors do nothing: gamma 1, beta 0, mean 0 and variance 1 - 1e-5, to which PyTorch adds its
 //! 1e-5. SCimilarity's own classes load them unchanged. The metadata are texts, most of them JSON: `scdd_format` (1),
 //! `scdd_version`, `name`, `genes`, `config`, `card`, `checksum` (see checksum.rs), and `format`, `pt`, for other readers.
-//! `seen_cells` are the marks of the cells that it was trained on (see seen.rs), where they are known.
+//! `seen_cells` are the marks of the cells that it was pretrained on (see pretraining_cells.rs), where they are known.
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -20,7 +20,7 @@ use super::tensor_file::TensorFile;
 use super::{Origin, Weights, checksum};
 use crate::atomic_file;
 use crate::foundation::network::FrozenStack;
-use crate::foundation::{Card, NetworkConfig, SeenCells};
+use crate::foundation::{Card, NetworkConfig, PretrainingCells};
 
 /// Version of what the metadata hold.
 const FORMAT: &str = "1";
@@ -70,8 +70,8 @@ fn write_tensors(file: &std::fs::File, texts: Value, weights: &Weights) -> std::
     if let Some(decoder) = &weights.decoder {
         tensors.extend(self::tensors(Network::Decoder, decoder));
     }
-    if let Some(seen) = &weights.origin.seen {
-        let marks = seen.marks();
+    if let Some(known) = &weights.origin.pretraining_cells {
+        let marks = known.marks();
         tensors.push((SEEN.to_owned(), vec![marks.len()], Source::Marks(marks)));
     }
     // Integers of 8 bytes come first, so that every tensor is aligned to its type.
@@ -195,9 +195,9 @@ pub(super) fn read(path: &Path, device: &Device) -> Result<Weights, WeightsError
         let source_of_sum = "its metadata, over name, genes and weights,".to_owned();
         return Err(WeightsError::Checksum { path: path.to_path_buf(), found, expected, source_of_sum });
     }
-    let seen = match file.entries.contains_key(SEEN) {
-        true => Some(SeenCells::from_marks(file.whole_numbers(SEEN)?)),
+    let pretraining_cells = match file.entries.contains_key(SEEN) {
+        true => Some(PretrainingCells::from_marks(file.whole_numbers(SEEN)?)),
         false => None,
     };
-    Ok(Weights { genes, config, encoder, decoder, origin: Origin { card, seen } })
+    Ok(Weights { genes, config, encoder, decoder, origin: Origin { card, pretraining_cells } })
 }

@@ -64,7 +64,7 @@ fn released_weights_keep_scimilaritys_sizes_and_genes_and_have_no_card() {
     assert_eq!((model.genes().len(), model.latent()), (60, 8));
     assert_eq!((model.genes()[0].as_str(), model.genes()[59].as_str()), ("GENE00000", "GENE00059"));
     let model = read(goldens().join("model_v1.1")).unwrap();
-    assert!(model.card().is_none() && FoundationModel::seen(&model).is_none());
+    assert!(model.card().is_none() && FoundationModel::pretraining_cells(&model).is_none());
     assert_eq!((model.config().hidden.as_slice(), model.config().input_dropout), ([16; 3].as_slice(), 0.4));
     assert_eq!(model.config().hidden_dropout, 0.5);
 }

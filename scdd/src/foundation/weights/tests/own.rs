@@ -3,7 +3,7 @@
 use super::{golden, goldens, made, read, refusal, says};
 use crate::foundation::network::Autoencoder;
 use crate::foundation::weights::Origin;
-use crate::foundation::{Card, CardSet, Foundation, FoundationModel, NetworkConfig, Scimilarity, SeenCells};
+use crate::foundation::{Card, CardSet, Foundation, FoundationModel, NetworkConfig, PretrainingCells, Scimilarity};
 use crate::seed;
 use burn::tensor::Device;
 
@@ -17,7 +17,7 @@ fn trained() -> Scimilarity {
         training_cells: 27,
         ..Card::default()
     };
-    let origin = Origin { card: Some(card), seen: Some(SeenCells::from_marks([3, u64::MAX, 1])) };
+    let origin = Origin { card: Some(card), pretraining_cells: Some(PretrainingCells::from_marks([3, u64::MAX, 1])) };
     Scimilarity::freeze(&network, genes, config, origin)
 }
 
@@ -31,7 +31,7 @@ fn a_model_that_was_written_is_read_back_exactly() {
     assert_eq!(again.checksum(), model.checksum());
     assert_eq!((again.genes(), again.config(), again.card()), (model.genes(), model.config(), model.card()));
     assert_eq!(again.card().unwrap().trained_on[0].source, "a corpus");
-    assert_eq!(FoundationModel::seen(&again).unwrap().marks(), [1, 3, u64::MAX]);
+    assert_eq!(FoundationModel::pretraining_cells(&again).unwrap().marks(), [1, 3, u64::MAX]);
     assert_eq!(Foundation::read(&path).unwrap().checksum().as_deref(), Some(model.checksum()));
     let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["own.safetensors"]);

@@ -1,4 +1,4 @@
-//! Which cells a foundation model was pretrained on, so that a study refuses one that has seen its test cells (ours).
+//! Which cells a foundation model was pretrained on, so that a study refuses one that was pretrained on its test cells (our choice).
 //!
 //! A cell's mark is a hash of which genes it expresses, of those that the model knows: it does not depend on how counts
 //! were normalised or cells were named, and two cells of fifty genes or more hardly ever share it.
@@ -14,11 +14,11 @@ const FEWEST_GENES: usize = 50;
 
 /// Marks of the cells that a model was pretrained on. A clone shares them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct SeenCells {
+pub struct PretrainingCells {
     marks: Arc<HashSet<u64>>,
 }
 
-impl SeenCells {
+impl PretrainingCells {
     /// Marks of the given cells.
     pub(crate) fn of(expression: &Expression, cells: &[usize], genes: &[String]) -> Self {
         Self::from_marks(marks(expression, cells, genes).into_iter().flatten())
@@ -29,14 +29,14 @@ impl SeenCells {
         Self { marks: Arc::new(marks.into_iter().collect()) }
     }
 
-    /// The marks, rising.
+    /// The marks, sorted ascending.
     pub(crate) fn marks(&self) -> Vec<u64> {
         let mut marks: Vec<u64> = self.marks.iter().copied().collect();
         marks.sort_unstable();
         marks
     }
 
-    /// How many of the cells the model has seen.
+    /// How many of the cells the model was pretrained on.
     pub(crate) fn count(&self, expression: &Expression, cells: &[usize], genes: &[String]) -> usize {
         marks(expression, cells, genes).iter().flatten().filter(|mark| self.marks.contains(mark)).count()
     }
@@ -61,11 +61,11 @@ mod tests {
     #[test]
     fn a_cell_is_known_again_with_other_values_and_genes_in_another_order() {
         let cells = crate::simulate().cells(40).genes(300).classes(2).seed(3).run().unwrap();
-        let (seen, rest): (Vec<usize>, Vec<usize>) = (0..40).partition(|cell| cell % 4 == 0);
-        let model = SeenCells::of(cells.expression(), &seen, cells.gene_names());
+        let (trained, rest): (Vec<usize>, Vec<usize>) = (0..40).partition(|cell| cell % 4 == 0);
+        let model = PretrainingCells::of(cells.expression(), &trained, cells.gene_names());
         let backwards: Vec<usize> = (0..300).rev().collect();
         let other = cells.preprocess().min_genes(1).min_cells(0).run().unwrap().select_genes(&backwards).unwrap();
-        assert_eq!(model.count(other.expression(), &seen, other.gene_names()), seen.len());
+        assert_eq!(model.count(other.expression(), &trained, other.gene_names()), trained.len());
         assert_eq!(model.count(other.expression(), &rest, other.gene_names()), 0);
     }
 

@@ -1,16 +1,16 @@
-//! Curves of a grid: accuracy and loss along the steps of a distillation (table VII), or along the width of the head that
-//! gradient matching trains (figure 4). Which rows are points of one, their `config` says.
+//! Accuracy and loss as curves over the steps of a distillation (table VII), or over the width of the head that gradient
+//! matching trains (figure 4). A row's `config` says whether it is a point of a curve.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::sheet::Spread;
-use super::{BenchmarkResults, BenchmarkRow};
+use super::table::Spread;
+use crate::benchmark::{BenchmarkResults, BenchmarkRow};
 use crate::text::{budget, count};
 
-/// What varies along a curve.
+/// The variable on the horizontal axis of a curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Along {
     /// Steps of the distillation.
@@ -20,7 +20,7 @@ pub enum Along {
 }
 
 impl Along {
-    /// What axes call it.
+    /// The title of the axis.
     pub fn name(self) -> &'static str {
         match self {
             Self::Steps => "steps",
@@ -38,13 +38,13 @@ pub struct Curve {
     pub label: String,
     /// Cells per class.
     pub per_class: Option<usize>,
-    /// What was trained on the sets.
+    /// Model that was trained on the sets.
     pub model: String,
-    /// What varies.
+    /// Variable of the horizontal axis.
     pub along: Along,
-    /// The method, without what varies.
+    /// The method, without its steps or width.
     pub method: String,
-    /// Its points, by what varies.
+    /// Its points, sorted along the axis.
     pub points: Vec<CurvePoint>,
 }
 
@@ -55,46 +55,45 @@ pub struct CurvePoint {
     pub at: usize,
     /// Seeds that it is the mean of.
     pub seeds: usize,
-    /// Accuracy on the cells that were scored.
+    /// Accuracy on the scored cells.
     pub accuracy: (f64, Option<f64>),
-    /// The objective's last loss; None before the first step. Losses of heads of different size, and of an encoder that trains
-    /// and one that does not, are of different gradients.
+    /// The objective's last loss; None before the first step. Heads of different widths, and frozen and trained encoders, have
+    /// different gradients, so their losses can't be compared.
     pub loss: Option<(f64, Option<f64>)>,
 }
 
-/// What a curve is of, but for its points.
-type Place = (String, String, Option<usize>, String, Along, String);
+/// Fields of a curve but its points.
+type CurveKey = (String, String, Option<usize>, String, Along, String);
 
 impl BenchmarkResults {
-    /// The curves that rows with scores are points of, such as those of `--table 7` and `--figure 4`; a method of a single point
-    /// is none.
+    /// The curves of rows with scores, such as those of `--table 7` and `--figure 4`. A curve has two points or more.
     pub fn curves(&self) -> Vec<Curve> {
-        let mut places: Vec<Place> = Vec::new();
+        let mut keys: Vec<CurveKey> = Vec::new();
         let mut points: BTreeMap<(usize, usize), Vec<&BenchmarkRow>> = BTreeMap::new();
         for row in self.rows().iter().filter(|row| row.ok()) {
             let Some((along, at)) = point(&row.config["method"]) else { continue };
             let method = without(&row.method, along, at);
-            let place = (row.file.clone(), row.label.clone(), row.per_class, row.model.clone(), along, method);
-            let number = places.iter().position(|other| *other == place).unwrap_or_else(|| {
-                places.push(place);
-                places.len() - 1
+            let key = (row.file.clone(), row.label.clone(), row.per_class, row.model.clone(), along, method);
+            let number = keys.iter().position(|other| *other == key).unwrap_or_else(|| {
+                keys.push(key);
+                keys.len() - 1
             });
             points.entry((number, at)).or_default().push(row);
         }
-        let curve = |(number, place): (usize, Place)| {
-            let (file, label, per_class, model, along, method) = place;
+        let curve = |(number, key): (usize, CurveKey)| {
+            let (file, label, per_class, model, along, method) = key;
             let of_curve = points.range((number, 0)..(number + 1, 0));
             let points: Vec<CurvePoint> = of_curve.filter_map(|((_, at), rows)| measured(*at, rows)).collect();
             (points.len() > 1).then_some(Curve { file, label, per_class, model, along, method, points })
         };
-        places.into_iter().enumerate().filter_map(curve).collect()
+        keys.into_iter().enumerate().filter_map(curve).collect()
     }
 
     /// Curves as tables in Markdown, one for each data set, label, budget and model; empty without any.
     pub(super) fn curve_tables(&self) -> String {
         let curves = self.curves();
         let mut text = String::new();
-        for together in curves.chunk_by(|one, other| one.beside(other)) {
+        for together in curves.chunk_by(|one, other| one.shares_panel(other)) {
             let first = &together[0];
             let mut at: Vec<usize> =
                 together.iter().flat_map(|curve| curve.points.iter().map(|point| point.at)).collect();
@@ -119,8 +118,8 @@ impl BenchmarkResults {
 }
 
 impl Curve {
-    /// Whether two stand in one table.
-    pub(crate) fn beside(&self, other: &Self) -> bool {
+    /// Whether two curves belong in one table or panel.
+    pub(crate) fn shares_panel(&self, other: &Self) -> bool {
         (&self.file, &self.label, self.per_class, &self.model, self.along)
             == (&other.file, &other.label, other.per_class, &other.model, other.along)
     }
@@ -131,7 +130,7 @@ impl Curve {
     }
 }
 
-/// What a method is a point of.
+/// The axis and position of a method that is a point of a curve.
 fn point(method: &Value) -> Option<(Along, usize)> {
     if let Some(steps) = method["steps"].as_u64() {
         return Some((Along::Steps, steps as usize));
@@ -143,7 +142,7 @@ fn point(method: &Value) -> Option<(Along, usize)> {
     (frozen && hidden.len() < 2).then_some((Along::Head, width as usize))
 }
 
-/// The name without its last part, which says the point.
+/// The method's name without its steps or width.
 fn without(method: &str, along: Along, at: usize) -> String {
     let point = match along {
         Along::Steps => format!(", {at} steps"),
@@ -171,17 +170,17 @@ fn loss(point: &CurvePoint) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::benchmark;
-    use super::super::journal::tests::row;
     use super::*;
+    use crate::benchmark::benchmark;
+    use crate::benchmark::journal::tests::row;
 
-    /// Rows of two seeds of a grid's methods; accuracy and loss grow with the method's place.
-    fn results(grid: &super::super::Benchmark) -> BenchmarkResults {
-        let rows = grid.methods.iter().enumerate().flat_map(|(place, method)| {
+    /// Rows of two seeds of a grid's methods; accuracy and loss grow with the method's position.
+    fn results(grid: &crate::benchmark::Benchmark) -> BenchmarkResults {
+        let rows = grid.methods.iter().enumerate().flat_map(|(position, method)| {
             [1, 2].into_iter().map(move |seed| BenchmarkRow {
-                loss: (!method.name().contains(" 0 steps")).then_some(place as f64 + seed as f64),
+                loss: (!method.name().contains(" 0 steps")).then_some(position as f64 + seed as f64),
                 config: serde_json::json!({ "method": method.config() }),
-                ..row(method.name(), "linear head", seed, 0.5 + 0.01 * place as f64 + 0.001 * seed as f64)
+                ..row(method.name(), "linear head", seed, 0.5 + 0.01 * position as f64 + 0.001 * seed as f64)
             })
         });
         BenchmarkResults::new(rows.collect())

@@ -1,4 +1,4 @@
-//! Copies of folders that cost neither time nor space, for one session.
+//! Hard-linked copies of folders for one session, which cost neither time nor space.
 //!
 //! Compiled files are hard links: rustc, ar and the linker write a new file and never into an old one. What Cargo
 //! writes into (fingerprints, the records of build scripts) is copied. Times are kept: Cargo compares them.

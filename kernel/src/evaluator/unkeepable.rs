@@ -1,4 +1,4 @@
-//! Variables that can't outlive their cell, as far as their expression tells: closures, borrows, lazy iterators.
+//! Variables that can't be kept after their cell, as far as their expression shows: closures, borrows, lazy iterators.
 //!
 //! What isn't seen here the compiler finds, at the price of a second compilation.
 
@@ -6,7 +6,7 @@ use syn::{Expr, Pat, Type};
 
 /// Why a variable ends with its cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum Reason {
     /// A closure's type has no name.
     Closure,
     /// An async block's type has no name.
@@ -21,28 +21,30 @@ pub enum Why {
     Private,
 }
 
-impl Why {
+impl Reason {
     /// What to tell about the variable `name` of type `type_name`.
     pub fn message(self, name: &str, type_name: &str) -> String {
         let (reason, mend) = match self {
-            Why::Closure => (
+            Reason::Closure => (
                 "a closure's type has no name",
                 format!("write a `fn`, or `let {name}: Box<dyn Fn(A) -> B> = Box::new(...)`"),
             ),
-            Why::Async => ("an async block's type has no name", "`.await` it here, or write an `async fn`".to_owned()),
-            Why::Borrow => (
+            Reason::Async => {
+                ("an async block's type has no name", "`.await` it here, or write an `async fn`".to_owned())
+            }
+            Reason::Borrow => (
                 "it borrows, and a kept variable must own what it has",
                 "clone it (`.clone()`, `.to_owned()`), or put its use into this cell".to_owned(),
             ),
-            Why::Iterator => (
+            Reason::Iterator => (
                 "an iterator borrows what it goes over",
                 "`.collect::<Vec<_>>()` it, or put its use into this cell".to_owned(),
             ),
-            Why::NoName => (
+            Reason::NoName => (
                 "its type has no name that another cell could write",
                 "collect it, box it as `Box<dyn Trait>`, or put its use into this cell".to_owned(),
             ),
-            Why::Private => (
+            Reason::Private => (
                 "its crate doesn't export its type",
                 "convert it to a type that is exported, or put its use into this cell".to_owned(),
             ),
@@ -96,7 +98,7 @@ const GOES_ON: [&str; 18] = [
 ];
 
 /// Why the variables of `let pattern = expression` can't be kept, if that can be seen.
-pub fn why(pattern: &Pat, expression: &Expr) -> Option<Why> {
+pub fn reason(pattern: &Pat, expression: &Expr) -> Option<Reason> {
     if let Pat::Type(typed) = pattern {
         // A named type decides; only a plain borrow can't be seen in it.
         return match (&*typed.ty, expression) {
@@ -107,27 +109,27 @@ pub fn why(pattern: &Pat, expression: &Expr) -> Option<Why> {
     of(expression)
 }
 
-fn of(expression: &Expr) -> Option<Why> {
+fn of(expression: &Expr) -> Option<Reason> {
     match expression {
-        Expr::Closure(_) => Some(Why::Closure),
-        Expr::Async(_) => Some(Why::Async),
+        Expr::Closure(_) => Some(Reason::Closure),
+        Expr::Async(_) => Some(Reason::Async),
         Expr::Paren(inner) => of(&inner.expr),
         Expr::Try(inner) => of(&inner.expr),
-        Expr::Reference(reference) => (!is_constant(&reference.expr)).then_some(Why::Borrow),
+        Expr::Reference(reference) => (!is_constant(&reference.expr)).then_some(Reason::Borrow),
         Expr::MethodCall(call) => {
             let name = call.method.to_string();
             let name = name.as_str();
             if ["unwrap", "expect"].contains(&name) {
-                return of(&call.receiver).filter(|why| *why == Why::Borrow);
+                return of(&call.receiver).filter(|why| *why == Reason::Borrow);
             }
             if is_constant(&call.receiver) {
                 None
             } else if BORROWS.contains(&name) {
-                Some(Why::Borrow)
+                Some(Reason::Borrow)
             } else if BEGINS.contains(&name) {
-                Some(Why::Iterator)
+                Some(Reason::Iterator)
             } else if GOES_ON.contains(&name) {
-                of(&call.receiver).filter(|why| *why == Why::Iterator)
+                of(&call.receiver).filter(|why| *why == Reason::Iterator)
             } else {
                 None
             }
@@ -157,19 +159,19 @@ fn is_constant(expression: &Expr) -> bool {
 mod tests {
     use super::*;
 
-    fn of_let(code: &str) -> Option<Why> {
+    fn of_let(code: &str) -> Option<Reason> {
         let syn::Stmt::Local(found) = syn::parse_str(code).unwrap() else { panic!("no let") };
-        why(&found.pat, &found.init.unwrap().expr)
+        reason(&found.pat, &found.init.unwrap().expr)
     }
 
     #[test]
     fn borrows_closures_and_iterators_are_seen() {
-        assert_eq!(of_let("let f = |x| x + 1;"), Some(Why::Closure));
-        assert_eq!(of_let("let a = &list[1..];"), Some(Why::Borrow));
-        assert_eq!(of_let("let g = lock.lock().unwrap();"), Some(Why::Borrow));
-        assert_eq!(of_let("let g = lock.lock()?;"), Some(Why::Borrow));
-        assert_eq!(of_let("let i = list.iter().map(|x| x + 1);"), Some(Why::Iterator));
-        assert_eq!(of_let("let s: &str = &text;"), Some(Why::Borrow));
+        assert_eq!(of_let("let f = |x| x + 1;"), Some(Reason::Closure));
+        assert_eq!(of_let("let a = &list[1..];"), Some(Reason::Borrow));
+        assert_eq!(of_let("let g = lock.lock().unwrap();"), Some(Reason::Borrow));
+        assert_eq!(of_let("let g = lock.lock()?;"), Some(Reason::Borrow));
+        assert_eq!(of_let("let i = list.iter().map(|x| x + 1);"), Some(Reason::Iterator));
+        assert_eq!(of_let("let s: &str = &text;"), Some(Reason::Borrow));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 
-use super::{BenchmarkError, BenchmarkResults, BenchmarkRow, Measure};
+use crate::benchmark::{BenchmarkError, BenchmarkResults, BenchmarkRow, Measure};
 use crate::evaluate::{mean, sample_deviation};
 
 impl BenchmarkResults {
@@ -89,9 +89,9 @@ impl BenchmarkResults {
         let mut known: HashMap<(&str, &str, Option<usize>, &str, &str), usize> = HashMap::new();
         for row in self.rows() {
             let Some(value) = measure.of(row) else { continue };
-            let place = (row.file.as_str(), row.label.as_str(), row.per_class, row.method.as_str(), row.model.as_str());
-            let place = *known.entry(place).or_insert(places.len());
-            match places.get_mut(place) {
+            let key = (row.file.as_str(), row.label.as_str(), row.per_class, row.method.as_str(), row.model.as_str());
+            let position = *known.entry(key).or_insert(places.len());
+            match places.get_mut(position) {
                 Some((_, values)) => values.push(value),
                 None => places.push((row, vec![value])),
             }
@@ -120,8 +120,8 @@ impl BenchmarkResults {
 
 #[cfg(test)]
 mod tests {
-    use super::super::results::tests::results;
     use super::*;
+    use crate::benchmark::results::tests::results;
 
     #[test]
     fn every_field_of_a_row_is_a_column_of_a_frame() {

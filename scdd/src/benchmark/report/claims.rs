@@ -1,11 +1,11 @@
-//! What the paper claims beside what the rows say.
+//! Tests the paper's claims on the rows: each claim compares two methods, paired over seeds.
 //!
-//! Each claim is a comparison of two methods, paired over seeds. A difference counts when the interval that allows for splits
-//! sharing their training cells leaves out zero.
+//! A difference counts when zero lies outside the interval that corrects for splits with common training cells.
 
-use super::row::ALL_CELLS;
-use super::sheet::{SEEN, budget};
-use super::{BenchmarkResults, Measure, Paired};
+use super::paired::Paired;
+use super::table::{LINEAR_HEAD, budget};
+use crate::benchmark::row::ALL_CELLS;
+use crate::benchmark::{BenchmarkResults, Measure};
 use crate::evaluate::mean;
 
 /// Which models a claim is about.
@@ -17,14 +17,14 @@ enum Under {
     Unseen,
 }
 
-/// What is said, and the comparisons that would show it: the first method is said to be better.
+/// A claim, and the comparisons that test it: the first method of a pair is said to be better.
 struct Claim {
     says: &'static str,
     under: Under,
     pairs: &'static [(&'static str, &'static str)],
 }
 
-/// What Yu et al. 2025 say.
+/// Claims of Yu et al. 2025.
 const OF_PAPER: &[Claim] = &[
     Claim {
         says: "Latent codes beat matched expression: 7.61 points of accuracy more than the best method before, on average \
@@ -70,8 +70,8 @@ const OF_PAPER: &[Claim] = &[
     },
 ];
 
-/// What the paper does not ask: baselines, and mixtures of metacells.
-const BESIDE_PAPER: &[Claim] = &[
+/// Comparisons that the paper lacks: baselines, and mixtures of metacells.
+const BEYOND_PAPER: &[Claim] = &[
     Claim {
         says: "Distilled latent codes are better than one mean profile per class",
         under: Under::Unseen,
@@ -95,23 +95,23 @@ const BESIDE_PAPER: &[Claim] = &[
 ];
 
 impl BenchmarkResults {
-    /// What Yu et al. 2025 claim, in Markdown; empty when the rows have none of these comparisons.
+    /// Tests the claims of Yu et al. 2025, in Markdown; empty when the rows have none of the comparisons.
     pub(super) fn claims_of_paper(&self) -> String {
         self.claims(OF_PAPER)
     }
 
-    /// What they don't ask, likewise.
-    pub(super) fn claims_beside_paper(&self) -> String {
-        self.claims(BESIDE_PAPER)
+    /// Tests what the paper does not compare, likewise.
+    pub(super) fn claims_beyond_paper(&self) -> String {
+        self.claims(BEYOND_PAPER)
     }
 
     fn claims(&self, claims: &[Claim]) -> String {
         let mut models: Vec<&str> = self.rows().iter().map(|row| row.model.as_str()).collect();
         models.sort_unstable();
         models.dedup();
-        let unseen: Vec<&str> = models.iter().copied().filter(|model| *model != SEEN).collect();
+        let unseen: Vec<&str> = models.iter().copied().filter(|model| *model != LINEAR_HEAD).collect();
         let mut text = String::from(
-            "Differences in points, mean over seeds, with the 95 % interval that allows for splits sharing their training \
+            "Differences in points, mean over seeds, with the 95 % interval corrected for splits with common training \
              cells; \"unseen\" is the mean of the models that distillation never saw.\n\n\
              | claim | first - other | data set | per class | models | accuracy | macro-F1 | by accuracy |\n\
              |---|---|---|---|---|---|---|---|\n",
@@ -119,7 +119,7 @@ impl BenchmarkResults {
         let (mut asked, mut over) = (false, String::new());
         for claim in claims {
             let (models, name): (&[&str], &str) = match claim.under {
-                Under::Head => (&[SEEN], SEEN),
+                Under::Head => (&[LINEAR_HEAD], LINEAR_HEAD),
                 Under::Unseen => (&unseen, "unseen"),
             };
             let (mut says, mut says_over) = (claim.says, claim.says);
@@ -161,14 +161,14 @@ impl BenchmarkResults {
         }
         format!(
             "Mean differences in points over data sets, and in how many of them the first method is better or worse by more than \
-             chance (the 95 % interval below leaves out zero).\n\n\
+             chance (zero lies outside the 95 % interval below).\n\n\
              | claim | first - other | models | per class | accuracy | macro-F1 | data sets | better | worse |\n\
              |---|---|---|---|---|---|---|---|---|\n{over}\n<details><summary>By data set</summary>\n\n{text}\n</details>\n"
         )
     }
 }
 
-/// What pairs of several data sets say together, of one budget.
+/// Comparisons at one budget, summarised over data sets.
 pub(super) struct OverDataSets {
     pub(super) per_class: Option<usize>,
     /// Mean differences, in points.
@@ -180,7 +180,7 @@ pub(super) struct OverDataSets {
     pub(super) worse: usize,
 }
 
-/// Accuracy and macro-F1 of pairs, put together budget by budget.
+/// Summarises comparisons of accuracy and macro-F1 over data sets, for each budget.
 pub(super) fn over_data_sets(pairs: &[(Paired, Paired)]) -> Vec<OverDataSets> {
     let mut budgets: Vec<Option<usize>> = pairs.iter().map(|(accuracy, _)| accuracy.per_class).collect();
     budgets.sort_unstable();
@@ -218,7 +218,7 @@ fn points(paired: &Paired) -> String {
 
 fn verdict(paired: &Paired) -> &'static str {
     match (paired.more_than_chance(), paired.difference > 0.0) {
-        _ if paired.seeds < 2 => "one seed says nothing",
+        _ if paired.seeds < 2 => "one seed: no test",
         (true, true) => "yes",
         (true, false) => "**no, the other way round**",
         (false, _) => "within chance",
@@ -227,20 +227,20 @@ fn verdict(paired: &Paired) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::BenchmarkRow;
-    use super::super::journal::tests::row;
     use super::*;
+    use crate::benchmark::BenchmarkRow;
+    use crate::benchmark::journal::tests::row;
 
     fn results(better: f64) -> BenchmarkResults {
         let rows = (1..=5).flat_map(|seed| {
             let offset = 0.001 * seed as f64;
-            [row("scDD+SCDG, DC", SEEN, seed, 0.8 + better + offset), row("DC", SEEN, seed, 0.8)]
+            [row("scDD+SCDG, DC", LINEAR_HEAD, seed, 0.8 + better + offset), row("DC", LINEAR_HEAD, seed, 0.8)]
         });
         BenchmarkResults::new(rows.collect())
     }
 
     #[test]
-    fn a_claim_stands_beside_what_rows_say_of_it() {
+    fn a_claim_is_tested_on_the_rows() {
         let page = results(0.05).page("scdd benchmark ...");
         assert!(page.contains("7.61 points"), "{page}");
         assert!(page.contains("| scDD+SCDG, DC - DC | cells (cell_type) | 1 | linear head | +5.3 ("), "{page}");
@@ -248,7 +248,7 @@ mod tests {
         assert!(results(-0.05).page("x").contains("the other way round"));
         assert!(results(-0.003).page("x").contains("within chance"));
         assert!(!page.contains("What the paper does not ask"), "nothing was compared with the class mean");
-        let alone = BenchmarkResults::new(vec![row("DC", SEEN, 1, 0.8)]).page("x");
+        let alone = BenchmarkResults::new(vec![row("DC", LINEAR_HEAD, 1, 0.8)]).page("x");
         assert!(alone.contains("The rows have none of these comparisons."), "{alone}");
         let rows = results(0.05).rows().iter().map(|row| BenchmarkRow { of: 12, ..row.clone() }).collect();
         assert!(BenchmarkResults::new(rows).page("x").contains("2 rows of the grid are still to be made"));
@@ -275,7 +275,7 @@ mod tests {
         {
             known.extend(grid.methods.iter().map(|method| method.name().to_owned()));
         }
-        for (method, other) in OF_PAPER.iter().chain(BESIDE_PAPER).flat_map(|claim| claim.pairs) {
+        for (method, other) in OF_PAPER.iter().chain(BEYOND_PAPER).flat_map(|claim| claim.pairs) {
             assert!(known.iter().any(|name| name == method), "{method}");
             assert!(known.iter().any(|name| name == other), "{other}");
         }

@@ -1,4 +1,4 @@
-//! What a child writes: standard output through [`Outputs`], standard error as text in whole characters.
+//! Output pump: reads the child's pipes and passes on displays from standard output and text from standard error.
 
 use std::io::{ErrorKind, Read};
 use std::process::Child as Process;
@@ -8,13 +8,13 @@ use crate::outputs::Outputs;
 
 /// Both pipes of a child while a cell runs.
 #[derive(Default)]
-pub(super) struct Pipes {
+pub(super) struct OutputPump {
     pub(super) outputs: Outputs,
     /// The beginning of a character whose end hasn't come yet.
     partial: Vec<u8>,
 }
 
-impl Pipes {
+impl OutputPump {
     /// Passes on what is there; whether anything was.
     pub(super) fn pass(&mut self, process: &mut Process, out: &mut dyn FnMut(Output)) -> bool {
         let mut any = false;

@@ -1,37 +1,36 @@
-//! The page of results: what was run, what the paper claims beside what the rows say, the contest before unseen models, every
-//! table, and what it cost.
+//! A Markdown page of results: settings, the paper's claims, curves, summaries, all tables, and costs.
 
 use itertools::Itertools;
 
-use super::{BenchmarkError, BenchmarkResults, BenchmarkRow};
+use crate::benchmark::{BenchmarkError, BenchmarkResults, BenchmarkRow};
 use crate::evaluate::mean;
 use crate::text::count;
 
 impl BenchmarkResults {
-    /// A page in Markdown: what was run, what Yu et al. 2025 claim beside what the rows say, every table, what it cost, and what
-    /// was refused. `made_by` is the command, or whatever else says how to get the same.
+    /// A page in Markdown: what was run, the claims of Yu et al. 2025 with our results, every table, refused rows, and costs.
+    /// `made_by` is the command that reproduces the rows.
     pub fn page(&self, made_by: &str) -> String {
-        let mut page = format!("# {}\n\n{}\n", self.title(), self.what(made_by));
+        let mut page = format!("# {}\n\n{}\n", self.title(), self.settings(made_by));
         page += "\n## What the paper claims, and what we see\n\n";
         let claims = self.claims_of_paper();
         page += if claims.is_empty() { "The rows have none of these comparisons.\n" } else { &claims };
-        let (beside, curves) = (self.claims_beside_paper(), self.curve_tables());
-        if !beside.is_empty() {
-            page += &format!("\n## What the paper does not ask\n\n{beside}");
+        let (beyond, curves) = (self.claims_beyond_paper(), self.curve_tables());
+        if !beyond.is_empty() {
+            page += &format!("\n## What the paper does not ask\n\n{beyond}");
         }
         if !curves.is_empty() {
-            page += &format!("\n## Accuracy and loss along steps and sizes\n\n{curves}");
+            page += &format!("\n## Accuracy and loss over steps and head widths\n\n{curves}");
         }
-        let (overview, contest) = (self.overview(), self.contest());
-        if !contest.is_empty() {
-            page += "\n## The contest before models that distillation never saw\n\n";
-            page += "Accuracy / macro-F1, the mean of those models and of the seeds; the best of each group by accuracy, which is \
-                     found on the test cells themselves and so flatters the groups of many.\n\n";
-            page += &contest;
+        let (summary, unseen) = (self.summary_over_data_sets(), self.unseen_models());
+        if !unseen.is_empty() {
+            page += "\n## Summary over models that distillation did not use\n\n";
+            page += "Accuracy / macro-F1, mean of those models and of the seeds. The best of each group is chosen by accuracy on \
+                     the test cells, which favours groups of many methods.\n\n";
+            page += &unseen;
         }
-        if !overview.is_empty() {
+        if !summary.is_empty() {
             page += "\n## Over all data sets\n\nMeans over data sets and labels, each the mean of its seeds.\n\n";
-            page += &overview;
+            page += &summary;
         }
         page += "\n## Tables\n\nThe best of a budget is bold, the second best underlined; all training cells are the bound.\n\n";
         page += &self.markdown();
@@ -49,12 +48,12 @@ impl BenchmarkResults {
         if self.rows().is_empty() {
             return Err(BenchmarkError::Empty.into());
         }
-        let written = super::journal::write_whole(path, &self.page(made_by));
+        let written = crate::benchmark::journal::write_whole(path, &self.page(made_by));
         let problem = |problem| format!("can't be written ({problem}); the folder must exist and be writable");
         Ok(written.map_err(|found| BenchmarkError::file(path, problem(found)))?)
     }
 
-    /// What tells one page from another: budgets and models.
+    /// Names the budgets and models.
     fn title(&self) -> String {
         let mut budgets: Vec<usize> = self.rows().iter().filter_map(|row| row.per_class).collect();
         budgets.sort_unstable();
@@ -67,12 +66,12 @@ impl BenchmarkResults {
         }
     }
 
-    /// What the rows have, each once.
+    /// The distinct values of a field.
     fn each(&self, of: fn(&BenchmarkRow) -> String) -> Vec<String> {
         self.rows().iter().map(of).unique().collect()
     }
 
-    fn what(&self, made_by: &str) -> String {
+    fn settings(&self, made_by: &str) -> String {
         let seeds = self.each(|row| row.seed.to_string());
         let sets = self.each(|row| format!("{} ({})", row.file, row.label));
         let networks = self.rows().first().and_then(|row| row.config["settings"]["protocol"]["networks"].as_u64());
@@ -112,7 +111,7 @@ impl BenchmarkResults {
             let peak = self.rows().iter().filter(here).filter_map(|row| row.peak_mb).max();
             text += &format!(
                 "| {method} | {} | {} | {} | {} |\n",
-                super::sheet::budget(per_class),
+                super::table::budget(per_class),
                 shown(&of(|row| row.seconds)),
                 shown(&of(|row| row.model_seconds)),
                 peak.map_or("–".to_owned(), |peak| peak.to_string()),

@@ -1,4 +1,4 @@
-//! A cell, taken apart: commands, attributes of the crate, items, and statements with what they bind and mention.
+//! Parser of cells: separates commands, crate attributes, items and statements, and finds the names that each binds and uses.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Block, Expr, Item, MacroDelimiter, Stmt};
 
-use super::local;
+use super::unkeepable;
 
 /// A `:command` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Binding {
     /// Its name.
     pub name: String,
     /// Why it can't outlive the cell, where its expression says so.
-    pub local: Option<local::Why>,
+    pub local: Option<unkeepable::Reason>,
     /// Bound without a value: `let x;`.
     pub later: bool,
 }
@@ -62,8 +62,6 @@ pub struct Piece {
 /// A cell.
 #[derive(Default)]
 pub struct Cell {
-    /// What to do before.
-    pub commands: Vec<Command>,
     /// `#![...]` lines.
     pub attributes: Vec<Range<usize>>,
     /// The rest in order.
@@ -105,10 +103,10 @@ pub fn commands(code: &str) -> (Vec<Command>, String) {
 ///
 /// # Errors
 /// Where the text isn't Rust.
-pub fn split(code: &str, makes_items: &dyn Fn(&str) -> bool) -> Result<Cell, SyntaxError> {
+pub fn parse(code: &str, makes_items: &dyn Fn(&str) -> bool) -> Result<Cell, SyntaxError> {
     // The parser keeps every text that it has seen, for spans; a session may have thousands.
     proc_macro2::extra::invalidate_current_thread_spans();
-    let (commands, text) = commands(code);
+    let (_, text) = commands(code);
     let parsed =
         (|input: ParseStream| Ok((Attribute::parse_inner(input)?, Block::parse_within(input)?))).parse_str(&text);
     let (attributes, statements) = parsed.map_err(|error| {
@@ -121,8 +119,8 @@ pub fn split(code: &str, makes_items: &dyn Fn(&str) -> bool) -> Result<Cell, Syn
         let message = "a cell has no `return`: write `if ... else`, or put it into a function".to_owned();
         return Err(SyntaxError { message, range });
     }
-    let mut cell = Cell { commands, ..Cell::default() };
-    cell.attributes = attributes.iter().map(|attribute| attribute.span().byte_range()).collect();
+    let attributes = attributes.iter().map(|attribute| attribute.span().byte_range()).collect();
+    let mut cell = Cell { attributes, ..Cell::default() };
     let count = statements.len();
     let own: BTreeSet<String> = statements.iter().filter_map(item_macro).collect();
     for (index, statement) in statements.into_iter().enumerate() {
@@ -143,7 +141,7 @@ fn kind(statement: Stmt, last: bool, makes_items: &dyn Fn(&str) -> bool) -> Kind
     match statement {
         Stmt::Item(item) => Kind::Item(Box::new(item)),
         Stmt::Local(found) => {
-            let why = found.init.as_ref().and_then(|init| local::why(&found.pat, &init.expr));
+            let why = found.init.as_ref().and_then(|init| unkeepable::reason(&found.pat, &init.expr));
             let mut bound = Bound::default();
             bound.visit_pat(&found.pat);
             let later = found.init.is_none();
@@ -294,7 +292,7 @@ mod tests {
     use super::*;
 
     fn bindings(code: &str) -> Vec<String> {
-        let cell = split(code, &|_| false).unwrap_or_else(|error| panic!("{}", error.message));
+        let cell = parse(code, &|_| false).unwrap_or_else(|error| panic!("{}", error.message));
         let of = |piece: &Piece| match &piece.kind {
             Kind::Statement(bindings) => bindings.iter().map(|binding| binding.name.clone()).collect(),
             _ => Vec::new(),
@@ -305,7 +303,7 @@ mod tests {
     #[test]
     fn a_cell_is_taken_apart_with_the_places_of_its_pieces() {
         let code = "use std::fs;\nlet x = 1;\nfn f() {}\nx + 1";
-        let cell = split(code, &|_| false).unwrap_or_else(|error| panic!("{}", error.message));
+        let cell = parse(code, &|_| false).unwrap_or_else(|error| panic!("{}", error.message));
         let texts: Vec<&str> = cell.pieces.iter().map(|piece| &code[piece.range.clone()]).collect();
         assert_eq!(texts, ["use std::fs;", "let x = 1;", "fn f() {}", "x + 1"]);
         assert!(matches!(cell.pieces[3].kind, Kind::Last));
@@ -335,11 +333,11 @@ mod tests {
     #[test]
     fn macros_that_make_items_are_told_from_others() {
         let code = "macro_rules! point { ($n:ident) => { struct $n; } }\nmacro_rules! all { ($($t:ty)*) => { $(impl T for $t {})* } }\nmacro_rules! sum { ($a:expr) => { $a + 1 } }\npoint! { A }\nall!(u8);\nsum!(1)";
-        let cell = split(code, &|_| false).unwrap_or_else(|error| panic!("{}", error.message));
+        let cell = parse(code, &|_| false).unwrap_or_else(|error| panic!("{}", error.message));
         let items: Vec<bool> = cell.pieces.iter().map(|piece| matches!(piece.kind, Kind::Item(_))).collect();
         assert_eq!(items, [true, true, true, true, true, false]);
         assert!(matches!(
-            split("point!(B);", &|name| name == "point").unwrap_or_else(|error| panic!("{}", error.message)).pieces[0]
+            parse("point!(B);", &|name| name == "point").unwrap_or_else(|error| panic!("{}", error.message)).pieces[0]
                 .kind,
             Kind::Item(_)
         ));
@@ -347,7 +345,7 @@ mod tests {
 
     #[test]
     fn names_in_format_strings_count() {
-        let cell = split("println!(\"{x:>width$.digits$} {{no}} {y:?}\", z);", &|_| false)
+        let cell = parse("println!(\"{x:>width$.digits$} {{no}} {y:?}\", z);", &|_| false)
             .unwrap_or_else(|error| panic!("{}", error.message));
         for name in ["x", "y", "z", "width", "digits"] {
             assert!(cell.pieces[0].names.contains(name), "{name}");
@@ -356,7 +354,7 @@ mod tests {
 
     #[test]
     fn what_is_assigned_to_is_found_in_loops_and_tuples() {
-        let cell = split("let mut a = 1; for _ in 0..2 { a = 2; } (b, c) = f(); d += 1; e.x = 2;", &|_| false)
+        let cell = parse("let mut a = 1; for _ in 0..2 { a = 2; } (b, c) = f(); d += 1; e.x = 2;", &|_| false)
             .unwrap_or_else(|error| panic!("{}", error.message));
         assert_eq!(cell.assigned.iter().map(String::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
     }

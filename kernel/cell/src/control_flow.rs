@@ -1,4 +1,4 @@
-//! How a cell runs: polled until it says that it is done, has failed or has panicked, and then left as it is.
+//! Control flow of a cell: polls its future until it is done, has failed or has panicked, and then leaves the future as it is.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
-use crate::words::words;
+use crate::describe::describe;
 
 /// What the body of a cell returns when `?` ends it.
 pub enum Flow {
@@ -34,7 +34,7 @@ thread_local! {
 
 impl<E> FromResidual<Result<Infallible, E>> for Flow {
     fn from_residual(Err(error): Result<Infallible, E>) -> Flow {
-        Flow::Failed(words(&error))
+        Flow::Failed(describe(&error))
     }
 }
 
@@ -97,26 +97,37 @@ impl Wake for Unpark {
 
 /// Runs a cell to its end. Its future is then freed but not dropped: [`crate::store::settle`] has what it held.
 pub fn run<F: Future<Output = Flow>>(cell: F) {
-    let mut cell = Box::new(ManuallyDrop::new(cell));
-    // Safety: the box isn't moved out of, and freed only after the last poll.
-    drive(unsafe { Pin::new_unchecked(&mut **cell) });
-    PARKED.with_borrow_mut(|parked| parked.push(Box::into_raw(cell).cast::<u8>() as usize));
-    FREE.with_borrow_mut(|free| free.push(free_box::<F>));
+    // A raw pointer from the first poll on: the store reads the cell's locals through pointers that are derived from it.
+    let at = Box::into_raw(Box::new(cell));
+    // SAFETY: `at` is from a Box, nobody else has it yet, and the future stays where it is until `sweep` frees it.
+    drive(unsafe { Pin::new_unchecked(&mut *at) });
+    ENDED.with_borrow_mut(|ended| ended.push(Ended { at: at.cast(), free: free::<F> }));
+}
+
+/// The future of a cell that has ended.
+struct Ended {
+    at: *mut (),
+    /// Frees it; `at` must be from a Box of the type that this was made for.
+    free: unsafe fn(*mut ()),
 }
 
 thread_local! {
-    static PARKED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
-    static FREE: RefCell<Vec<unsafe fn(usize)>> = const { RefCell::new(Vec::new()) };
+    static ENDED: RefCell<Vec<Ended>> = const { RefCell::new(Vec::new()) };
 }
 
-unsafe fn free_box<F>(at: usize) {
-    drop(unsafe { Box::from_raw(at as *mut ManuallyDrop<F>) });
+/// Frees a future without dropping it.
+///
+/// # Safety
+/// `at` is from `Box::into_raw` of a `Box<F>`, and isn't used afterwards.
+unsafe fn free<F>(at: *mut ()) {
+    // SAFETY: by the caller; ManuallyDrop has the layout of what is in it.
+    drop(unsafe { Box::from_raw(at.cast::<ManuallyDrop<F>>()) });
 }
 
 /// Frees the memory of ended cells, after what they held was taken.
 pub(crate) fn sweep() {
-    let (parked, free) = (PARKED.take(), FREE.take());
-    for (at, free) in parked.into_iter().zip(free) {
+    for Ended { at, free } in ENDED.take() {
+        // SAFETY: `run` made both of one type, and `take` leaves no second copy of the pointer.
         unsafe { free(at) };
     }
 }

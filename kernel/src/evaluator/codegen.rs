@@ -1,4 +1,4 @@
-//! The crate that a cell becomes, and where each of its lines is from.
+//! Code generation: writes the crate of a cell, with a source map from each of its lines to where it came from.
 //!
 //! ```text
 //! use scdd::prelude::*;                      items of all cells, each where it stood in its line
@@ -30,9 +30,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::entry::Chunk;
+use super::item::Chunk;
 use super::items::Items;
-use super::split::{Cell, Kind};
+use super::parse::{Cell, Kind};
 
 /// What a line of the crate is.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +81,7 @@ pub struct Choices {
 
 /// A crate.
 #[derive(Debug, Default)]
-pub struct Source {
+pub struct GeneratedCrate {
     /// Its text.
     pub text: String,
     /// What its lines are.
@@ -114,8 +114,8 @@ pub fn write(
     kept: &BTreeMap<String, String>,
     choices: &Choices,
     first: &str,
-) -> Source {
-    let mut source = Source::default();
+) -> GeneratedCrate {
+    let mut source = GeneratedCrate::default();
     source.made(HEAD);
     for range in &cell.attributes {
         source.chunk(
@@ -151,7 +151,7 @@ pub fn write(
                 &format!("let mut {name}: {of} = unsafe {{ ::scdd_cell::take({name:?}) }};"),
                 Line::Take((*name).clone()),
             );
-            source.made(&format!("::scdd_cell::taken({id}, {name:?}, &raw const {name});"));
+            source.made(&format!("unsafe {{ ::scdd_cell::taken({id}, {name:?}, &raw const {name}) }};"));
             source.variables.push(Variable { name: (*name).clone(), taken: Some((*of).clone()) });
             open.push(id);
         }
@@ -215,7 +215,7 @@ pub fn write(
     for name in &cell.assigned {
         let Some(id) = source.variables.iter().rposition(|variable| variable.name == *name) else { continue };
         if !choices.not_again.contains(&id) {
-            source.line(&format!("::scdd_cell::again({id}, &raw const {name});"), Line::Again(id));
+            source.line(&format!("unsafe {{ ::scdd_cell::again({id}, &raw const {name}) }};"), Line::Again(id));
         }
     }
     source.made("::scdd_cell::finish().await\n");
@@ -226,7 +226,7 @@ pub fn write(
     source
 }
 
-impl Source {
+impl GeneratedCrate {
     fn made(&mut self, text: &str) {
         for line in text.lines() {
             self.line(line, Line::Made);
@@ -243,9 +243,9 @@ impl Source {
         // A cast's type is checked last of all, when all types are known.
         self.line(&format!("{{ let _ = &{name} as &_; }}"), Line::Type(id));
         if local {
-            self.line(&format!("::scdd_cell::place_local({id}, &raw const {name});"), Line::Made);
+            self.line(&format!("unsafe {{ ::scdd_cell::place_local({id}, &raw const {name}) }};"), Line::Made);
         } else {
-            self.line(&format!("::scdd_cell::place({id}, {name:?}, &raw const {name});"), Line::Place(id));
+            self.line(&format!("unsafe {{ ::scdd_cell::place({id}, {name:?}, &raw const {name}) }};"), Line::Place(id));
         }
     }
 

@@ -1,40 +1,40 @@
-//! The contest before models that distillation never saw: the best of what was published before scDD, of scDD and of the
-//! baselines, mixtures of metacells, and all training cells.
+//! Summary over unseen models, those that distillation did not use: the best earlier method, the best of scDD, the best
+//! baseline, mixtures of metacells, and all training cells.
 
-use super::BenchmarkResults;
-use super::method::{all_methods, paper_methods};
-use super::overview::Pair;
-use super::row::ALL_CELLS;
-use super::sheet::UNSEEN;
+use super::summary::TablePair;
+use super::table::MEAN_OF_UNSEEN;
+use crate::benchmark::BenchmarkResults;
+use crate::benchmark::method::{Method, all_methods, paper_methods};
+use crate::benchmark::row::ALL_CELLS;
 use crate::evaluate::mean;
 
-/// Ours.
+/// Our method.
 const MIXTURES: &str = "scDD+Metacells, ridge";
 /// How the names of the paper's own pipelines begin.
 const OF_PAPER: &str = "scDD";
 
-/// A method's accuracy and macro-F1 before unseen models, means over seeds.
+/// A method's accuracy and macro-F1 by unseen models, means over seeds.
 type Score = (String, f64, f64);
 
 /// The method of the highest accuracy.
-fn best(pair: &Pair, methods: &[String], per_class: usize) -> Option<Score> {
+fn best(pair: &TablePair, methods: &[String], per_class: usize) -> Option<Score> {
     let scores = methods.iter().filter_map(|method| {
-        let (accuracy, f1) = pair.of(method, Some(per_class), UNSEEN)?;
+        let (accuracy, f1) = pair.of(method, Some(per_class), MEAN_OF_UNSEEN)?;
         Some((method.clone(), accuracy, f1))
     });
     scores.max_by(|one, other| one.1.total_cmp(&other.1))
 }
 
 impl BenchmarkResults {
-    /// The contest, in Markdown: the best of each group before unseen models. Empty without mixtures of metacells.
-    pub(super) fn contest(&self) -> String {
-        let names = |methods: Vec<super::Method>| methods.into_iter().map(|method| method.name().to_owned());
+    /// The best of each group by unseen models, in Markdown. Empty without mixtures of metacells.
+    pub(super) fn unseen_models(&self) -> String {
+        let names = |methods: Vec<Method>| methods.into_iter().map(|method| method.name().to_owned());
         let paper: Vec<String> = names(paper_methods()).collect();
         let baselines: Vec<String> =
             names(all_methods().into_iter().filter(|method| !method.is_recipe()).collect()).collect();
         let baselines: Vec<String> = baselines.into_iter().filter(|name| name != ALL_CELLS).collect();
         let (scdd, before): (Vec<String>, Vec<String>) =
-            names(all_methods().into_iter().filter(super::Method::is_recipe).collect())
+            names(all_methods().into_iter().filter(Method::is_recipe).collect())
                 .filter(|name| name != MIXTURES)
                 .partition(|name| name.starts_with(OF_PAPER) && paper.contains(name));
         let mut text = format!(
@@ -42,11 +42,11 @@ impl BenchmarkResults {
              |---|---|---|---|---|---|---|\n"
         );
         let (mut ahead, mut above, mut closed, mut below) = (Vec::new(), Vec::new(), Vec::new(), 0);
-        for pair in self.pairs() {
+        for pair in self.table_pairs() {
             for per_class in pair.accuracy.budgets() {
-                let Some((accuracy, f1)) = pair.of(MIXTURES, Some(per_class), UNSEEN) else { continue };
+                let Some((accuracy, f1)) = pair.of(MIXTURES, Some(per_class), MEAN_OF_UNSEEN) else { continue };
                 let groups = [&before, &scdd, &baselines].map(|group| best(&pair, group, per_class));
-                let all = pair.of(ALL_CELLS, None, UNSEEN);
+                let all = pair.of(ALL_CELLS, None, MEAN_OF_UNSEEN);
                 if let Some((_, other, _)) = &groups[0] {
                     ahead.push(accuracy - other);
                 }
@@ -62,7 +62,7 @@ impl BenchmarkResults {
                 };
                 text += &format!(
                     "| {} | {per_class} | {} | {accuracy:.3} / {f1:.3} | {} |\n",
-                    pair.accuracy.of_what(),
+                    pair.accuracy.data_set(),
                     groups.iter().map(shown).collect::<Vec<_>>().join(" | "),
                     all.map_or("–".to_owned(), |(accuracy, f1)| format!("{accuracy:.3} / {f1:.3}")),
                 );
@@ -80,11 +80,11 @@ impl BenchmarkResults {
             above.len()
         );
         match mean(&closed) {
-            Some(share) => {
+            Some(fraction) => {
                 text += &format!(
                     "Where all training cells are better than that baseline ({} rows), it closes {:.0} % of the gap on average.\n",
                     closed.len(),
-                    100.0 * share
+                    100.0 * fraction
                 );
             }
             None => text += "Nowhere are all training cells better than that baseline.\n",
@@ -95,9 +95,9 @@ impl BenchmarkResults {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::BenchmarkRow;
-    use super::super::journal::tests::row;
     use super::*;
+    use crate::benchmark::BenchmarkRow;
+    use crate::benchmark::journal::tests::row;
 
     /// Two data sets of six methods under three models, the second a tenth higher.
     pub(in crate::benchmark) fn results() -> BenchmarkResults {
@@ -117,8 +117,8 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_contest_names_the_best_of_each_group_and_how_far_the_mixtures_are_from_them() {
-        let text = results().contest();
+    fn the_summary_names_the_best_of_each_group_and_how_far_the_mixtures_are_from_them() {
+        let text = results().unseen_models();
         assert!(text.contains("0.500 / ") && text.contains("(DC)") && text.contains("(class mean)"), "{text}");
         assert!(text.contains("is +20.0 points of accuracy from the best pipeline published before scDD"), "{text}");
         assert!(text.contains("and +10.0 from the best baseline of each row, below which it is in 0 of 2"), "{text}");

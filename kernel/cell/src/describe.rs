@@ -1,4 +1,4 @@
-//! Display and Debug of a value of any type, where it has them.
+//! Formats a value of any type with Display or Debug, if its type has them.
 
 use std::fmt::{Debug, Display};
 
@@ -13,7 +13,7 @@ pub fn debug<T: ?Sized>(value: &T) -> Option<String> {
 }
 
 /// An error in words, whatever its type: Display, else Debug, else the name of the type.
-pub fn words<E: ?Sized>(error: &E) -> String {
+pub fn describe<E: ?Sized>(error: &E) -> String {
     display(error)
         .or_else(|| debug(error))
         .unwrap_or_else(|| format!("an error of type {}", std::any::type_name::<E>()))

@@ -1,9 +1,9 @@
-//! Paired tests between methods over seeds: both methods of a pair have the same splits, so that what a split does to both
-//! drops out of their difference.
+//! Paired tests between methods over seeds: both methods have the same splits, so the effect of a split on both cancels in
+//! their difference.
 //!
 //! The interval is mean +- t(.975, n - 1) s / sqrt(n) of n differences. Splits of one data set share most of their training
-//! cells, and then s / sqrt(n) is too small: the corrected interval of Nadeau and Bengio (2003, "Inference for the
-//! generalization error") has s sqrt(1/n + n_test / n_train) in its place.
+//! cells, so s / sqrt(n) is too small; the corrected interval of Nadeau and Bengio (2003, "Inference for the
+//! generalization error") uses s sqrt(1/n + n_test / n_train).
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::{BenchmarkResults, BenchmarkRow, Measure};
+use crate::benchmark::{BenchmarkResults, BenchmarkRow, Measure};
 
-/// Share of the intervals that hold the true difference.
+/// Confidence level of the intervals.
 const CONFIDENCE: f64 = 0.95;
 
 /// How two methods differ on one data set, label and budget, under one model or the mean of several.
@@ -38,13 +38,13 @@ pub struct Paired {
     /// 95% interval of that mean by the t distribution; None below two seeds.
     pub interval: Option<(f64, f64)>,
     /// The interval that allows for splits sharing their training cells; None below two seeds, or where the numbers of
-    /// cells aren't known.
+    /// cells are unknown.
     pub corrected: Option<(f64, f64)>,
 }
 
 impl Paired {
-    /// Compares differences, one a seed, where a test set is so many times a training set.
-    pub(super) fn intervals(differences: &[f64], test_share: Option<f64>) -> (f64, Option<Interval>, Option<Interval>) {
+    /// The mean of differences, one for each seed, with both intervals; `test_ratio` is test cells per training cell.
+    pub(super) fn intervals(differences: &[f64], test_ratio: Option<f64>) -> (f64, Option<Interval>, Option<Interval>) {
         let n = differences.len() as f64;
         let mean = differences.iter().sum::<f64>() / n.max(1.0);
         let spread = crate::evaluate::sample_deviation(differences);
@@ -52,10 +52,10 @@ impl Paired {
             return (mean, None, None);
         };
         let around = |factor: f64| (mean - t * spread * factor.sqrt(), mean + t * spread * factor.sqrt());
-        (mean, Some(around(1.0 / n)), test_share.map(|share| around(1.0 / n + share)))
+        (mean, Some(around(1.0 / n)), test_ratio.map(|ratio| around(1.0 / n + ratio)))
     }
 
-    /// Whether the corrected interval, or the plain one where that is not known, leaves out zero: more than chance.
+    /// Whether the difference is more than chance: zero lies outside the corrected interval, or the plain one without that.
     pub fn more_than_chance(&self) -> bool {
         self.corrected.or(self.interval).is_some_and(|(low, high)| low > 0.0 || high < 0.0)
     }
@@ -69,8 +69,8 @@ fn quantile(freedom: f64) -> Option<f64> {
     StudentsT::new(0.0, 1.0, freedom).ok().map(|t| t.inverse_cdf(0.5 + CONFIDENCE / 2.0))
 }
 
-/// Where a comparison is made: data set, label and budget.
-pub(super) type Place<'a> = (&'a str, &'a str, Option<usize>);
+/// Data set, label and budget of a comparison.
+pub(super) type Task<'a> = (&'a str, &'a str, Option<usize>);
 
 impl BenchmarkResults {
     /// Compares a method with another one over the seeds that both have, for each data set, label, budget and model.
@@ -91,7 +91,7 @@ impl BenchmarkResults {
         models.flat_map(|model| self.paired_under(method, other, measure, &[model], model)).collect()
     }
 
-    /// The same for the mean over several models, which is given a name.
+    /// The same for the mean over several models, under the given name.
     pub fn paired_under(
         &self,
         method: &str,
@@ -100,10 +100,10 @@ impl BenchmarkResults {
         models: &[&str],
         name: &str,
     ) -> Vec<Paired> {
-        let pair = |(place, seeds): (Place<'_>, BTreeMap<u64, f64>)| {
+        let pair = |(task, seeds): (Task<'_>, BTreeMap<u64, f64>)| {
             let differences: Vec<f64> = seeds.into_values().collect();
-            let (difference, interval, corrected) = Paired::intervals(&differences, self.test_share(place, method));
-            let (file, label, per_class) = place;
+            let (difference, interval, corrected) = Paired::intervals(&differences, self.test_ratio(task, method));
+            let (file, label, per_class) = task;
             Paired {
                 file: file.to_owned(),
                 label: label.to_owned(),
@@ -120,47 +120,47 @@ impl BenchmarkResults {
         self.differences(method, other, measure, models).into_iter().map(pair).collect()
     }
 
-    /// A method minus another one in each place where both have a seed, seed by seed, for the mean over the models.
+    /// A method minus another one for each task and seed that both have, by the mean over the models.
     pub(super) fn differences(
         &self,
         method: &str,
         other: &str,
         measure: Measure,
         models: &[&str],
-    ) -> BTreeMap<Place<'_>, BTreeMap<u64, f64>> {
+    ) -> BTreeMap<Task<'_>, BTreeMap<u64, f64>> {
         let [first, second] = [method, other].map(|wanted| self.means(wanted, measure, models));
         let mut differences = BTreeMap::new();
-        for (place, seeds) in first {
+        for (task, seeds) in first {
             // All training cells have no budget and are compared with any.
-            let Some(others) = second.get(&place).or_else(|| second.get(&(place.0, place.1, None))) else { continue };
+            let Some(others) = second.get(&task).or_else(|| second.get(&(task.0, task.1, None))) else { continue };
             let seeds = seeds.into_iter().filter_map(|(seed, value)| Some((seed, value - others.get(&seed)?)));
             let seeds: BTreeMap<u64, f64> = seeds.collect();
             if !seeds.is_empty() {
-                differences.insert(place, seeds);
+                differences.insert(task, seeds);
             }
         }
         differences
     }
 
-    /// Of each place, a method's value of each seed: the mean over the models, of seeds that have all of them.
-    fn means(&self, method: &str, measure: Measure, models: &[&str]) -> BTreeMap<Place<'_>, BTreeMap<u64, f64>> {
-        let mut values: BTreeMap<Place<'_>, BTreeMap<u64, Vec<f64>>> = BTreeMap::new();
+    /// A method's value for each task and seed: the mean over the models; a seed without one of them is left out.
+    fn means(&self, method: &str, measure: Measure, models: &[&str]) -> BTreeMap<Task<'_>, BTreeMap<u64, f64>> {
+        let mut values: BTreeMap<Task<'_>, BTreeMap<u64, Vec<f64>>> = BTreeMap::new();
         for row in self.rows().iter().filter(|row| row.method == method && models.contains(&row.model.as_str())) {
             if let Some(value) = measure.of(row) {
-                let place = (row.file.as_str(), row.label.as_str(), row.per_class);
-                values.entry(place).or_default().entry(row.seed).or_default().push(value);
+                let task = (row.file.as_str(), row.label.as_str(), row.per_class);
+                values.entry(task).or_default().entry(row.seed).or_default().push(value);
             }
         }
         let mean = |(seed, values): (u64, Vec<f64>)| {
             (values.len() == models.len()).then(|| (seed, values.iter().sum::<f64>() / values.len() as f64))
         };
-        values.into_iter().map(|(place, seeds)| (place, seeds.into_iter().filter_map(mean).collect())).collect()
+        values.into_iter().map(|(task, seeds)| (task, seeds.into_iter().filter_map(mean).collect())).collect()
     }
 
     /// Test cells per training cell.
-    fn test_share(&self, place: Place<'_>, method: &str) -> Option<f64> {
+    fn test_ratio(&self, task: Task<'_>, method: &str) -> Option<f64> {
         let here = |row: &&BenchmarkRow| {
-            (row.file.as_str(), row.label.as_str(), row.per_class) == place && row.method == method && row.ok()
+            (row.file.as_str(), row.label.as_str(), row.per_class) == task && row.method == method && row.ok()
         };
         let row = self.rows().iter().find(here)?;
         let training = 1_000.0 * row.cells? as f64 / row.permille?;
@@ -170,8 +170,8 @@ impl BenchmarkResults {
 
 #[cfg(test)]
 mod tests {
-    use super::super::journal::tests::row;
     use super::*;
+    use crate::benchmark::journal::tests::row;
 
     #[test]
     fn the_interval_is_that_of_a_paired_t_test() {
@@ -180,7 +180,7 @@ mod tests {
         let (low, high) = interval.unwrap();
         assert!((mean - 0.03).abs() < 1e-12);
         assert!((low - (0.03 - 0.0248414)).abs() < 1e-6 && (high - (0.03 + 0.0248414)).abs() < 1e-6, "{low} {high}");
-        // sqrt(1/3 + 1/4) in the place of sqrt(1/3).
+        // sqrt(1/3 + 1/4) and not sqrt(1/3).
         let (low, _) = corrected.unwrap();
         assert!((low - (0.03 - 4.302653 * 0.01 * (7.0f64 / 12.0).sqrt())).abs() < 1e-6, "{low}");
         assert_eq!(Paired::intervals(&[0.5], None), (0.5, None, None));

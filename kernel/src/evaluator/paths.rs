@@ -1,4 +1,4 @@
-//! Where everything is: the built library, the compiler that built it, and a folder for this session.
+//! Paths of the built library and its compiler, and the folder of this session.
 //!
 //! ```text
 //! <target>/scdd-kernel/
@@ -144,18 +144,18 @@ impl Compiler {
 
 /// A session's folder; removed when dropped.
 #[derive(Debug)]
-pub struct Session {
+pub struct SessionFolder {
     /// Where cells are written.
     pub folder: PathBuf,
     _lock: File,
 }
 
-impl Session {
+impl SessionFolder {
     /// Makes a folder for this process, and removes those of kernels that are gone.
     ///
     /// # Errors
     /// When the disk is full, or the target folder can't be written.
-    pub fn open(built: &Built) -> Result<Session> {
+    pub fn open(built: &Built) -> Result<SessionFolder> {
         static MADE: AtomicUsize = AtomicUsize::new(0);
         let all = built.target.join("scdd-kernel");
         fs::create_dir_all(&all).with_context(|| format!("making {}", all.display()))?;
@@ -170,7 +170,7 @@ impl Session {
         fs::create_dir_all(folder.join("deps")).with_context(|| format!("making {}", folder.display()))?;
         let lock = hold(&folder.join("lock"))?;
         drop(gate);
-        Ok(Session { folder, _lock: lock })
+        Ok(SessionFolder { folder, _lock: lock })
     }
 
     /// What cells are compiled against.
@@ -194,7 +194,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for SessionFolder {
     fn drop(&mut self) {
         // Kept for a look when something went wrong in it.
         if std::env::var_os("SCDD_KEEP_SESSION").is_none() {

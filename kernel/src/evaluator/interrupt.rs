@@ -1,15 +1,15 @@
-//! The stop button: the first press asks, the second ends the child.
+//! The interrupt: the first press of the stop button asks the running code to stop, the second kills the child.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::child::wire;
+use super::protocol::{self, Request};
 use crate::engine::Interrupter;
 
 /// The stop button.
 #[derive(Debug, Default)]
-pub struct Stop {
+pub struct Interrupt {
     /// Of the child, 0 when there is none.
     pub(super) process: AtomicI32,
     /// A second handle of the child's socket.
@@ -20,7 +20,7 @@ pub struct Stop {
     pub(super) running: AtomicBool,
 }
 
-impl Stop {
+impl Interrupt {
     /// A cell begins.
     pub fn reset(&self) {
         self.pressed.store(0, Ordering::SeqCst);
@@ -32,7 +32,7 @@ impl Stop {
     }
 }
 
-impl Interrupter for Stop {
+impl Interrupter for Interrupt {
     fn interrupt(&self) {
         let process = self.process.load(Ordering::SeqCst);
         let before = self.pressed.fetch_add(1, Ordering::SeqCst);
@@ -42,10 +42,11 @@ impl Interrupter for Stop {
         if before == 0 {
             if let Some(socket) = self.socket.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
                 // A child that is dead says so to the cell that waits for it.
-                let _ = wire::write(socket, &["stop".to_owned()]);
+                let _ = protocol::send(socket, &Request::Stop {});
             }
         } else if process > 0 {
-            // Safety: the child has a group of its own, so that what it started ends too.
+            // The child has a group of its own, so that what it started ends too.
+            // SAFETY: a call that takes numbers.
             unsafe { libc::kill(-process, libc::SIGKILL) };
         }
     }

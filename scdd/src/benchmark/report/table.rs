@@ -4,20 +4,20 @@ use std::fmt::Write as _;
 
 use itertools::Itertools;
 
-use super::row::ALL_CELLS;
-use super::{BenchmarkRow, Measure};
+use crate::benchmark::row::ALL_CELLS;
+use crate::benchmark::{BenchmarkRow, Measure};
 use crate::evaluate::{mean, sample_deviation};
 use crate::notebook::escape;
 use crate::text::count;
 
-/// The model that sees what distillation matched.
-pub(super) const SEEN: &str = "linear head";
-/// The name of the mean over the others.
-pub(super) const UNSEEN: &str = "mean of the unseen";
+/// The model on the embeddings that distillation matched.
+pub(in crate::benchmark) const LINEAR_HEAD: &str = "linear head";
+/// The column of the mean over all other models.
+pub(in crate::benchmark) const MEAN_OF_UNSEEN: &str = "mean of unseen models";
 
 /// Means and deviations over seeds. Lines are methods with a budget, columns models.
 #[derive(Clone, Debug)]
-pub struct Sheet {
+pub struct ScoreTable {
     caption: String,
     columns: Vec<String>,
     lines: Vec<Line>,
@@ -29,7 +29,7 @@ struct Line {
     per_class: Option<usize>,
     permille: Option<f64>,
     cells: Vec<Option<Spread>>,
-    places: Vec<Option<usize>>,
+    ranks: Vec<Option<usize>>,
 }
 
 /// Mean, deviation and number of seeds.
@@ -39,14 +39,14 @@ pub(super) struct Spread {
     pub(super) deviation: Option<f64>,
 }
 
-impl Sheet {
-    pub(super) fn new(file: &str, label: &str, rows: &[&BenchmarkRow], measure: Measure) -> Self {
+impl ScoreTable {
+    pub(in crate::benchmark) fn new(file: &str, label: &str, rows: &[&BenchmarkRow], measure: Measure) -> Self {
         let mut columns: Vec<String> = rows.iter().map(|row| row.model.clone()).unique().collect();
         let mut lines: Vec<(&str, Option<usize>)> =
             rows.iter().map(|row| (row.method.as_str(), row.per_class)).unique().collect();
         // Budget by budget; what has no budget comes last, as the bound.
         lines.sort_by_key(|(_, per_class)| per_class.unwrap_or(usize::MAX));
-        let unseen: Vec<String> = columns.iter().filter(|model| *model != SEEN).cloned().collect();
+        let unseen: Vec<String> = columns.iter().filter(|model| *model != LINEAR_HEAD).cloned().collect();
         let with_mean = unseen.len() > 1;
         let line = |(method, per_class): (&str, Option<usize>)| {
             let of: Vec<&&BenchmarkRow> =
@@ -61,13 +61,13 @@ impl Sheet {
                 let all: Vec<Vec<(u64, f64)>> = unseen.iter().map(under).collect();
                 cells.push(Spread::of(&means(&all)));
             }
-            let places = vec![None; cells.len()];
+            let ranks = vec![None; cells.len()];
             let permille = of.iter().find_map(|row| row.permille);
-            Line { method: method.to_owned(), per_class, permille, cells, places }
+            Line { method: method.to_owned(), per_class, permille, cells, ranks }
         };
         let mut lines: Vec<Line> = lines.into_iter().map(line).collect();
         if with_mean {
-            columns.push(UNSEEN.to_owned());
+            columns.push(MEAN_OF_UNSEEN.to_owned());
         }
         mark(&mut lines, columns.len());
         let mut seeds: Vec<u64> = rows.iter().map(|row| row.seed).collect();
@@ -81,16 +81,16 @@ impl Sheet {
     }
 
     /// Data set and label.
-    pub(super) fn of_what(&self) -> &str {
+    pub(super) fn data_set(&self) -> &str {
         self.caption.split_once(':').map_or(&self.caption, |(of, _)| of)
     }
 
-    /// Methods and budgets, in the order of the table.
+    /// Methods and budgets, in table order.
     pub(super) fn methods(&self) -> impl Iterator<Item = (&str, Option<usize>)> {
         self.lines.iter().map(|line| (line.method.as_str(), line.per_class))
     }
 
-    /// Models, and what is put together of them.
+    /// Models, and their mean.
     pub(super) fn columns(&self) -> &[String] {
         &self.columns
     }
@@ -114,7 +114,7 @@ impl Sheet {
         self.spread(method, per_class, column).map(|spread| spread.mean)
     }
 
-    /// What the table is of.
+    /// Data set, label, measure and number of seeds.
     pub fn caption(&self) -> &str {
         &self.caption
     }
@@ -129,8 +129,8 @@ impl Sheet {
         );
         for line in &self.lines {
             let _ = write!(text, "| {} | {} |", plain(&line.method), budget(line.per_class));
-            for (cell, place) in line.cells.iter().zip(&line.places) {
-                let _ = match (cell, place) {
+            for (cell, rank) in line.cells.iter().zip(&line.ranks) {
+                let _ = match (cell, rank) {
                     (None, _) => write!(text, " – |"),
                     (Some(cell), Some(1)) => write!(text, " **{cell}** |"),
                     (Some(cell), Some(2)) => write!(text, " <u>{cell}</u> |"),
@@ -169,8 +169,8 @@ impl Sheet {
                 cell(&budget(line.per_class), "right"),
                 cell(&permille, "right")
             );
-            for (spread, place) in line.cells.iter().zip(&line.places) {
-                let text = match (spread, place) {
+            for (spread, rank) in line.cells.iter().zip(&line.ranks) {
+                let text = match (spread, rank) {
                     (None, _) => "–".to_owned(),
                     (Some(spread), Some(1)) => format!("<strong>{spread}</strong>"),
                     (Some(spread), Some(2)) => format!("<u>{spread}</u>"),
@@ -199,7 +199,7 @@ impl std::fmt::Display for Spread {
     }
 }
 
-/// What tables call a budget.
+/// A budget as tables print it.
 pub(super) fn budget(per_class: Option<usize>) -> String {
     per_class.map_or("all".to_owned(), |count| count.to_string())
 }
@@ -208,7 +208,7 @@ fn values(of_seeds: &[(u64, f64)]) -> Vec<f64> {
     of_seeds.iter().map(|(_, value)| *value).collect()
 }
 
-/// Means over models of each seed that all of them have.
+/// The mean over models for each seed that all of them have.
 fn means(models: &[Vec<(u64, f64)>]) -> Vec<f64> {
     let Some(first) = models.first() else { return Vec::new() };
     let of = |seed: u64| -> Option<f64> {
@@ -221,29 +221,29 @@ fn means(models: &[Vec<(u64, f64)>]) -> Vec<f64> {
     first.iter().filter_map(|(seed, _)| of(*seed)).collect()
 }
 
-/// Best and second best of each column among the lines of one budget, by what is printed: equals share a place. The bound
-/// is in no contest, and one line alone is no contest.
+/// Ranks the best and second best of each column among the lines of one budget, by the printed digits: equal values have equal
+/// ranks. All training cells have no rank, nor has a line without others of its budget.
 fn mark(lines: &mut [Line], columns: usize) {
     for column in 0..columns {
         let budgets: Vec<Option<usize>> = lines.iter().map(|line| line.per_class).collect();
-        for (place, budget) in budgets.iter().enumerate().filter(|(_, budget)| budget.is_some()) {
+        for (position, budget) in budgets.iter().enumerate().filter(|(_, budget)| budget.is_some()) {
             let printed = |line: &Line| line.cells[column].map(|cell| (cell.mean * 1e3).round() as i64);
-            let Some(here) = printed(&lines[place]) else { continue };
+            let Some(here) = printed(&lines[position]) else { continue };
             let rivals = lines.iter().filter(|line| line.per_class == *budget && line.method != ALL_CELLS);
             let mut rivals: Vec<i64> = rivals.filter_map(printed).collect();
             rivals.sort_unstable_by(|a, b| b.cmp(a));
-            let contest = rivals.len() > 1;
+            let several = rivals.len() > 1;
             rivals.dedup();
             let rank = rivals.iter().position(|&value| value == here).map(|rank| rank + 1);
-            lines[place].places[column] = rank.filter(|&rank| contest && rank <= 2);
+            lines[position].ranks[column] = rank.filter(|&rank| several && rank <= 2);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::journal::tests::row;
     use super::*;
+    use crate::benchmark::journal::tests::row;
 
     #[test]
     fn marks_stay_within_a_budget_and_equals_share_them() {
@@ -253,19 +253,23 @@ mod tests {
         };
         let rows =
             [of("a", 1, 0.5), of("b", 1, 0.5), of("c", 1, 0.4), of("d", 1, 0.3), of("a", 5, 0.9), of("b", 5, 0.8)];
-        let sheet = Sheet::new("x", "y", &rows.iter().collect::<Vec<_>>(), Measure::Accuracy);
-        let places: Vec<Option<usize>> = sheet.lines.iter().map(|line| line.places[0]).collect();
-        assert_eq!(places, [Some(1), Some(1), Some(2), None, Some(1), Some(2)]);
-        assert_eq!(sheet.caption(), "x, y: accuracy of 1 seed, on 400 cells");
+        let table = ScoreTable::new("x", "y", &rows.iter().collect::<Vec<_>>(), Measure::Accuracy);
+        let ranks: Vec<Option<usize>> = table.lines.iter().map(|line| line.ranks[0]).collect();
+        assert_eq!(ranks, [Some(1), Some(1), Some(2), None, Some(1), Some(2)]);
+        assert_eq!(table.caption(), "x, y: accuracy of 1 seed, on 400 cells");
     }
 
     #[test]
     fn the_mean_of_the_unseen_leaves_out_the_head_and_seeds_without_all_models() {
-        let rows =
-            [row("a", SEEN, 1, 0.1), row("a", "MLP", 1, 0.4), row("a", "TOSICA", 1, 0.6), row("a", "MLP", 2, 0.9)];
-        let sheet = Sheet::new("x", "y", &rows.iter().collect::<Vec<_>>(), Measure::Accuracy);
-        assert_eq!(sheet.columns, [SEEN, "MLP", "TOSICA", UNSEEN]);
-        assert!((sheet.lines[0].cells[3].unwrap().mean - 0.5).abs() < 1e-12);
-        assert!((sheet.lines[0].cells[1].unwrap().mean - 0.65).abs() < 1e-12);
+        let rows = [
+            row("a", LINEAR_HEAD, 1, 0.1),
+            row("a", "MLP", 1, 0.4),
+            row("a", "TOSICA", 1, 0.6),
+            row("a", "MLP", 2, 0.9),
+        ];
+        let table = ScoreTable::new("x", "y", &rows.iter().collect::<Vec<_>>(), Measure::Accuracy);
+        assert_eq!(table.columns, [LINEAR_HEAD, "MLP", "TOSICA", MEAN_OF_UNSEEN]);
+        assert!((table.lines[0].cells[3].unwrap().mean - 0.5).abs() < 1e-12);
+        assert!((table.lines[0].cells[1].unwrap().mean - 0.65).abs() < 1e-12);
     }
 }

@@ -1,4 +1,4 @@
-//! One item of a cell: its text for later crates, the names that it defines, and how it makes room for another.
+//! One item of a cell: its text for later crates, the names that it defines, and what stays of it when a name is redefined.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{ImplItem, Item, UseTree, Visibility};
 
-use super::split::{Piece, begins_with_item};
+use super::parse::{Piece, begins_with_item};
 use super::statics::{self, Texts};
 
 /// A text from a cell, and where it stood.
@@ -26,7 +26,7 @@ pub struct Chunk {
 
 /// An item.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct SessionItem {
     /// Its text, as later cells compile it.
     pub chunk: Chunk,
     /// Its texts, if it has statics.
@@ -50,7 +50,7 @@ pub struct Entry {
     pub(super) makes_items: bool,
 }
 
-impl Entry {
+impl SessionItem {
     /// The text for the next crate.
     pub fn text(&self) -> &str {
         match &self.statics {
@@ -72,7 +72,7 @@ impl Entry {
     }
 
     /// Makes room for `new`; whether anything is left.
-    pub(super) fn give_way(&mut self, new: &Entry) -> bool {
+    pub(super) fn give_way(&mut self, new: &SessionItem) -> bool {
         if !self.leaves.is_empty() {
             let bound = |key: &str| key.split_once(' ').map(|(_, name)| name.to_owned());
             let taken: BTreeSet<String> = new.keys.iter().filter_map(|key| bound(key)).collect();
@@ -103,7 +103,7 @@ fn symbol(number: usize) -> String {
 }
 
 /// The entry of an item of cell `cell`; `number` makes its symbols its own.
-pub(super) fn entry(item: &Item, piece: &Piece, code: &Arc<str>, cell: usize, number: usize) -> Entry {
+pub(super) fn session_item(item: &Item, piece: &Piece, code: &Arc<str>, cell: usize, number: usize) -> SessionItem {
     let text = code[piece.range.clone()].to_owned();
     let start = piece.range.start;
     let texts = statics::texts(item, &text, start, &symbol(number));
@@ -129,7 +129,7 @@ pub(super) fn entry(item: &Item, piece: &Piece, code: &Arc<str>, cell: usize, nu
     }
     let mut names = piece.names.clone();
     names.remove("Self");
-    Entry {
+    SessionItem {
         chunk: Chunk { cell, code: code.clone(), start, text },
         statics: texts,
         live: false,
