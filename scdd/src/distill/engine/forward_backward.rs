@@ -2,9 +2,7 @@
 //!
 //! The forward pass makes embeddings E (and expression S, where the objective compares it) without a graph. The objective
 //! gives dL/dE and dL/dS. The backward pass makes a chunk again with a graph, and takes both gradients back at once:
-//!
 //!     dL/dZ = (dE/dZ)^T dL/dE + (dS/dZ)^T dL/dS.
-//!
 //! So the graph is that of one chunk, whatever the number of synthetic cells. Where one chunk has all rows, the forward pass
 //! keeps its graph and nothing is made twice. Where the objective compares embeddings alone, and path and model allow it,
 //! expression is never made ([`FusedDecodeEncode`]).

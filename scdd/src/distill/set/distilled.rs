@@ -59,7 +59,7 @@ impl Distilled {
     }
 
     /// Which genes are markers, one of `[genes]` each; None where all genes count. They are chosen on validation cells
-    /// ([`marker_fractions`](super::DistillBuilder::marker_fractions)), and `var["marker"]` in a file.
+    /// ([`marker_fractions`](crate::distill::DistillBuilder::marker_fractions)), and `var["marker"]` in a file.
     pub fn markers(&self) -> Option<&[bool]> {
         self.parts.markers.as_deref()
     }
