@@ -6,6 +6,7 @@ mod aligned;
 mod amx;
 mod cpu;
 mod csr;
+mod csr_error;
 pub mod gemm;
 mod gemm_block;
 pub mod layer;
@@ -21,7 +22,8 @@ mod spmm_plain;
 mod testing;
 
 pub use cpu::{Isa, Level, PORTABLE_FMA, multiply_add};
-pub use csr::{Csr, CsrError, CsrView};
+pub use csr::{Csr, CsrView};
+pub use csr_error::CsrError;
 pub use layer::DenseLayer;
 pub use norm_silu::{NormSilu, silu};
 pub use packed::{PackedMatrix, Pattern, sddmm, spmm};
